@@ -1,0 +1,429 @@
+"""The periodic box: grid, decomposition over the ranks, transforms, derivatives and sums.
+
+Everything that knows how space is cut lives here. Fields are *lines*: real functions of space, one per mode and flavor
+component, stored as ``(lines, *box.local_shape)`` with all lines and only a part of space on each rank. A
+:class:`Transform` takes a batch of lines to Fourier space and back, with one message exchange each way.
+
+How a one-dimensional box is cut
+--------------------------------
+The ``N`` points are read as a matrix, ``z index = N2 a + b`` with ``0 <= a < N1`` and ``0 <= b < N2``. A rank holds all
+``a`` for its own block of ``b``. With ``N1 = 1`` that is the plain slab: contiguous blocks that differ by one point at
+most. The discrete Fourier transform splits the same way, ``wave index = c + N1 d``::
+
+    X[c + N1 d] = sum_b exp(-2 pi i b d / N2) exp(-2 pi i b c / N) sum_a x[N2 a + b] exp(-2 pi i a c / N1)
+
+The inner sum over ``a`` is local (a short real transform), then come the twiddle factors, then *one* exchange that
+brings all ``b`` of a pair (line, ``c``) to one rank, and the sum over ``b``. The second transposition of the textbook is
+never made: the state stays in this order of wave numbers, and nobody needs another. With at least as many lines as
+ranks ``N1 = 1`` and whole lines are exchanged for slabs; with fewer, the smallest ``N1`` is taken that gives every rank
+work in both spaces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import numpy as np
+
+from .errors import InputError
+
+
+def blocks(total, ranks):
+    """Sizes and starts of `total` items dealt to `ranks` in contiguous blocks that differ by one item at most."""
+    quotient, remainder = divmod(total, ranks)
+    sizes = np.full(ranks, quotient, dtype=int)
+    sizes[:remainder] += 1
+    return sizes, np.concatenate(([0], np.cumsum(sizes)[:-1]))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a box is cut: ``points = N1 * N2``, with the columns ``b`` of the N1 x N2 matrix dealt to the ranks."""
+
+    points: int
+    lines: int
+    ranks: int
+    N1: int
+
+    @property
+    def N2(self):
+        return self.points // self.N1
+
+    @property
+    def pairs_per_line(self):
+        """Number of wave-number residues ``c`` kept of each real line: half of them suffice, the others are conjugates."""
+        return 1 if self.N1 == 1 else self.N1 // 2 + 1
+
+    @property
+    def points_per_rank(self):
+        """Points on each rank, shape (ranks,)."""
+        return self.N1 * blocks(self.N2, self.ranks)[0]
+
+    @property
+    def factored(self):
+        return self.N1 > 1
+
+
+@lru_cache(maxsize=None)
+def _divisors(points):
+    small = [i for i in range(1, int(points**0.5) + 1) if points % i == 0]
+    return sorted(set(small + [points // i for i in small]))
+
+
+# A cut is accepted when at least this part of the ranks has waves to work on; every rank has points in any case.
+_BUSY = 0.75
+
+
+def _busy_ranks(points, lines, ranks, N1):
+    """Ranks with rows in wave space if ``points = N1 N2``; 0 where some rank would be without points."""
+    candidate = Plan(points, lines, ranks, N1)
+    return min(ranks, lines * candidate.pairs_per_line) if candidate.N2 >= ranks else 0
+
+
+def most_ranks(points, lines):
+    """The largest number of ranks that `lines` lines of `points` points can feed."""
+    return max(
+        min(points // N1, int(lines * Plan(points, lines, 1, N1).pairs_per_line / _BUSY)) for N1 in _divisors(points)
+    )
+
+
+def plan(points, lines, ranks):
+    """Cut `points` points and `lines` lines for `ranks` ranks: the smallest ``N1`` that keeps most ranks busy.
+
+    Pure function, no communication. InputError if too many ranks would idle; it names the largest possible number.
+    """
+    busy, negative = max((_busy_ranks(points, lines, ranks, N1), -N1) for N1 in _divisors(points))
+    if busy < _BUSY * ranks:
+        raise InputError(
+            f"{ranks} ranks are more than this box can feed: {lines} lines (modes x components) of box.points = {points} "
+            f"points can be cut for at most {most_ranks(points, lines)} ranks; use fewer ranks, or more points with many "
+            "divisors (a power of two is best)"
+        )
+    return Plan(points, lines, ranks, -negative)
+
+
+class Box:
+    """Periodic one-dimensional box, cut over the ranks of a communicator.
+
+    length, points, origin: length in 1/mu, number of points, coordinate of the first point; numbers or lists of one.
+    lines: number of lines the state has; together with the ranks it decides the cut (see the module's text).
+    comm: an mpi4py communicator; the box keeps it and never uses another.
+    fftw: "measure" or "estimate", the effort of FFTW's planner. With "estimate" plans, and so the last bits of every
+        result, repeat from run to run.
+    factor: force ``N1`` (tests of the factored transform on few ranks).
+
+    Attributes (tuples have one entry per space dimension): `length`, `points`, `origin`, `spacing`, `volume`,
+    `cell` (volume per point), `local_shape` (points of this rank).
+    Raises InputError if the ranks cannot be fed. All ranks must call every method that communicates: `sum`, `integral`,
+    `max`, `Transform.forward`, `Transform.backward`, `read`.
+    """
+
+    def __init__(self, length, points, lines, comm, origin=0.0, fftw="measure", factor=None):
+        self.length = tuple(np.atleast_1d(np.asarray(length, dtype=float)))
+        self.points = tuple(int(n) for n in np.atleast_1d(points))
+        self.origin = tuple(np.atleast_1d(np.asarray(origin, dtype=float)))
+        if len(self.points) != 1 or len(self.length) != 1:
+            raise InputError("box.length and box.points: only one-dimensional boxes are built in this version")
+        self.comm, self.rank, self.size = comm, comm.Get_rank(), comm.Get_size()
+        self.fftw = fftw
+        (N,) = self.points
+        self.plan = plan(N, lines, self.size) if factor is None else Plan(N, lines, self.size, factor)
+        self.spacing = (self.length[0] / N,)
+        self.volume = self.length[0]
+        self.cell = self.volume / N
+        self.global_points = N
+        N1, N2 = self.plan.N1, self.plan.N2
+        self._columns, self._column_starts = blocks(N2, self.size)
+        self._nb, self._b0 = int(self._columns[self.rank]), int(self._column_starts[self.rank])
+        self.local_shape = (N1 * self._nb,)
+
+    def __repr__(self):
+        cut = f"{self.plan.N1} x {self.plan.N2}" if self.plan.factored else "slabs"
+        return f"Box(length={self.length}, points={self.points}, ranks={self.size}, cut={cut}, local={self.local_shape})"
+
+    @property
+    def dimensions(self):
+        return len(self.points)
+
+    def indices(self):
+        """Global grid indices of this rank's points, one integer array per dimension, broadcastable to `local_shape`."""
+        a = np.arange(self.plan.N1)[:, None] * self.plan.N2
+        return [(a + np.arange(self._b0, self._b0 + self._nb)[None, :]).ravel()]
+
+    def coordinates(self):
+        """Coordinates of this rank's points in 1/mu, one array per dimension, broadcastable to `local_shape`."""
+        return [self.origin[0] + self.spacing[0] * self.indices()[0]]
+
+    def axes(self):
+        """The whole grid's coordinates in 1/mu, one array per dimension (the same on all ranks, no communication)."""
+        return [self.origin[0] + self.spacing[0] * np.arange(self.points[0])]
+
+    def hyperslab(self):
+        """This rank's points in a global array: (start, stride, count, block) for HDF5, one entry per dimension."""
+        return (self._b0,), (self.plan.N2,), (self.plan.N1,), (self._nb,)
+
+    def read(self, path, name, leading):
+        """This rank's part of the HDF5 dataset `name`, global shape ``(*leading, *points)``; collective.
+
+        Returns a float64 array ``(*leading, *local_shape)``. Raises the same InputError on all ranks if the file, the
+        dataset or its shape is not as asked.
+        """
+        from .hdf5 import read_field
+
+        return read_field(path, name, self, leading)
+
+    # Sums over space. The trailing axes of `field` are this rank's points.
+
+    def sum(self, field):
+        """Sum over all points of the box; shape of the leading axes, the same on all ranks."""
+        field = np.asarray(field)
+        local = field.reshape(field.shape[: field.ndim - self.dimensions] + (-1,)).sum(axis=-1)
+        return self.total(local)
+
+    def integral(self, field):
+        """Integral over the box (trapezoid rule, spectrally accurate for periodic fields), same shape as `sum`."""
+        return self.sum(field) * self.cell
+
+    def mean(self, field):
+        return self.sum(field) / self.global_points
+
+    def max(self, field):
+        """Largest value over all points, all leading axes and all ranks, as a float; NaN if there is one anywhere."""
+        field = np.asarray(field)
+        local = float(field.max()) if field.size else -np.inf
+        # MPI's MAX leaves the order of NaN open: carry them as a second number.
+        both = np.array([-np.inf if np.isnan(local) else local, float(np.isnan(local))])
+        from mpi4py import MPI
+
+        self.comm.Allreduce(MPI.IN_PLACE, both, op=MPI.MAX)
+        return float("nan") if both[1] else float(both[0])
+
+    def total(self, local):
+        """Sum of one small array over the ranks."""
+        from mpi4py import MPI
+
+        total = np.array(local, dtype=float)
+        if self.size > 1:
+            self.comm.Allreduce(MPI.IN_PLACE, total, op=MPI.SUM)
+        return total if total.ndim else float(total)
+
+    def transform(self, *segments, back=None, aligned=False):
+        """A :class:`Transform` for ``sum(segments)`` lines; see there for `back` and `aligned`."""
+        return Transform(self, segments, (len(segments),) if back is None else back, aligned)
+
+    def gradient(self, lines):
+        """A :class:`Gradient`, the spectral derivative of `lines` lines along each axis."""
+        return Gradient(self, lines)
+
+
+def _exchange(box, dtype, pairs):
+    """The exchange between points and lines: an mpi4py-fft Transfer whose blocks come in segments and may be empty.
+
+    pairs: list over segments of (sizes, starts) over the ranks, rows of the (pairs, columns) matrix that is cut by
+    columns on side A, ``(all pairs, local columns)``, and by rows on side B, ``(local pairs, all columns)``. mpi4py-fft's
+    own Pencil refuses a rank without rows and knows a single contiguous block per rank, so the types are made here.
+    """
+    from mpi4py import MPI
+    from mpi4py_fft.pencil import Transfer
+
+    class Exchange(Transfer):
+        def __init__(self):
+            self.comm, self.dtype = box.comm, np.dtype(dtype)
+            n, rows = box._nb, sum(int(sizes[box.rank]) for sizes, _ in pairs)
+            columns = box.plan.N2
+            self.subshapeA, self.subshapeB = (sum(int(sizes.sum()) for sizes, _ in pairs), n), (rows, columns)
+            base, item = MPI._typedict[self.dtype.char], self.dtype.itemsize
+            self._subtypesA, countsA, self._subtypesB, countsB = [], [], [], []
+            for rank, (width, start) in enumerate(zip(box._columns, box._column_starts)):
+                theirs = [(int(sizes[rank]) * n, int(starts[rank]) * n * item) for sizes, starts in pairs]
+                countsA.append(int(any(length for length, _ in theirs)))
+                indexed = base.Create_hindexed([length for length, _ in theirs], [offset for _, offset in theirs])
+                self._subtypesA.append(indexed.Commit())
+                countsB.append(int(rows > 0))
+                vector = base.Create_vector(rows, int(width), columns)
+                # a vector starts at its first column: shift it by the block's start
+                self._subtypesB.append(vector.Create_hindexed([1], [int(start) * item]).Commit())
+                vector.Free()
+            zeros = [0] * box.size
+            self._countsA, self._countsB = (countsA, zeros), (countsB, zeros)
+
+        def forward(self, arrayA, arrayB):
+            self.comm.Alltoallw([arrayA, self._countsA, self._subtypesA], [arrayB, self._countsB, self._subtypesB])
+
+        def backward(self, arrayB, arrayA):
+            self.comm.Alltoallw([arrayB, self._countsB, self._subtypesB], [arrayA, self._countsA, self._subtypesA])
+
+    return Exchange()
+
+
+class Transform:
+    """Fourier transform of a batch of real lines, between points (all lines here) and waves (all waves of a row here).
+
+    physical: (lines, *box.local_shape) real, this rank's points of every line.
+    spectral: (rows, K) complex, the rows this rank holds. Row r belongs to line ``line[r]`` and has the wave indices
+        ``harmonic[r]`` (signed integers); `harmonic` and `k` have shape (rows, K), or (1, K) where all rows agree.
+    k: wave number 2 pi harmonic / L, and 0 for the Nyquist wave of an even grid: its derivative is not representable by
+        a real function on the grid, and with 0 the derivative stays skew-adjoint.
+    weight: how many waves (itself and its conjugate) an entry stands for, shape (rows, 1) or (1, K); with
+        ``c = spectral / points`` of a line, ``sum(weight |c|^2) = mean over space of line^2`` (Parseval).
+    forward(): spectral = sum_z line exp(-i k z), unnormalised: divide by `points` for the amplitude c.
+    backward(): line = sum_k c exp(+i k z); `spectral` is used up.
+
+    The lines come in segments, e.g. (3 modes, modes) for polarization and energy, each dealt evenly to the ranks; one
+    message per pair of ranks carries all of them. Segments are dealt from the first and the last rank in turn, which
+    balances the load, or with `aligned` all in the same way, so that equal segments lie on equal ranks.
+    `back` lists the numbers of leading segments that :meth:`backward` can be asked for.
+    """
+
+    def __init__(self, box, segments, back, aligned):
+        self.box, self.segments = box, tuple(int(s) for s in segments)
+        plan, rank = box.plan, box.rank
+        self.lines, self.points = sum(self.segments), plan.points
+        pairs, first, held = [], 0, []
+        for i, segment in enumerate(self.segments):
+            sizes, starts = blocks(segment * plan.pairs_per_line, box.size)
+            if i % 2 and not aligned:
+                sizes, starts = sizes[::-1], starts[::-1]
+            pairs.append((sizes, starts + first))
+            held.append(np.arange(first + starts[rank], first + starts[rank] + sizes[rank]))
+            first += segment * plan.pairs_per_line
+        rows = np.concatenate(held)
+        self.rows = len(rows)
+        self.line, self.residue = np.divmod(rows, plan.pairs_per_line)
+        self._lay_out_waves()
+        self.physical = _zeros((self.lines,) + box.local_shape)
+        self.spectral = _zeros((self.rows, self.harmonic.shape[1]), complex)
+        if plan.factored:
+            self._make_factored()
+        else:
+            self._make_whole()
+        self._to_waves = self._forward_path(pairs)
+        self._to_points = {n: self._backward_path(pairs, n, sum(len(h) for h in held[:n])) for n in back}
+        self._most = max(back)
+        self.physical[...] = 0.0  # FFTW's planner scribbles on the arrays
+        self.spectral[...] = 0.0
+
+    def _lay_out_waves(self):
+        plan, (length,), c = self.box.plan, self.box.length, self.residue
+        N, N1, N2 = plan.points, plan.N1, plan.N2
+        if plan.factored:
+            index = c[:, None] + N1 * np.arange(N2)[None, :]
+            self.harmonic = np.where(index > N // 2, index - N, index)
+            self.weight = np.where((c == 0) | (2 * c == N1), 1.0, 2.0)[:, None]
+        else:
+            self.harmonic = np.arange(N // 2 + 1)[None, :]
+            self.weight = np.where((self.harmonic == 0) | (2 * self.harmonic == N), 1.0, 2.0)
+        self.k = np.where(2 * self.harmonic == N, 0.0, 2 * np.pi / length * self.harmonic)
+
+    # `_inner` is (pairs, local columns), `_outer` is (rows, all columns): the two sides of the exchange. On one rank they
+    # are the same array, and with whole lines `_inner` is the physical array itself: nothing is copied.
+
+    def _make_whole(self):
+        self._inner = self.physical
+        self._outer = self.physical if self.box.size == 1 else _zeros((self.rows, self.box.plan.N2))
+
+    def _make_factored(self):
+        plan, box = self.box.plan, self.box
+        self._columns = _zeros((self.lines, plan.pairs_per_line, box._nb), complex)
+        self._inner = self._columns.reshape(self.lines * plan.pairs_per_line, box._nb)
+        self._outer = self._inner if box.size == 1 else _zeros((self.rows, plan.N2), complex)
+        b = np.arange(box._b0, box._b0 + box._nb)
+        turn = np.outer(np.arange(plan.pairs_per_line), b)  # c b < N: an angle below one turn, exact before rounding
+        self._twiddle = np.exp(-2j * np.pi * turn / plan.points)
+        self._untwiddle = self._twiddle.conj()
+
+    def _forward_path(self, pairs):
+        from mpi4py_fft import fftw
+
+        box, steps = self.box, []
+        if box.plan.factored:
+            matrix = self.physical.reshape(self.lines, box.plan.N1, box._nb)
+            steps += [
+                _planned(fftw.rfftn, matrix, self._columns, box.fftw, axis=1),
+                partial(np.multiply, self._columns, self._twiddle, out=self._columns),
+            ]
+        if box.size > 1:
+            exchange = _exchange(box, self._inner.dtype, pairs)
+            steps.append(partial(exchange.forward, self._inner, self._outer))
+        long = fftw.fftn if box.plan.factored else fftw.rfftn
+        return steps + [_planned(long, self._outer, self.spectral, box.fftw)]
+
+    def _backward_path(self, pairs, back, rows):
+        from mpi4py_fft import fftw
+
+        box, plan = self.box, self.box.plan
+        lines = sum(self.segments[:back])
+        spectral, outer = self.spectral[:rows], self._outer[:rows]
+        if plan.factored:
+            steps = [_planned(fftw.ifftn, spectral, outer, box.fftw)]
+        else:
+            steps = [_planned(fftw.irfftn, spectral, outer, box.fftw, shape=(plan.N2,))]
+        if box.size > 1:
+            inner = self._inner[: lines * plan.pairs_per_line]
+            steps.append(partial(_exchange(box, inner.dtype, pairs[:back]).backward, outer, inner))
+        if plan.factored:
+            columns = self._columns[:lines]
+            matrix = self.physical[:lines].reshape(lines, plan.N1, box._nb)
+            steps += [
+                partial(np.multiply, columns, self._untwiddle, out=columns),
+                _planned(fftw.irfftn, columns, matrix, box.fftw, shape=(plan.N1,), axis=1),
+            ]
+        return steps
+
+    def forward(self):
+        """spectral <- physical, all segments (`physical` is used up). One all-to-all."""
+        for step in self._to_waves:
+            step()
+        return self.spectral
+
+    def backward(self, segments=None):
+        """physical <- spectral (amplitudes c), the leading `segments` (`spectral` is used up). One all-to-all."""
+        for step in self._to_points[self._most if segments is None else segments]:
+            step()
+        return self.physical
+
+    def amplitudes(self, field):
+        """Amplitudes c of the real lines `field` (lines, *local_shape): a new array (rows, K); `field` is kept."""
+        self.physical[...] = field.reshape(self.physical.shape)
+        return self.forward() / self.points
+
+
+def _zeros(shape, dtype=float):
+    """A zeroed array aligned for FFTW's vector instructions; sizes may be zero."""
+    from mpi4py_fft import fftw
+
+    array = fftw.aligned(shape, dtype=np.dtype(dtype)) if 0 not in shape else np.empty(shape, dtype=dtype)
+    array[...] = 0
+    return array
+
+
+def _planned(kind, source, target, effort, shape=None, axis=-1):
+    """An mpi4py-fft FFTW plan from `source` to `target` along one axis, or a no-op where this rank has no rows."""
+    from mpi4py_fft import fftw
+
+    if 0 in source.shape or 0 in target.shape:
+        return lambda: None
+    flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_DESTROY_INPUT)
+    return kind(source, s=shape, axes=(axis % source.ndim,), flags=flags, output_array=target)
+
+
+class Gradient:
+    """Spectral derivative d/dz of a batch of lines, exactly skew-adjoint on the grid.
+
+    Calling it with lines ``(lines, *local_shape)`` returns their derivative, an array of the same shape that the next
+    call overwrites. Two all-to-alls. `Gradient.lines` is where a caller may write the lines to save the copy.
+    """
+
+    def __init__(self, box, lines):
+        self._transform = box.transform(lines)
+        self.lines = self._transform.physical
+        self._factor = 1j * self._transform.k / box.global_points
+
+    def __call__(self, field=None):
+        if field is not None:
+            self.lines[...] = field.reshape(self.lines.shape)
+        transform = self._transform
+        spectral = transform.forward()
+        np.multiply(spectral, self._factor, out=spectral)
+        return transform.backward()

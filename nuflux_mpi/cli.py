@@ -1,0 +1,247 @@
+"""The command line. Each subcommand loads only what it needs; only `run` starts MPI."""
+
+import argparse
+import signal
+import sys
+
+from . import __version__, environment
+from .errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_STOPPED, NufluxError
+
+DESCRIPTION = "Neutrino flavor kinetics whose energy budget closes."
+EPILOG = """examples:
+  mpirun -n 4 python -m nuflux_mpi                        the paper's example
+  mpirun -n 4 python -m nuflux_mpi run case.toml --out runs/a --set time.end=50
+  python -m nuflux_mpi init two_beam > case.toml          a commented config to start from
+
+exit codes: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure
+"""
+COMMANDS = ("run", "plot", "info", "init", "check", "doctor")
+DEFAULT_CASE = "two_beam"
+
+
+class Parser(argparse.ArgumentParser):
+    """Speaks once however many ranks there are: usage and mistakes come from the launcher's rank 0."""
+
+    def error(self, message):
+        if environment.launcher_rank() == 0:
+            self.print_usage(sys.stderr)
+            print(f"{self.prog}: {message}", file=sys.stderr)
+        raise SystemExit(EXIT_BAD_INPUT)
+
+    def print_help(self, file=None):
+        if environment.launcher_rank() == 0:
+            super().print_help(file)
+
+
+def parser():
+    top = Parser("nuflux_mpi", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top.add_argument("--version", action="version", version=f"nuflux_mpi {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="{" + ",".join(COMMANDS) + "}")
+
+    run = commands.add_parser("run", help="carry out a run (under mpirun or alone)")
+    run.add_argument("case", nargs="?", default=DEFAULT_CASE, help="TOML file or shipped case (default: the paper's example)")
+    run.add_argument("--out", metavar="DIR", help="run directory (default: a new one below runs/)")
+    _add_set(run)
+    existing = run.add_mutually_exclusive_group()
+    existing.add_argument("--overwrite", action="store_true", help="replace the run that the directory holds")
+    existing.add_argument("--resume", action="store_true", help="continue the run that the directory holds from its last fields")
+    run.add_argument("--deterministic", action="store_true", help="FFT plans by estimate: bit for bit the same on equal ranks")
+    run.add_argument("petsc", nargs="*", metavar="-- PETSC_OPTIONS", help="options for PETSc after --, e.g. -- -ts_view")
+
+    plot = commands.add_parser("plot", help="draw the figures of a run")
+    plot.add_argument("directory")
+    plot.add_argument("--what", choices=("all", "energy", "spectrum"), default="all")
+    plot.add_argument("-o", "--output", metavar="FILE", help="file for one figure (its suffix chooses the format)")
+
+    info = commands.add_parser("info", help="what a run is and how far it came")
+    info.add_argument("directory")
+    info.add_argument("--toml", action="store_true", help="print the config that repeats the run")
+
+    init = commands.add_parser("init", help="print a commented config to start from")
+    init.add_argument("name", nargs="?", default=DEFAULT_CASE)
+    init.add_argument("--list", action="store_true", help="list the shipped cases")
+
+    check = commands.add_parser("check", help="cut, memory and file sizes of a run before it starts")
+    check.add_argument("case", nargs="?", default=DEFAULT_CASE)
+    check.add_argument("--ranks", type=_positive, default=1)
+    _add_set(check)
+
+    commands.add_parser("doctor", help="do the installed packages work together?", add_help=False)
+    return top
+
+
+def _add_set(command):
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+                         help="replace a value of the config, e.g. --set time.end=50 (repeatable)")
+
+
+def _positive(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+    return int(text)
+
+
+def main(argv=None):
+    """Run one command; -> exit code. All ranks call it with the same arguments."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv[:1] == ["doctor"]:
+        from . import doctor
+
+        return doctor.main(argv[1:])
+    arguments = parser().parse_args(_normalized(argv))
+    environment.install_excepthook()
+    try:
+        return {"run": _run, "plot": _plot, "info": _info, "init": _init, "check": _check}[arguments.command](arguments)
+    except NufluxError as error:
+        if environment.launcher_rank() == 0:
+            print(f"nuflux_mpi: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    except BrokenPipeError:
+        return EXIT_DONE
+
+
+def _normalized(argv):
+    """No arguments run the paper's example, and a config alone stands for `run` with it."""
+    if not argv or argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version"):
+        return ["run", *argv]
+    if argv[0] not in COMMANDS and (argv[0].endswith(".toml") or "/" in argv[0]):
+        return ["run", *argv]
+    return argv
+
+
+def _run(arguments):
+    from . import provenance
+
+    # Git is asked while MPI is not running, by one process.
+    checkout = provenance.commit() if environment.launcher_rank() == 0 else ("", False)
+    overrides = list(arguments.overrides)
+    if arguments.petsc:
+        overrides.append("petsc.options=" + repr(" ".join(arguments.petsc)))
+
+    from mpi4py import MPI
+
+    from .simulation import Simulation
+
+    comm = MPI.COMM_WORLD
+    stop = StopRequest()
+    with Simulation(
+        arguments.case, out=arguments.out or "", overrides=overrides, comm=comm, overwrite=arguments.overwrite,
+        resume=arguments.resume, deterministic=arguments.deterministic, checkout=checkout,
+    ) as simulation, stop:
+        return _carry_out(simulation, stop)
+
+
+def _carry_out(simulation, stop):
+    """Run with progress on rank 0, close in words, draw the figures; -> exit code."""
+    from .progress import Progress
+
+    config, comm, directory = simulation.config, simulation.comm, simulation.output.directory
+    root = comm.Get_rank() == 0
+    times = config["time"]
+    progress = Progress(times["start"], times["end"], config["output"]["log_every"], silent=not root,
+                        log=directory / "run.log" if root else None)
+    try:
+        progress.say(simulation.describe())
+        run = simulation.run(progress, stop)
+        if not root:
+            return EXIT_STOPPED if simulation.stopped else EXIT_DONE
+        progress.say(run.summary())
+        if simulation.stopped:
+            progress.say(f"stopped by {stop.reason} at t = {simulation.integrator.t:.6g}; continue with: "
+                         f"run {directory / 'run.toml'} --out {directory} --resume")
+            return EXIT_STOPPED
+        if config["output"]["figures"]:
+            _draw(run, progress.say)
+        progress.say(f"results in {directory}")
+        return EXIT_DONE
+    except NufluxError as error:
+        progress.note(f"ended: {error}")
+        raise
+    finally:
+        progress.close()
+
+
+def _draw(run, say):
+    try:
+        from . import plots
+    except ImportError:
+        say("no figures: matplotlib is not installed (pip install nuflux_mpi[plot])")
+        return
+    for path in plots.draw_all(run):
+        say(f"figure {path}")
+
+
+class StopRequest:
+    """Ctrl-C, SIGTERM or SIGUSR1 ask for an orderly end after the current step; a second Ctrl-C ends at once."""
+
+    SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
+
+    def __init__(self):
+        self.reason = ""
+        self._before = {}
+
+    def __call__(self):
+        return bool(self.reason)
+
+    def __enter__(self):
+        for name in self.SIGNALS:
+            number = getattr(signal, name)
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *error):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number, frame):
+        if self.reason and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.reason = {signal.SIGINT: "Ctrl-C"}.get(number, signal.Signals(number).name)
+
+
+def _plot(arguments):
+    from .errors import EnvironmentProblem, InputError
+    from .results import Run
+
+    run = Run(arguments.directory)
+    try:
+        from . import plots
+    except ImportError:
+        raise EnvironmentProblem("plot needs matplotlib: pip install nuflux_mpi[plot]") from None
+    if arguments.what == "all":
+        if arguments.output:
+            raise InputError("plot: -o names one figure; choose it with --what energy or --what spectrum")
+        paths = plots.draw_all(run)
+    else:
+        target = arguments.output or run.directory / f"{arguments.what}.png"
+        paths = [{"energy": plots.energy, "spectrum": plots.spectrum}[arguments.what](run, target)]
+    for path in paths:
+        print(path)
+    return EXIT_DONE
+
+
+def _info(arguments):
+    from .results import Run
+
+    run = Run(arguments.directory)
+    print(run.toml() if arguments.toml else run.summary(), end="" if arguments.toml else "\n")
+    return EXIT_DONE
+
+
+def _init(arguments):
+    from . import config
+
+    if arguments.list:
+        for name, text in config.cases().items():
+            print(f"{name:<16} {text}")
+    else:
+        print(config.template(arguments.name), end="")
+    return EXIT_DONE
+
+
+def _check(arguments):
+    from . import check, config
+
+    if environment.launcher_rank() == 0:
+        print(check.report(config.resolve(arguments.case, arguments.overrides), arguments.ranks))
+    return EXIT_DONE

@@ -1,0 +1,646 @@
+"""Configuration: one schema, from which validation, the commented templates and docs/config.md are made.
+
+A config is TOML. `resolve` turns a file, a dict or the name of a shipped case into a plain nested dict in which every
+default is written out; that dict is what the rest of the package sees, what is broadcast to the other ranks and what
+is stored as run.toml. Nothing here knows about MPI; pydantic is imported only where a config is validated.
+"""
+
+import copy
+import difflib
+import json
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import InputError
+
+CASES_DIR = Path(__file__).parent / "cases"
+DEFAULT_CASE = "two_beam"
+REQUIRED = object()  # default of a key that has none
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of the config: everything that validation, template and documentation need to know about it.
+
+    type: number, integer, boolean, string, choice, numbers, integers, modes, or tables (with the keys of one table in
+    `fields`). bounds: pydantic's gt, ge, lt, le, for a list of each item. unset: what a default of None stands for.
+    when: {selector key: value} under which the key exists at all.
+    """
+
+    name: str
+    type: str
+    default: object
+    meaning: str
+    bounds: dict = field(default_factory=dict)
+    choices: tuple = ()
+    unset: str = ""
+    when: dict = field(default_factory=dict)
+    fields: tuple = ()
+
+    @property
+    def allowed(self):
+        """What the key accepts, as the end of the sentence 'it must be ...'."""
+        if self.type in ("numbers", "integers"):
+            return f"a non-empty list, each item {self.allowed_item}"
+        if self.type == "modes":
+            return 'a mode index counted from 0, a list of them, or "all"'
+        if self.type == "tables":
+            return "a non-empty list of tables"
+        return self.allowed_item
+
+    @property
+    def allowed_item(self):
+        """The same for a single value."""
+        if self.choices:
+            return "one of " + ", ".join(toml_value(choice) for choice in self.choices)
+        nouns = {"number": "a finite number", "integer": "an integer", "boolean": "true or false", "string": "a string"}
+        signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+        bounds = " and ".join(f"{signs[name]} {value:g}" for name, value in self.bounds.items())
+        return f"{nouns[self.type.removesuffix('s')]} {bounds}".rstrip()
+
+
+_BEAMS, _ANGULAR = {"kind": "beams"}, {"kind": "angular"}
+_GAUSSIAN = _ANGULAR | {"distribution": "gaussian"}
+_POLYNOMIAL = _ANGULAR | {"distribution": "polynomial"}
+_TABLE = _ANGULAR | {"distribution": "table"}
+_SEEDS, _FOURIER, _PROFILE, _FILE = ({"kind": kind} for kind in ("seeds", "fourier", "profile", "file"))
+_NOT_FILE = {"kind": ("seeds", "fourier", "profile")}
+
+_WAVE = (
+    Key("n", "integer", REQUIRED, "signed harmonic: wavenumber k = 2 pi n / length"),
+    Key("amplitude", "number", REQUIRED, "amplitude of psi = P^x + i P^y, unit by amplitudes_in", {"ge": 0}),
+    Key("phase", "number", 0.0, "phase at the origin of the box [rad]"),
+    Key("mode", "modes", "all", "modes that carry the wave"),
+)
+
+SCHEMA = {
+    "": (
+        Key("title", "string", "", "one line for figures and logs"),
+        Key("name", "string", None, "short name of the run", unset="the file's name without .toml"),
+    ),
+    "box": (
+        Key("length", "number", REQUIRED, "length of the periodic box [1/mu]; a list of one number is the same",
+            {"gt": 0}),
+        Key("points", "integer", REQUIRED, "grid points; a list of one integer is the same", {"ge": 2}),
+        Key("origin", "number", 0.0, "z of the first grid point [1/mu]"),
+        Key("fftw", "choice", "measure", "FFTW planning effort: measure is faster, estimate repeats bit by bit",
+            choices=("measure", "estimate")),
+    ),
+    "modes": (
+        Key("kind", "choice", "beams", "beams: a list of directions; angular: a quadrature over directions",
+            choices=("beams", "angular")),
+        Key("velocity", "numbers", [1.0, -1.0], "v_a: velocity of each mode along the box", {"ge": -1, "le": 1},
+            when=_BEAMS),
+        Key("sign", "integers", None, "s_a: 1 for neutrinos, -1 for antineutrinos", choices=(1, -1),
+            unset="1 for every mode", when=_BEAMS),
+        Key("density", "numbers", None, "n_a = Tr N_a of each mode [n]", {"gt": 0},
+            unset="mean |P_a| of the initial state", when=_BEAMS),
+        Key("number", "integer", REQUIRED, "number of directions", {"ge": 2}, when=_ANGULAR),
+        Key("quadrature", "choice", "gauss-legendre", "points and weights on -1 <= v <= 1",
+            choices=("gauss-legendre", "midpoint"), when=_ANGULAR),
+        Key("distribution", "choice", "gaussian", "lepton number G(v): neutrinos minus antineutrinos",
+            choices=("gaussian", "polynomial", "table"), when=_ANGULAR),
+        Key("alpha", "number", REQUIRED, "antineutrinos per neutrino in G = g(v; sigma) - alpha g(v; sigma_bar)",
+            {"ge": 0}, when=_GAUSSIAN),
+        Key("sigma", "number", 0.6, "width of g(v; sigma) ~ exp(-(v-1)^2 / 2 sigma^2), neutrinos", {"gt": 0},
+            when=_GAUSSIAN),
+        Key("sigma_bar", "number", 0.53, "the same for antineutrinos", {"gt": 0}, when=_GAUSSIAN),
+        Key("coefficients", "numbers", REQUIRED, "g_0, g_1, ... of G(v) = sum_n g_n v^n [n]", when=_POLYNOMIAL),
+        Key("v", "numbers", REQUIRED, "ascending velocities of the table, G is linear between them and constant beyond",
+            {"ge": -1, "le": 1}, when=_TABLE),
+        Key("G", "numbers", REQUIRED, "G(v) at the velocities of the table [n]", when=_TABLE),
+    ),
+    "initial": (
+        Key("kind", "choice", "seeds", "seeds: random harmonics (Eq. 13); fourier: chosen harmonics; profile: "
+            "one smooth bump; file: dataset P", choices=("seeds", "fourier", "profile", "file")),
+        Key("zeta", "numbers", None, "P_a^z of each mode without its transverse part [n]", unset="+n_a",
+            when=_NOT_FILE),
+        Key("variance", "number", 1e-8, "variance of the amplitudes c_n, unit by amplitudes_in", {"ge": 0},
+            when=_SEEDS),
+        Key("n_max", "integer", 100, "highest harmonic N_max; must stay below points / 2", {"ge": 0}, when=_SEEDS),
+        Key("seed", "integer", 1, "seed of the random numbers", {"ge": 0}, when=_SEEDS),
+        Key("same_for_all", "boolean", False, "true: every mode gets the same functions", when=_SEEDS),
+        Key("waves", "tables", REQUIRED, "the harmonics, one table [[initial.waves]] each", when=_FOURIER,
+            fields=_WAVE),
+        Key("shape", "choice", "gaussian", "gaussian: exp(-x^2/2); sech: 1/cosh(x); cosine: (1 + cos(pi x))/2 "
+            "inside |x| < 1; x = (z - center)/width", choices=("gaussian", "sech", "cosine"), when=_PROFILE),
+        Key("amplitude", "number", REQUIRED, "largest |psi|, unit by amplitudes_in", {"ge": 0}, when=_PROFILE),
+        Key("width", "number", REQUIRED, "width of the bump [1/mu], at least one grid spacing", {"gt": 0},
+            when=_PROFILE),
+        Key("center", "number", None, "z of the bump [1/mu], its periodic images included", unset="middle of the box",
+            when=_PROFILE),
+        Key("phase", "number", 0.0, "phase of psi = P^x + i P^y at the origin of the box [rad]", when=_PROFILE),
+        Key("n", "integer", 0, "harmonic of a carrier wave exp(2 pi i n z / length)", when=_PROFILE),
+        Key("amplitudes_in", "choice", "n", "unit of amplitudes: the common n, or each mode's own n_a "
+            "(|zeta_a| where no density is known)", choices=("n", "n_a"), when=_NOT_FILE),
+        Key("normalize", "boolean", True, "true: shorten P^z so that |P_a| = |zeta_a|; false: P^z = zeta as in the "
+            "paper", when=_NOT_FILE),
+        Key("path", "string", REQUIRED, "HDF5 file with dataset P of shape (modes, 3, points), weights absorbed [n]; "
+            "relative to the config", when=_FILE),
+    ),
+    "equations": (
+        Key("level", "choice", "standard", "standard: flavor only; energy: also kappa_a, the kinetic energy density "
+            "that each mode gains", choices=("standard", "energy")),
+    ),
+    "time": (
+        Key("start", "number", 0.0, "time of the initial state [1/mu]"),
+        Key("end", "number", REQUIRED, "last time [1/mu]"),
+        Key("rtol", "number", 1e-10, "error allowed per step in the 2-norm of the fields, relative to that norm at the "
+            "start", {"ge": 1e-15, "lt": 1}),
+        Key("atol", "number", 0.0, "error allowed per step in the 2-norm of the fields, added to the relative one",
+            {"ge": 0}),
+        Key("method", "choice", "8vr", "embedded Runge-Kutta pair of PETSc TSRK, its order first",
+            choices=("3bs", "5dp", "5bs", "6vr", "7vr", "8vr")),
+        Key("dt_initial", "number", None, "first step [1/mu]", {"gt": 0}, unset="chosen from the right-hand side"),
+        Key("dt_min", "number", None, "smallest step [1/mu]; a smaller one ends the run", {"gt": 0},
+            unset="1e-13 of the larger of 1 and the time reached"),
+        Key("dt_max", "number", None, "largest step [1/mu]", {"gt": 0}, unset="no limit"),
+    ),
+    "output": (
+        Key("series_every", "number", None, "time between rows of series.h5 [1/mu]", {"gt": 0},
+            unset="1/200 of the run's duration"),
+        Key("fields_every", "number", None, "time between snapshots in fields.h5 [1/mu]; 0: only start and end",
+            {"ge": 0}, unset="1/20 of the run's duration"),
+        Key("spectrum_every", "number", None, "time between power spectra in series.h5 [1/mu]; 0: none", {"ge": 0},
+            unset="series_every"),
+        Key("figures", "boolean", True, "draw the figures when the run is done"),
+        Key("log_every", "number", 10.0, "wall time between progress lines [s]", {"gt": 0}),
+    ),
+    "petsc": (
+        Key("options", "string", "", "PETSc options, for example \"-ts_view -log_view\""),
+    ),
+}
+
+
+# ---------------------------------------------------------------------------------------------------- resolving
+
+
+def cases():
+    """Names of the shipped cases with their titles, the paper's example first."""
+    names = sorted((path.stem for path in CASES_DIR.glob("*.toml")), key=lambda name: (name != DEFAULT_CASE, name))
+    return {name: tomllib.loads(_case_text(name)).get("title", "") for name in names}
+
+
+def resolve(source, overrides=(), base_dir=None):
+    """Validate a config and write out every default.
+
+    source: path of a TOML file, name of a shipped case, or a dict (a resolved one comes back unchanged).
+    overrides: strings "section.key=value"; the value is TOML, or a bare word for a string.
+    base_dir: directory that relative paths start from; default: the file's own, for a dict the current one.
+    Returns a plain nested dict; keys that may stay open (such as modes.density) are None, paths are absolute.
+    InputError lists everything that is wrong, one sentence per line. Call it on one rank and broadcast.
+    """
+    raw, label, name, directory = _load(source)
+    base_dir = Path(base_dir) if base_dir is not None else directory
+    for override in overrides:
+        _apply(override, raw)
+
+    problems = []
+    resolved = _validate(raw, problems)
+    if not problems:
+        _fill_in(resolved, name, base_dir)
+        _cross_check(resolved, problems)
+    if problems:
+        raise InputError("\n".join(f"{label}: {problem}" for problem in problems))
+    return resolved
+
+
+def mode_count(modes):
+    """Number of modes that a resolved section [modes] describes."""
+    return len(modes["velocity"]) if modes["kind"] == "beams" else modes["number"]
+
+
+def _load(source):
+    """Returns the raw dict, a label for messages, the default name, and the directory of relative paths."""
+    if isinstance(source, dict):
+        return _plain(source), "config", "run", Path.cwd()
+    text = str(source)
+    if text in _case_names() and not Path(text).is_file():
+        return tomllib.loads(_case_text(text)), text, text, Path.cwd()
+    path = Path(text)
+    try:
+        content = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        close = difflib.get_close_matches(text, _case_names(), n=1)
+        hint = f"did you mean the shipped case {close[0]}" if close else f"shipped cases are {', '.join(cases())}"
+        raise InputError(f"{path}: no such file; {hint}.") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a directory; give a TOML file or one of {', '.join(cases())}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not a TOML file: it is not UTF-8 text.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    try:
+        return tomllib.loads(content), path.name, path.stem, path.resolve().parent
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not valid TOML: {error}.") from None
+
+
+def _case_names():
+    return [path.stem for path in CASES_DIR.glob("*.toml")]
+
+
+def _case_text(name):
+    return (CASES_DIR / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _plain(value):
+    """A deep copy in plain Python: numpy arrays and scalars, tuples and paths as a TOML file would have given them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value) if isinstance(value, Path) else copy.copy(value)
+
+
+def _apply(override, raw):
+    """Write one "section.key=value" into the raw dict; the value is validated with everything else."""
+    name, equals, text = override.partition("=")
+    parts = name.strip().split(".")
+    if not equals or not all(parts) or len(parts) > 2:
+        raise InputError(f"--set {override}: expected section.key=value, for example time.end=50.")
+    try:
+        value = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        value = {"value": text.strip()}
+    table = raw
+    if len(parts) == 2:
+        table = raw.setdefault(parts[0], {})
+        if not isinstance(table, dict):
+            raise InputError(f"--set {override}: {parts[0]} is not a section.")
+    table[parts[-1]] = value["value"]
+
+
+def _validate(raw, problems):
+    """Types, bounds, choices and unknown keys of every section; returns the dict with the schema's own defaults."""
+    sections = [section for section in SCHEMA if section]
+    top = {key: value for key, value in raw.items() if key not in sections}
+    resolved = _validate_table(SCHEMA[""], top, "", problems) or {}
+    for section in sections:
+        table = raw.get(section)
+        table = {} if table is None else table
+        if isinstance(table, dict):
+            resolved[section] = _validate_table(SCHEMA[section], table, section, problems)
+        else:
+            problems.append(f"{section} must be a section with keys of its own, not {toml_value(table)}.")
+    return resolved
+
+
+def _validate_table(keys, table, where, problems):
+    """Check one table against its keys. Appends sentences to problems; returns the complete table, or None."""
+    from pydantic import ConfigDict, ValidationError, create_model
+
+    table = {name: value for name, value in table.items() if value is not None}
+    if where == "box":
+        table = {name: value[0] if name != "fftw" and isinstance(value, list) and len(value) == 1 else value
+                 for name, value in table.items()}
+    selected = _selected(keys, table)
+    for key in keys:
+        if key.name in selected and selected[key.name] not in key.choices and _in_force(key, selected):
+            problems.append(_refusal(f"{where}.{key.name}", key.allowed, selected[key.name]))
+            return None  # without it nobody knows which other keys are meant
+    here = {key.name: key for key in keys if _in_force(key, selected)}
+
+    rules = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    fields = {name: (_annotation(key), ... if key.default is REQUIRED else key.default) for name, key in here.items()}
+    try:
+        return _plain(create_model("Table", __config__=rules, **fields).model_validate(table).model_dump())
+    except ValidationError as error:
+        reported = set()
+        for detail in error.errors():
+            problem = _sentence(detail, table, where, keys, here)
+            if problem not in reported:
+                problems.append(problem)
+            reported.add(problem)
+    return None
+
+
+def _selected(keys, table):
+    """Values of the keys (kind, distribution) on which the presence of other keys depends."""
+    names = {name for key in keys for name in key.when}
+    return {key.name: table.get(key.name, key.default) for key in keys if key.name in names}
+
+
+def _in_force(key, selected):
+    """Whether a key exists for these values of kind and distribution."""
+    return all(selected[name] in _as_tuple(values) for name, values in key.when.items())
+
+
+def _annotation(key):
+    """The type that pydantic checks."""
+    from typing import Annotated, Literal
+
+    from pydantic import AfterValidator, Field, create_model
+
+    if key.type == "tables":
+        fields = {item.name: (_annotation(item), ... if item.default is REQUIRED else item.default)
+                  for item in key.fields}
+        model = create_model("Item", __config__={"extra": "forbid", "strict": True, "allow_inf_nan": False}, **fields)
+        return Annotated[list[model], Field(min_length=1)]
+    if key.type == "modes":
+        index = Annotated[int, Field(ge=0)]
+        return index | Annotated[list[index], Field(min_length=1)] | Literal["all"]
+    scalar = {"number": float, "integer": int, "boolean": bool, "string": str, "choice": str}
+    item = Annotated[scalar[key.type.removesuffix("s")], Field(**key.bounds)]
+    if key.choices:  # not Literal, which takes true for 1
+        item = Annotated[item, AfterValidator(lambda value: _one_of(value, key.choices))]
+    return Annotated[list[item], Field(min_length=1)] if key.type in ("numbers", "integers") else item
+
+
+def _one_of(value, choices):
+    if value not in choices:
+        raise ValueError
+    return value
+
+
+def _sentence(detail, table, where, keys, here):
+    """One of pydantic's error records as a sentence that names the key and what is allowed."""
+    location, prefix = detail["loc"], f"{where}." if where else ""
+    key = here.get(location[0])
+    if key is not None and key.fields and len(location) == 2:  # an item that is no table
+        return _refusal(f"{prefix}{key.name}[{location[1]}]", "a table", table[key.name][location[1]])
+    if key is not None and key.fields and len(location) > 2:  # inside one of a list of tables
+        table, keys, prefix = table[key.name][location[1]], key.fields, f"{prefix}{key.name}[{location[1]}]."
+        location = location[2:]
+        key = next((item for item in keys if item.name == location[0]), None)
+        if key is None:
+            return _unknown(prefix, location[0], keys, keys, where)
+    if key is None:
+        return _unknown(prefix, location[0], keys, tuple(here.values()), where)
+    if detail["type"] == "missing":
+        return f"{prefix}{key.name} is missing: {key.allowed} ({key.meaning})."
+    value, name = table[key.name], f"{prefix}{key.name}"
+    if key.type in ("numbers", "integers") and len(location) > 1:
+        return _refusal(f"{name}[{location[1]}]", key.allowed_item, value[location[1]])
+    return _refusal(name, key.allowed, value)
+
+
+def _refusal(name, allowed, value):
+    shown = toml_value(value)
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    return f"{name} must be {allowed}, not {shown}."
+
+
+def _unknown(prefix, name, keys, here, where):
+    """The sentence about a key that does not exist, with the place or the spelling that was probably meant."""
+    text = f"{prefix}{name} is unknown"
+    names = [key.name for key in here]
+    elsewhere = {}
+    for section, others in SCHEMA.items():
+        if section != where:
+            for key in others:
+                elsewhere.setdefault(key.name, f"[{section}]" if section else "the top of the file")
+    twin = next((key for key in keys if key.name == name), None)  # exists for another kind only
+    if twin is not None:
+        owners = " and ".join(f"{selector} = {' or '.join(map(toml_value, _as_tuple(values)))}"
+                              for selector, values in twin.when.items())
+        return f"{text}: it belongs to {owners}."
+    if name in SCHEMA:
+        return f"{text}: [{name}] is a section of its own."
+    if name in elsewhere:
+        return f"{text}: it belongs to {elsewhere[name]}."
+    candidates = names if where else names + [section for section in SCHEMA if section]
+    close = difflib.get_close_matches(str(name), candidates, n=1)
+    if close:
+        return f"{text}: did you mean {close[0]}?"
+    close = difflib.get_close_matches(str(name), elsewhere, n=1)
+    if close:
+        return f"{text}: did you mean {close[0]}, in {elsewhere[close[0]]}?"
+    return f"{text}: allowed are {', '.join(candidates)}."
+
+
+def _as_tuple(values):
+    return values if isinstance(values, tuple) else (values,)
+
+
+def _fill_in(resolved, name, base_dir):
+    """Write the defaults that depend on other keys, and make paths absolute."""
+    time, output, modes, initial = (resolved[section] for section in ("time", "output", "modes", "initial"))
+    if resolved["name"] is None:
+        resolved["name"] = name
+    duration = time["end"] - time["start"]
+    if output["series_every"] is None:
+        output["series_every"] = duration / 200
+    if output["fields_every"] is None:
+        output["fields_every"] = duration / 20
+    if output["spectrum_every"] is None:
+        output["spectrum_every"] = output["series_every"]
+    if modes["kind"] == "beams" and modes["sign"] is None:
+        modes["sign"] = [1] * len(modes["velocity"])
+    if initial["kind"] == "profile" and initial["center"] is None:
+        initial["center"] = resolved["box"]["origin"] + resolved["box"]["length"] / 2
+    if initial["kind"] == "file":
+        initial["path"] = str((base_dir / Path(initial["path"]).expanduser()).resolve())
+
+
+def _cross_check(resolved, problems):
+    """What no single key can tell: lists that must match, harmonics the grid can carry, times in order."""
+    if not resolved["name"] or "/" in resolved["name"]:
+        problems.append(f"name must be a word without '/', not {toml_value(resolved['name'])}.")
+    _check_modes(resolved["modes"], problems)
+    _check_initial(resolved["initial"], resolved["modes"], resolved["box"], problems)
+    time = resolved["time"]
+    if time["end"] <= time["start"]:
+        problems.append(f"time.end must be later than time.start = {time['start']:g}, not {time['end']:g}.")
+    if time["dt_min"] is not None and time["dt_max"] is not None and time["dt_min"] > time["dt_max"]:
+        problems.append(f"time.dt_min must not exceed time.dt_max = {time['dt_max']:g}, not {time['dt_min']:g}.")
+
+
+def _check_modes(modes, problems):
+    if modes["kind"] == "beams":
+        for name in ("sign", "density"):
+            _check_length(f"modes.{name}", modes[name], len(modes["velocity"]), problems)
+    elif modes["distribution"] == "table":
+        _check_length("modes.G", modes["G"], len(modes["v"]), problems, "as many as modes.v")
+        if len(modes["v"]) < 2 or any(b <= a for a, b in zip(modes["v"], modes["v"][1:])):
+            problems.append("modes.v must be at least two velocities in ascending order.")
+    elif modes["distribution"] == "polynomial" and not any(modes["coefficients"]):
+        problems.append("modes.coefficients must not all be 0.")
+
+
+def _check_initial(initial, modes, box, problems):
+    count, harmonics = mode_count(modes), (box["points"] - 1) // 2
+    limit = f"a grid of {box['points']} points carries harmonics up to {harmonics}"
+    if initial["kind"] == "file":
+        if not Path(initial["path"]).is_file():
+            problems.append(f"initial.path: no such file {initial['path']}.")
+        return
+    density = modes.get("density")
+    _check_length("initial.zeta", initial["zeta"], count, problems)
+    if initial["zeta"] is None and modes["kind"] == "beams" and density is None:
+        problems.append("initial.zeta is missing: a list of P_a^z, one per mode, unless modes.density is given.")
+    elif initial["zeta"] and density and len(initial["zeta"]) == len(density):
+        for a, (zeta, n) in enumerate(zip(initial["zeta"], density)):
+            if abs(zeta) > n:
+                problems.append(f"initial.zeta[{a}] must not exceed modes.density[{a}] = {n:g} in size, not {zeta:g}.")
+    if initial["kind"] == "seeds" and initial["n_max"] > harmonics:
+        problems.append(f"initial.n_max must be below box.points / 2, not {initial['n_max']}: {limit}.")
+    if initial["kind"] == "profile":
+        if abs(initial["n"]) > harmonics:
+            problems.append(f"initial.n must be below box.points / 2 in size, not {initial['n']}: {limit}.")
+        spacing = box["length"] / box["points"]
+        if initial["width"] < spacing:
+            problems.append(f"initial.width must be at least the grid spacing {spacing:g}, not {initial['width']:g}.")
+    for i, wave in enumerate(initial.get("waves", ())):
+        if abs(wave["n"]) > harmonics:
+            problems.append(f"initial.waves[{i}].n must be below box.points / 2 in size, not {wave['n']}: {limit}.")
+        if wave["mode"] != "all":
+            for index in [wave["mode"]] if isinstance(wave["mode"], int) else wave["mode"]:
+                if index >= count:
+                    problems.append(f"initial.waves[{i}].mode must be below the number of modes, {count}, not {index}.")
+
+
+def _check_length(name, values, count, problems, rule="one per mode"):
+    if values is not None and len(values) != count:
+        problems.append(f"{name} must have {count} items, {rule}, not {len(values)}.")
+
+
+# ------------------------------------------------------------------------------------------------- writing TOML
+
+
+def toml_value(value):
+    """One value as TOML; tables inside lists become inline tables."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        # JSON strings are TOML strings but for the one control character that JSON leaves alone.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        items = (f"{_toml_key(name)} = {toml_value(item)}" for name, item in value.items() if item is not None)
+        return "{" + ", ".join(items) + "}"
+    return str(value)  # int, float (repr digits), nan, inf, dates
+
+
+def to_toml(config):
+    """A nested dict as TOML text. None is left out: in a config it means "not given"."""
+    lines = []
+    _write_table(config, "", lines)
+    return "\n".join(lines).strip() + "\n"
+
+
+def _write_table(table, path, lines):
+    plain = {name: value for name, value in table.items() if value is not None and not _is_table(value)}
+    lines.extend(f"{_toml_key(name)} = {toml_value(value)}" for name, value in plain.items())
+    for name, value in table.items():
+        if _is_table(value):
+            inner = f"{path}.{_toml_key(name)}" if path else _toml_key(name)
+            for item in value if isinstance(value, list) else [value]:
+                lines.extend(["", f"[[{inner}]]" if isinstance(value, list) else f"[{inner}]"])
+                _write_table(item, inner, lines)
+
+
+def _is_table(value):
+    """Whether a value gets a header of its own: a dict, or a list of nothing but dicts."""
+    return isinstance(value, dict) or (
+        isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value))
+
+
+def _toml_key(name):
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_value(name)
+
+
+# ----------------------------------------------------------------------------------- template and documentation
+
+
+def template(name=DEFAULT_CASE):
+    """A shipped case as commented TOML: every key of its kinds with meaning and value, ready for `run`.
+
+    Keys that the case leaves open stand in comments. InputError if there is no such case.
+    """
+    if name not in _case_names():
+        close = difflib.get_close_matches(name, _case_names(), n=1)
+        hint = f"did you mean {close[0]}?" if close else f"shipped cases are {', '.join(cases())}."
+        raise InputError(f"{name} is not a shipped case: {hint}")
+    text = _case_text(name)
+    raw = tomllib.loads(text)
+    resolved = resolve(name)
+    lines = [line for line in text.split("\n\n")[0].splitlines() if line.startswith("#")]
+    lines.append("# Units: hbar = c = 1; lengths and times in 1/mu, densities in n.")
+    for section, keys in SCHEMA.items():
+        given, values = (raw.get(section, {}), resolved[section]) if section else (raw, resolved)
+        selected = _selected(keys, values)
+        lines += ["", f"[{section}]"] if section else [""]
+        tables = []
+        for key in keys:
+            if not _in_force(key, selected):
+                continue
+            if key.type == "tables":
+                tables.append(key)
+            elif key.default is None and key.name not in given:
+                lines.append(_template_line(key, values[key.name], comment=True))
+            else:
+                lines.append(_template_line(key, values[key.name]))
+        for key in tables:
+            for item in values[key.name]:
+                lines += ["", f"[[{section}.{key.name}]]"]
+                lines += [_template_line(part, item[part.name]) for part in key.fields]
+    return "\n".join(lines) + "\n"
+
+
+def _template_line(key, value, comment=False):
+    """`key = value  # meaning`, a long meaning above; commented out for a key that stays open."""
+    note = key.meaning
+    if not all(choice in note for choice in key.choices if isinstance(choice, str)):
+        note += f" ({', '.join(key.choices)})"
+    if comment:
+        note += f"; default: {key.unset}"
+    line = f"# {key.name} =" if comment else f"{key.name} = {toml_value(value)}"
+    if comment and value is not None:
+        line += f" {toml_value(value)}"
+    beside = f"{line:<28}  # {note}"
+    return beside if len(beside) <= 120 else f"# {note}\n{line}"
+
+
+_DOCUMENT = """\
+# The config
+
+This page is generated from the schema in `nuflux_mpi/config.py`:
+
+    python -m nuflux_mpi.config > docs/config.md
+
+A config is a TOML file. `python -m nuflux_mpi init NAME` prints a shipped case with every key and its meaning,
+`init --list` names the cases, and `--set section.key=value` changes a key for one run. Keys that are unknown, or that
+belong to another kind, are refused. The resolved config, every default written out, is stored as `run.toml` beside the
+results and runs again as it is.
+
+Units: hbar = c = 1; lengths and times in 1/mu, densities and polarization vectors in n. Equation numbers are those of
+Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024).
+"""
+
+
+def documentation():
+    """The text of docs/config.md."""
+    blocks = [_DOCUMENT]
+    for section, keys in SCHEMA.items():
+        blocks.append(f"## [{section}]\n" if section else "## Top of the file\n")
+        blocks.append(_documentation_table(keys))
+        for key in keys:
+            if key.fields:
+                blocks.append(f"### [[{section}.{key.name}]]\n")
+                blocks.append(_documentation_table(key.fields))
+    return "\n".join(blocks)
+
+
+def _documentation_table(keys):
+    conditions = any(key.when for key in keys)
+    rows = [["key", "meaning", "allowed", "default"] + ["only with"] * conditions]
+    rows.append(["---"] * len(rows[0]))
+    for key in keys:
+        default = "required" if key.default is REQUIRED else key.unset if key.default is None else \
+            f"`{toml_value(key.default)}`"
+        row = [f"`{key.name}`", key.meaning, key.allowed, default]
+        if conditions:
+            row.append(", ".join(f"{selector} = {' or '.join(_as_tuple(values))}"
+                                 for selector, values in key.when.items()))
+        rows.append(row)
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in rows)
+
+
+if __name__ == "__main__":
+    print(documentation(), end="")

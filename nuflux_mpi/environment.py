@@ -1,0 +1,212 @@
+"""The environment nuflux_mpi needs: what must be set before numpy and h5py load, and checks that say the remedy.
+
+`prepare` runs when the package is imported and starts no MPI. `check_parallel` runs once at the start of a simulation, on
+every rank. `install_excepthook` makes an exception on one rank end all ranks.
+"""
+
+import glob
+import importlib.util
+import os
+import re
+import sys
+import traceback
+
+from .errors import EnvironmentProblem
+
+# (size, rank) as each launcher tells its processes, before MPI is started. The order matters: mpirun inside a Slurm job
+# also inherits Slurm's variables. Slurm's are those of a step (srun); a batch script outside a step has only SLURM_NTASKS.
+LAUNCHER_VARIABLES = (
+    ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),  # Open MPI
+    ("PMI_SIZE", "PMI_RANK"),  # MPICH, Intel MPI, Cray
+    ("MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK"),  # MVAPICH
+    ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),  # srun
+)
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+                    "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")
+REQUIRED_PACKAGES = ("mpi4py", "mpi4py_fft", "h5py", "petsc4py", "numpy", "pydantic")
+DEBIAN_PETSC4PY = "/usr/lib/petscdir/petsc*/*-real/lib/python3/dist-packages"
+
+SERIAL_H5PY_REMEDY = (
+    "install a parallel h5py: on Debian and Ubuntu `apt install python3-h5py-mpi` and no h5py from pip in the environment "
+    "(`pip uninstall h5py`); with conda-forge h5py=*=mpi_*; with pip HDF5_MPI=ON (see docs/install.md)"
+)
+
+
+def prepare():
+    """Set what numpy, h5py and petsc4py read from the environment when they are imported; a user's own setting stays.
+
+    Called at package import, so before numpy and h5py unless the caller imported them first. Starts no MPI.
+    """
+    # Debian has a serial and a parallel h5py side by side and chooses the serial one unless told; others ignore this.
+    os.environ.setdefault("H5PY_ALWAYS_USE_MPI", "1")
+    if launcher_size() > 1:
+        for name in THREAD_VARIABLES:
+            os.environ.setdefault(name, "1")  # the ranks already fill the cores
+    find_petsc4py()
+
+
+def find_petsc4py(pattern=DEBIAN_PETSC4PY):
+    """Make Debian's petsc4py importable where it is not: append its newest real build to sys.path.
+
+    Debian's own .pth file looks in PETSC_DIR, else in /usr/lib/petsc, a link that only the -dev packages create; so
+    petsc4py stays hidden without them, and also when PETSC_DIR names another PETSc. Returns the directory, or None if
+    petsc4py was importable already or there is none. `pattern` is a glob of directories that hold petsc4py.
+    """
+    if importlib.util.find_spec("petsc4py"):
+        return None
+    candidates = [path for path in glob.glob(pattern) if os.path.isdir(os.path.join(path, "petsc4py"))]
+    if not candidates:
+        return None
+    newest = max(candidates, key=_version_in_path)
+    sys.path.append(newest)
+    return newest
+
+
+def _version_in_path(path):
+    """The PETSc version in .../petsc3.18/... as (3, 18), for comparison."""
+    match = re.search(r"petsc(\d+(?:\.\d+)*)", path)
+    return tuple(int(number) for number in match[1].split(".")) if match else ()
+
+
+def missing_packages():
+    """Names of required packages that cannot be imported, found without importing them."""
+    return [name for name in REQUIRED_PACKAGES if not importlib.util.find_spec(name)]
+
+
+def launcher_size():
+    """Number of ranks the launcher says it started (int); 1 without a launcher. Does not start MPI."""
+    return _launcher_value(0, 1)
+
+
+def launcher_rank():
+    """This process's rank as the launcher says (int); 0 without a launcher. Does not start MPI."""
+    return _launcher_value(1, 0)
+
+
+def _launcher_value(index, without_launcher):
+    """The size (index 0) or rank (1) of the first launcher that says both."""
+    for names in LAUNCHER_VARIABLES:
+        values = [os.environ.get(name, "") for name in names]
+        if all(value.isdigit() for value in values):
+            return int(values[index])
+    return without_launcher
+
+
+def mpirun_environment(environ=os.environ):
+    """A copy of the mapping `environ` (dict) in which mpirun can be started for this package, with any number of ranks.
+
+    Also from inside an MPI job, whose variables are left out; as root, as in a container; and with more ranks than cores.
+    """
+    settings = ("OMPI_MCA_rmaps", "OMPI_MCA_io", "OMPI_MCA_btl", "OMPI_ALLOW_")  # made by the user, not by a launcher
+    launchers = ("OMPI_", "PMI_", "PMIX_", "MV2_COMM_", "HYDRA_", "HYDI_")
+    variables = {name: value for name, value in environ.items()
+                 if name.startswith(settings) or not name.startswith(launchers)}
+    source = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, [source, variables.get("PYTHONPATH")]))
+    variables["OMPI_MCA_rmaps_base_oversubscribe"] = "1"
+    if os.geteuid() == 0:
+        variables |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    return variables
+
+
+def check_parallel(comm):
+    """Refuse packages that do not work together on `comm`, the communicator of all launched ranks.
+
+    Raises EnvironmentProblem, with the remedy, if mpirun and mpi4py belong to different MPIs, if petsc4py is missing or
+    has complex scalars, or if h5py is serial although there is more than one rank. Every check is local, and its result
+    is the same on all ranks of one installation, so all ranks raise or none. Starts PETSc.
+    """
+    check_launcher(comm.size)
+    check_petsc()
+    if comm.size > 1:
+        check_h5py()
+
+
+def check_launcher(size):
+    """Raise EnvironmentProblem if the launcher started several ranks and MPI sees only `size` = 1.
+
+    Each process would then believe to be rank 0 and write the same files.
+    """
+    launched = launcher_size()
+    if size == 1 and launched > 1:
+        raise EnvironmentProblem(
+            f"{launched} processes were started, but mpi4py sees 1 rank: mpirun and mpi4py belong to different MPIs. Use the "
+            "mpirun of the MPI that mpi4py was built with (`python -m nuflux_mpi doctor` names it); with srun, choose the "
+            "right plugin (`srun --mpi=list`, then --mpi=pmix or --mpi=pmi2)"
+        )
+
+
+def check_petsc():
+    """Raise EnvironmentProblem if petsc4py cannot be imported or its scalars are complex."""
+    try:
+        from petsc4py import PETSc
+    except ImportError as error:
+        raise EnvironmentProblem(petsc4py_remedy(error)) from error
+    check_petsc_scalar(PETSc.ScalarType)
+
+
+def petsc4py_remedy(error):
+    """One sentence for petsc4py failing to import with `error`: what is wrong and what to do."""
+    if "numpy" in str(error):
+        return f"petsc4py was built for another numpy ({error}): on Debian 12 and Ubuntu, pip install 'numpy<2'"
+    directory = os.environ.get("PETSC_DIR")
+    where = f"PETSC_DIR={directory} holds none" if directory else "PETSC_DIR is not set"
+    return (
+        f"petsc4py cannot be imported ({error}; {where}): on Debian and Ubuntu `apt install python3-petsc4py-real`; "
+        "elsewhere set PETSC_DIR to the PETSc that petsc4py was installed with (see docs/install.md)"
+    )
+
+
+def check_petsc_scalar(scalar_type):
+    """Raise EnvironmentProblem unless PETSc's scalars (`scalar_type`, a numpy type) are real."""
+    import numpy
+
+    if numpy.dtype(scalar_type).kind == "c":
+        raise EnvironmentProblem(
+            f"PETSc has complex scalars ({scalar_type.__name__}), and nuflux_mpi needs real ones: on Debian and Ubuntu "
+            "install python3-petsc4py-real and set PETSC_DIR to its directory /usr/lib/petscdir/petsc*/*-real; with "
+            "conda-forge petsc=*=*real* and petsc4py=*=*real*"
+        )
+
+
+def check_h5py():
+    """Raise EnvironmentProblem if h5py was built without MPI."""
+    import h5py
+
+    if not h5py.get_config().mpi:
+        raise EnvironmentProblem(f"h5py is serial ({h5py.__file__}) but there is more than one rank: {SERIAL_H5PY_REMEDY}")
+
+
+def check_index_size(unknowns, index_bits):
+    """Raise EnvironmentProblem if `unknowns`, a global vector length, does not fit PETSc's signed index of `index_bits`."""
+    largest = 2 ** (index_bits - 1) - 1
+    if unknowns > largest:
+        raise EnvironmentProblem(
+            f"{unknowns} unknowns do not fit PETSc's {index_bits}-bit indices (at most {largest}): use a PETSc configured "
+            "with --with-64-bit-indices, or fewer points or modes"
+        )
+
+
+def install_excepthook():
+    """Make an uncaught exception on any rank print its traceback and end all ranks at once.
+
+    Without it the other ranks wait for ever. `python -m mpi4py` does the same, but only after PETSc's collective
+    clean-up has run on the broken job, which buries the traceback.
+    """
+    sys.excepthook = _abort_all_ranks
+
+
+def _abort_all_ranks(kind, error, trace):
+    """The exception hook: as usual on one rank, else traceback and MPI_Abort."""
+    MPI = sys.modules.get("mpi4py.MPI")
+    parallel = MPI is not None and MPI.Is_initialized() and not MPI.Is_finalized() and MPI.COMM_WORLD.size > 1
+    if not parallel:
+        sys.__excepthook__(kind, error, trace)
+        return
+    world = MPI.COMM_WORLD
+    text = "".join(traceback.format_exception(kind, error, trace))
+    # One write, so that the lines of two failing ranks do not mix.
+    sys.stderr.write(f"rank {world.rank} of {world.size} failed, ending all ranks:\n{text}")
+    sys.stderr.flush()
+    sys.stdout.flush()
+    world.Abort(1)

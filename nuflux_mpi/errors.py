@@ -1,0 +1,31 @@
+"""Errors that carry their exit code; everything else is a defect and ends with a traceback and exit code 1."""
+
+EXIT_DONE = 0
+EXIT_FAILURE = 1
+EXIT_BAD_INPUT = 2
+EXIT_STOPPED = 3
+EXIT_NUMERICAL = 4
+
+
+class NufluxError(Exception):
+    """A problem that one sentence explains; the sentence is the message, the class decides the exit code."""
+
+    exit_code = EXIT_FAILURE
+
+
+class InputError(NufluxError):
+    """The user asked for something that cannot work: names the key and what is allowed."""
+
+    exit_code = EXIT_BAD_INPUT
+
+
+class EnvironmentProblem(NufluxError):
+    """The installed packages do not fit together: says which, and the remedy."""
+
+    exit_code = EXIT_FAILURE
+
+
+class NumericalFailure(NufluxError):
+    """The integration cannot go on (NaN, collapsed step): says when and where."""
+
+    exit_code = EXIT_NUMERICAL

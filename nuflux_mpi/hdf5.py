@@ -1,0 +1,127 @@
+"""Parallel HDF5 with the habits that avoid its deadlocks.
+
+Every rank makes every call that changes the structure of a parallel file, with the same arguments; data are written and
+read collectively, a rank without points taking part with an empty selection; there are no variable-length datasets.
+On one rank the plain driver is used, so a serial h5py does there.
+"""
+
+import numpy as np
+
+from .errors import InputError
+
+
+def open_parallel(path, mode, comm):
+    """An h5py.File that all ranks of `comm` share."""
+    import h5py
+
+    if comm.Get_size() == 1:
+        return h5py.File(path, mode)
+    return h5py.File(path, mode, driver="mpio", comm=comm)
+
+
+def create_field(file, name, leading, box):
+    """An empty dataset (time, *leading, *points), unlimited in time, chunks of a few MB; collective. -> Dataset"""
+    import h5py
+
+    shape = (0, *leading, *box.points)
+    limit = (h5py.h5s.UNLIMITED, *shape[1:])
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_chunk(_chunk(shape[1:]))
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)  # each row is written whole, right after it is made
+    properties.set_obj_track_times(False)
+    space = h5py.h5s.create_simple(shape, limit)
+    h5py.h5d.create(file.id, name.encode(), h5py.h5t.IEEE_F64LE, space, dcpl=properties).close()
+    return file[name]
+
+
+def _chunk(shape, most=4 * 2**20):
+    """Chunk of one time: whole trailing axes as far as they fit into `most` bytes."""
+    chunk, left = [], most // 8
+    for n in reversed(shape):
+        chunk.append(max(1, min(n, left)))
+        left //= chunk[-1]
+    return (1, *reversed(chunk))
+
+
+def write_field(dataset, row, array, box):
+    """Write this rank's points `array` (*leading, *local_shape) into ``dataset[row]``; collective."""
+    import h5py
+
+    array = np.ascontiguousarray(array, dtype=float)
+    memory, target = _spaces(dataset, array.shape, box, row)
+    dataset.id.write(memory, target, array, dxpl=_collective(h5py, box))
+
+
+def read_row(dataset, row, box):
+    """This rank's points of ``dataset[row]`` as (*leading, *local_shape) float64; collective."""
+    import h5py
+
+    array = np.empty((*dataset.shape[1 : dataset.ndim - box.dimensions], *box.local_shape))
+    memory, source = _spaces(dataset, array.shape, box, row)
+    dataset.id.read(memory, source, array, dxpl=_collective(h5py, box))
+    return array
+
+
+def read_field(path, name, box, leading):
+    """This rank's points of dataset `name`, shape (*leading, *points), as (*leading, *local_shape) float64; collective.
+
+    InputError, the same on all ranks, if there is no such file, dataset or shape.
+    """
+    import h5py
+
+    from .parallel import on_root
+
+    wanted = (*leading, *box.points)
+    on_root(box.comm, _check_dataset, path, name, wanted)
+    with open_parallel(path, "r", box.comm) as file:
+        dataset = file[name]
+        array = np.empty((*leading, *box.local_shape))
+        memory, source = _spaces(dataset, array.shape, box)
+        dataset.id.read(memory, source, array, dxpl=_collective(h5py, box))
+    return array
+
+
+def _check_dataset(path, name, wanted):
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            if name not in file or not isinstance(file[name], h5py.Dataset):
+                raise InputError(f"initial.path: {path} holds no dataset {name} (it holds: {', '.join(file) or 'nothing'})")
+            dataset = file[name]
+            if dataset.shape != wanted:
+                raise InputError(
+                    f"initial.path: dataset {name} of {path} has shape {dataset.shape}, and the config asks for {wanted} "
+                    "= (modes, 3, points)"
+                )
+            if dataset.dtype.kind not in "fiu":
+                raise InputError(f"initial.path: dataset {name} of {path} holds {dataset.dtype}, not real numbers")
+    except OSError as error:
+        raise InputError(f"initial.path: {path} cannot be read as an HDF5 file ({error})") from None
+
+
+def _spaces(dataset, shape, box, row=None):
+    """(memory space, file space) for this rank's points; with `row` the dataset has a leading time axis."""
+    import h5py
+
+    start, stride, count, block = box.hyperslab()
+    leading = shape[: len(shape) - box.dimensions]
+    ones, zeros = (1,) * len(leading), (0,) * len(leading)
+    prefix = () if row is None else (1,)
+    memory, target = h5py.h5s.create_simple(shape), dataset.id.get_space()
+    if 0 in shape:
+        memory.select_none()
+        target.select_none()
+    else:
+        first = () if row is None else (row,)
+        target.select_hyperslab(
+            first + zeros + start, prefix + ones + count, prefix + ones + stride, prefix + tuple(leading) + block
+        )
+    return memory, target
+
+
+def _collective(h5py, box):
+    transfer = h5py.h5p.create(h5py.h5p.DATASET_XFER)
+    if box.size > 1:
+        transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
+    return transfer

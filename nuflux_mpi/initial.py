@@ -1,0 +1,195 @@
+"""Initial states: polarization vectors P_a at the start, and the closed forms that some of them follow.
+
+Every kind builds psi_a = P_a^x + i P_a^y as a function of z, so that each rank evaluates its own points and the state
+does not depend on the number of ranks or, as long as the grid resolves it, on the number of points.
+"""
+
+import numpy as np
+
+from .errors import InputError
+
+
+def polarization(config, modes, box):
+    """P at the start: real, local, shape (modes, 3, *box.local_shape), in units of n.
+
+    config: the whole resolved config. All ranks call it. InputError, on all ranks alike, if the transverse part is
+    longer than the vector it belongs to, or if a file does not fit or holds numbers that are not finite.
+    """
+    initial = config["initial"]
+    if initial["kind"] == "file":
+        return _from_file(initial["path"], modes, box)
+
+    zeta = modes.n if initial["zeta"] is None else np.array(initial["zeta"], dtype=float)
+    P = np.empty((len(modes), 3, *box.local_shape))
+    z = box.coordinates()[0] - box.origin[0]
+    psi = _TRANSVERSE[initial["kind"]](initial, len(modes), z, box)
+    if initial["amplitudes_in"] == "n_a":
+        psi = psi * _column(np.abs(zeta) if modes.n is None else modes.n, z)
+    P[:, 0], P[:, 1], P[:, 2] = psi.real, psi.imag, _column(zeta, z)
+    if initial["normalize"]:
+        _normalize(P, zeta, box)
+    return P
+
+
+def density(P, modes, box):
+    """n_a of every mode, shape (modes,), the same on all ranks: the configured one, or the box average of |P_a|.
+
+    P: local, (modes, 3, *box.local_shape). All ranks call it. InputError if a mode is empty.
+    """
+    if modes.n is not None:
+        return modes.n
+    n = box.mean(np.sqrt(np.sum(P**2, axis=1)))
+    if np.any(n == 0):
+        raise InputError(f"mode {np.argmin(n)} is empty, P = 0 everywhere: give its modes.density, or leave it out.")
+    return n
+
+
+# ------------------------------------------------------------------------------------------ kinds of initial state
+# Each returns psi, complex, of shape (modes, *z.shape) or broadcastable to it; z is counted from the box's origin.
+
+
+def _seeds(initial, count, z, box):
+    """Random harmonics, Eq. 13: P^{x,y} = sum_{|n| <= N_max} c_n exp(i phi_n + 2 pi i n z / L), real functions.
+
+    Reality, c_-n = c_n and phi_-n = -phi_n, leaves c_0 + 2 sum_{n > 0} c_n cos(2 pi n z / L + phi_n), with phi_0 = 0.
+    """
+    functions = 1 if initial["same_for_all"] else count
+    amplitude, phase = draw_seeds(initial["seed"], functions, initial["n_max"], initial["variance"])
+    harmonics = amplitude * np.exp(1j * phase)
+    harmonics[..., 1:] *= 2
+    theta = 2 * np.pi * z / box.length[0]
+    x_and_y = harmonic_sum(harmonics, theta).real
+    return x_and_y[:, 0] + 1j * x_and_y[:, 1]
+
+
+def draw_seeds(seed, functions, n_max, variance):
+    """Amplitudes c_n and phases phi_n of Eq. 13, each of shape (functions, 2, n_max + 1): function, x or y, harmonic n.
+
+    Order of drawing from PCG64(seed): for each function, first for x and then for y, the n_max + 1 normal amplitudes,
+    then the n_max phases of n = 1 .. n_max, uniform in [0, 2 pi). phi_0 = -phi_0 is 0. Neither the grid nor the ranks
+    enter.
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    amplitude = np.empty((functions, 2, n_max + 1))
+    phase = np.zeros_like(amplitude)
+    for a in range(functions):
+        for component in range(2):
+            amplitude[a, component] = np.sqrt(variance) * generator.standard_normal(n_max + 1)
+            phase[a, component, 1:] = 2 * np.pi * generator.random(n_max)
+    return amplitude, phase
+
+
+def harmonic_sum(coefficients, theta):
+    """sum_n c_n exp(i n theta) at every angle: (..., n) coefficients and any theta give complex (..., *theta.shape).
+
+    With n = n_1 + B n_2 the sum is a matrix product over n_1 and a short sum over n_2, so that about 2 sqrt(n_max)
+    exponentials per angle do, shared by all functions; blocks of angles bound the memory.
+    """
+    functions, count = coefficients.shape[:-1], coefficients.shape[-1]
+    base = int(np.ceil(np.sqrt(count)))
+    tables = np.zeros((int(np.prod(functions)), base * base), dtype=complex)
+    tables[:, :count] = coefficients.reshape(-1, count)
+    tables = tables.reshape(-1, base, base)  # function, n_2, n_1
+    angles, result = theta.ravel(), np.empty((len(tables), theta.size), dtype=complex)
+    for start in range(0, angles.size, 4096):
+        block = slice(start, start + 4096)
+        inner = np.exp(1j * np.outer(np.arange(base), angles[block]))
+        outer = np.exp(1j * np.outer(base * np.arange(base), angles[block]))
+        for table, values in zip(tables, result):
+            values[block] = np.sum(outer * (table @ inner), axis=0)
+    return result.reshape(*functions, *theta.shape)
+
+
+def _fourier(initial, count, z, box):
+    """Chosen harmonics: psi_a = sum of A exp(i (2 pi n z / L + phase)) over the waves that name mode a."""
+    psi = np.zeros((count, *z.shape), dtype=complex)
+    for wave in initial["waves"]:
+        carriers = slice(None) if wave["mode"] == "all" else np.atleast_1d(wave["mode"])
+        psi[carriers] += wave["amplitude"] * np.exp(1j * (2 * np.pi * wave["n"] * z / box.length[0] + wave["phase"]))
+    return psi
+
+
+def _profile(initial, count, z, box):
+    """One smooth bump on a carrier wave, the same for every mode; its nearest periodic image counts."""
+    length = box.length[0]
+    distance = (z + box.origin[0] - initial["center"] + length / 2) % length - length / 2
+    carrier = np.exp(1j * (2 * np.pi * initial["n"] * z / length + initial["phase"]))
+    return np.broadcast_to(initial["amplitude"] * _SHAPES[initial["shape"]](distance / initial["width"]) * carrier,
+                           (count, *z.shape))
+
+
+_SHAPES = {
+    "gaussian": lambda x: np.exp(-(x**2) / 2),
+    "sech": lambda x: 2 * np.exp(-np.abs(x)) / (1 + np.exp(-2 * np.abs(x))),  # no overflow far away
+    "cosine": lambda x: np.where(np.abs(x) < 1, (1 + np.cos(np.pi * x)) / 2, 0.0),
+}
+_TRANSVERSE = {"seeds": _seeds, "fourier": _fourier, "profile": _profile}
+
+
+def _column(values, z):
+    """Values per mode, shaped to multiply arrays (modes, *z.shape)."""
+    return np.reshape(values, (-1,) + (1,) * z.ndim)
+
+
+def _normalize(P, zeta, box):
+    """Shorten P^z in place so that |P_a| = |zeta_a| everywhere, keeping its sign."""
+    longitudinal = _column(zeta**2, P[0, 0]) - P[:, 0] ** 2 - P[:, 1] ** 2
+    if box.max(-longitudinal) > 0:
+        excess = np.array([box.max(-field) for field in longitudinal])
+        a = int(np.argmax(excess > 0))
+        raise InputError(f"mode {a}: the transverse part reaches |psi| = {np.sqrt(excess[a] + zeta[a] ** 2):.4g}, "
+                         f"longer than |zeta| = {abs(zeta[a]):.4g}; choose smaller amplitudes, or amplitudes_in = \"n_a\".")
+    P[:, 2] = _column(np.sign(zeta), P[0, 0]) * np.sqrt(longitudinal)
+
+
+def _from_file(path, modes, box):
+    """Dataset P of an HDF5 file, this rank's block of it."""
+    P = box.read(path, "P", leading=(len(modes), 3))
+    broken = box.sum(~np.isfinite(P))
+    if np.any(broken):
+        a, component = np.argwhere(broken)[0]
+        raise InputError(f"{path}: dataset P holds numbers that are not finite, first in mode {a}, component "
+                         f"{'xyz'[component]}.")
+    return P
+
+
+# ------------------------------------------------------------------------------------------------- known solutions
+
+
+def single_wave(z, t, t0, phase=0.0):
+    """The exact nonlinear single wave of two beams, v = +1 and -1, zeta = +1/2 and -1/2; P of shape (2, 3, *z.shape).
+
+    For k = -1, the fastest growing wave, and with T = tanh(t - t0),
+
+        P_+^z = -P_-^z = T^2 / 2,   psi_+- = (1/2) sqrt(1 - T^4) exp(i (-z + phase +- arctan T)),
+
+    so that U_osc / U_osc(-infinity) = 2 T^2 - 1. The wave grows like exp(t), is all there is at t0, and goes away
+    again. That such solutions exist: arXiv:2601.15372; this form follows from the equations of motion with
+    P_+^z + P_-^z = 0.
+    """
+    z = np.asarray(z, dtype=float)
+    T = np.tanh(t - t0)
+    # 1 - T^4 = (1 + T^2) / cosh^2 without the cancellation at early times.
+    size = 0.5 * np.sqrt(1 + T**2) / np.cosh(t - t0)
+    P = np.empty((2, 3, *z.shape))
+    for a, sign in enumerate((+1, -1)):
+        psi = size * np.exp(1j * (-z + phase + sign * np.arctan(T)))
+        P[a, 0], P[a, 1], P[a, 2] = psi.real, psi.imag, sign * T**2 / 2
+    return P
+
+
+def golden_ratio_seeds(z, length):
+    """A smooth start of two beams without random numbers, for runs that other codes can repeat digit by digit.
+
+    P_+-^{x,y} = 1e-4 sum_{n=1}^{32} cos(2 pi n z / L + 2 pi frac(c (n^2 + (s + 1) n))), c = (sqrt 5 - 1)/2 and
+    s = 0, 1, 2, 3 for (+, x), (+, y), (-, x), (-, y); P_+-^z = +-sqrt(1/4 - P_x^2 - P_y^2). Returns (2, 3, *z.shape).
+    """
+    z = np.asarray(z, dtype=float)
+    n = np.arange(1, 33)
+    P = np.empty((2, 3, *z.shape))
+    for s in range(4):
+        phase = 2 * np.pi * ((np.sqrt(5) - 1) / 2 * (n**2 + (s + 1) * n) % 1)
+        P[s // 2, s % 2] = 1e-4 * np.cos(2 * np.pi * n * z[..., np.newaxis] / length + phase).sum(axis=-1)
+    transverse = np.sum(P[:, :2] ** 2, axis=1)
+    P[:, 2] = np.array([1, -1]).reshape(2, *[1] * z.ndim) * np.sqrt(0.25 - transverse)
+    return P

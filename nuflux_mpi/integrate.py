@@ -1,0 +1,188 @@
+"""Adaptive time integration with PETSc TS. Knows a right-hand side and a state vector, and no physics.
+
+Tolerances mean what they say in the 2-norm: a step is accepted when the estimated error of the state, as a Euclidean
+norm over all ranks, is below ``atol + rtol |u(start)|``. PETSc's norm is a root mean square over entries, so the scalar
+tolerance it gets is that number divided by the square root of the global size; its own component-wise relative
+tolerance is off, since single Fourier amplitudes may well be zero.
+"""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from .environment import petsc4py_remedy
+from .errors import EnvironmentProblem, NumericalFailure
+
+# Order of the error estimate of the TSRK methods with error control.
+METHODS = {"3bs": 3, "5f": 5, "5dp": 5, "5bs": 5, "6vr": 6, "7vr": 7, "8vr": 8}
+
+
+def initialize(comm, options=""):
+    """Start PETSc on a communicator with an options string; where it runs already, only add the options. -> the module.
+
+    EnvironmentProblem where petsc4py cannot be imported.
+    """
+    running = "petsc4py.PETSc" in sys.modules
+    try:
+        import petsc4py
+
+        if not running:
+            petsc4py.init(["nuflux_mpi"] + options.split(), comm=comm)
+        from petsc4py import PETSc
+    except ImportError as error:
+        raise EnvironmentProblem(petsc4py_remedy(error)) from error
+    if running and options:
+        PETSc.Options().insertString(options)
+    return PETSc
+
+
+@dataclass
+class Statistics:
+    """Counts since the start of the run; `dt` is the last accepted step."""
+
+    steps: int = 0
+    rejections: int = 0
+    rhs_evaluations: int = 0
+    dt: float = 0.0
+    smallest_dt: float = float("inf")
+    largest_dt: float = 0.0
+
+
+class Integrator:
+    """A state vector that PETSc TS carries forward in time.
+
+    rhs: callable ``rhs(t, u, du)`` on local real arrays, called by all ranks together.
+    size: local length of the state (zero is allowed); comm: mpi4py communicator.
+    method: a key of `METHODS`; rtol, atol: see the module's text. start: initial time.
+    dt_initial, dt_min, dt_max: optional step sizes.
+    dt_min: below it the run ends as a collapsed step; default 1e-12 of the time reached plus span.
+
+    `u` is the local state: fill it, then call `begin`, then `advance`. Call `destroy` when done (collective).
+    """
+
+    def __init__(self, rhs, size, comm, method="8vr", rtol=1e-10, atol=0.0, start=0.0, dt_initial=None, dt_min=None,
+                 dt_max=None, options=""):
+        PETSc = self._PETSc = initialize(comm, options)
+        self._rhs, self.rtol, self.atol, self.method = rhs, rtol, atol, method
+        self.statistics = Statistics()
+        self._vector = PETSc.Vec().createMPI((size, None), comm=comm)
+        self._work = self._vector.duplicate()
+        self.u = self._vector.getArray()
+        self.t, self._dt, self._dt_min, self._dt_max = start, dt_initial, dt_min, dt_max
+        ts = self._ts = PETSc.TS().create(comm=comm)
+        ts.setType(PETSc.TS.Type.RK)
+        ts.setRKType(method)
+        ts.setRHSFunction(self._evaluate, self._work)
+        ts.setProblemType(PETSc.TS.ProblemType.NONLINEAR)
+        ts.setExactFinalTime(PETSc.TS.ExactFinalTime.STEPOVER)
+        ts.setMaxTime(1e300)
+        ts.setMaxSteps(2**31 - 1)
+        ts.setMaxStepRejections(60)
+        ts.setErrorIfStepFails(False)
+        ts.setTime(start)
+
+    def _evaluate(self, ts, t, u, du):
+        self.statistics.rhs_evaluations += 1
+        self._rhs(t, u.getArray(readonly=True), du.getArray())
+
+    def begin(self):
+        """Take the state in `u` as initial: set the tolerance from its norm, choose the first step."""
+        self._vector.assemble()
+        ts, norm = self._ts, self._vector.norm()
+        self.tolerance = self.atol + self.rtol * norm
+        ts.setTolerances(rtol=0.0, atol=max(self.tolerance, 1e-300) / np.sqrt(self._vector.getSize()))
+        ts.setSolution(self._vector)
+        if self._dt is None:
+            self._dt = self._first_step()
+        ts.setTimeStep(self._dt)
+        ts.setFromOptions()
+        ts.setUp()
+
+    def _first_step(self):
+        """First step from the sizes of the first two derivatives (Hairer, Norsett, Wanner, Solving ODEs I, II.4)."""
+        u, f, v, g = self._vector, self._work, self._vector.duplicate(), self._vector.duplicate()
+        try:
+            self._evaluate(None, self.t, u, f)
+            d0, d1 = u.norm(), f.norm()
+            if not np.isfinite(d1):
+                raise NumericalFailure(f"the right-hand side is not finite at the start, t = {self.t:g}")
+            if d1 <= 1e-14 * d0:
+                return 1e-2
+            h0 = 0.01 * d0 / d1
+            v.waxpy(h0, f, u)
+            self._evaluate(None, self.t + h0, v, g)
+            g.axpy(-1.0, f)
+            d2 = g.norm() / h0
+            scale = max(d1, d2) / max(self.tolerance, 1e-300)
+            h1 = (0.01 / scale) ** (1.0 / (METHODS.get(self.method, 5) + 1))
+            return min(100 * h0, h1)
+        finally:
+            v.destroy()
+            g.destroy()
+
+    def advance(self, target, after_step=None):
+        """Integrate to exactly `target`. `after_step()` is called after every accepted step; a true value stops there.
+
+        Returns True if the target was reached. The last steps are stretched or halved so that the target is met without
+        a tiny one, and the step that the controller wanted is kept for later. NumericalFailure (on all ranks) if the
+        step collapses or the state is no longer finite.
+        """
+        ts = self._ts
+        while self.t < target:
+            remaining = target - self.t
+            wanted = self._dt if self._dt_max is None else min(self._dt, self._dt_max)
+            h = wanted
+            if h >= remaining * (1.0 - 1e-12):
+                h = remaining
+            elif 2.0 * h > remaining:
+                h = 0.5 * remaining
+            self._step(h)
+            taken = ts.getTime() - self.t
+            last = abs(ts.getTime() - target) <= 1e-13 * max(abs(target), remaining)
+            self.t = target if last else ts.getTime()
+            if last:
+                ts.setTime(target)  # the sum of steps may miss it by rounding
+            proposed = ts.getTimeStep()
+            # A step cut for the target says little about the next one: keep what was wanted unless it was rejected.
+            self._dt = max(proposed, wanted) if taken >= h * (1.0 - 1e-12) else proposed
+            stat = self.statistics
+            stat.steps, stat.rejections, stat.dt = ts.getStepNumber(), ts.getStepRejections(), taken
+            stat.smallest_dt, stat.largest_dt = min(stat.smallest_dt, taken), max(stat.largest_dt, taken)
+            ts.monitor(stat.steps, self.t)
+            if after_step is not None and after_step():
+                return self.t >= target
+        return True
+
+    def _step(self, h):
+        PETSc, ts = self._PETSc, self._ts
+        smallest = self._dt_min if self._dt_min is not None else 1e-13 * max(1.0, abs(self.t))
+        ts.setTimeStep(h)
+        try:
+            ts.step()
+        except PETSc.Error as error:
+            if error.ierr != PETSC_ERR_FP:
+                raise
+            raise NumericalFailure(
+                f"not-a-number or infinity in the state at t = {self.t:.10g}, step size {h:.3g}"
+            ) from None
+        if ts.getConvergedReason() < 0 or (ts.getTime() - self.t < smallest and h > 2 * smallest):
+            raise NumericalFailure(
+                f"the step size collapsed at t = {self.t:.10g}: {h:.3g} and every smaller step down to "
+                f"{ts.getTimeStep():.3g} missed the tolerance {self.tolerance:.3g} (time.rtol, time.atol); "
+                "a tolerance below what rounding allows and a field that is not resolved are the usual causes"
+            )
+
+    def view(self):
+        """Honour ``-ts_view`` as TSSolve would."""
+        if self._PETSc.Options().hasName("ts_view"):
+            self._ts.view()
+
+    def destroy(self):
+        """Give PETSc's objects back (collective)."""
+        self.u = None
+        for thing in (self._ts, self._vector, self._work):
+            thing.destroy()
+
+
+PETSC_ERR_FP = 72

@@ -1,0 +1,176 @@
+"""The arithmetic of the time loop, compiled with numba where it is installed and in plain NumPy where it is not.
+
+Both forms give the same numbers to rounding; `COMPILED` tells which is in use (``NUFLUX_NUMBA=0`` asks for NumPy).
+No function here allocates an array of the state's size when compiled, and none knows about ranks: arrays are local.
+
+Shapes: P (modes, 3, n), kappa (modes, n), D (2, 3, n) with D[0] = D_0 and D[1] = D_1, v and s (modes,), where n is the
+number of this rank's points. Spectral arrays are (rows, K) complex; `phase` is (groups, K) complex with ``group[row]``.
+"""
+
+import os
+
+import numpy as np
+
+try:
+    if os.environ.get("NUFLUX_NUMBA") == "0":
+        raise ImportError("switched off by NUFLUX_NUMBA=0")
+    import numba
+except ImportError:
+    numba = None
+
+COMPILED = numba is not None
+
+# Points handled together: the moments and one mode of a block stay in the first-level cache.
+_BLOCK = 256
+
+
+def phase_table(coarse, fine, harmonic, phase):
+    """phase[g, d] = exp(i h w_g) for integers h = harmonic[g or 0, d], from exp(64 i j w_g) and exp(i j w_g), j < 64.
+
+    coarse: (groups, ...), fine: (groups, 64), harmonic: (1 or groups, K) integers, phase: (groups, K), overwritten.
+    """
+    size = np.abs(harmonic)
+    if harmonic.shape[0] == 1:
+        np.multiply(coarse[:, size[0] >> 6], fine[:, size[0] & 63], out=phase)
+    else:
+        np.multiply(
+            np.take_along_axis(coarse, size >> 6, axis=1), np.take_along_axis(fine, size & 63, axis=1), out=phase
+        )
+    np.conjugate(phase, out=phase, where=np.broadcast_to(harmonic < 0, phase.shape))
+
+
+def unwind(u, phase, group, row_scale, column_scale, out):
+    """out = u conj(phase[group]) row_scale column_scale: from the interaction picture to amplitudes."""
+    np.multiply(u, phase[group].conj(), out=out)
+    np.multiply(out, row_scale[:, None] * column_scale[None, :], out=out)
+
+
+def wind(amplitude, phase, group, row_scale, column_scale, out):
+    """out = amplitude phase[group] row_scale column_scale: from amplitudes to the interaction picture."""
+    np.multiply(amplitude, phase[group], out=out)
+    np.multiply(out, row_scale[:, None] * column_scale[None, :], out=out)
+
+
+def moments(P, v, s, D):
+    """D_m = sum_b s_b v_b^m P_b for m = 0, 1."""
+    np.matmul(np.stack((s, s * v)), P.reshape(len(P), -1), out=D.reshape(2, -1))
+
+
+def rotate(P, v, D):
+    """P_a <- (D_0 - v_a D_1) x P_a, in place."""
+    for a in range(len(P)):
+        W = D[0] - v[a] * D[1]
+        P[a] = np.cross(W, P[a], axis=0)
+
+
+def rotate_and_drive(P, kappa, v, s, D, dD):
+    """kappa_a <- -s_a v_a/2 (d_z D_0 - v_a d_z D_1) . P_a, then P_a <- (D_0 - v_a D_1) x P_a; both in place."""
+    for a in range(len(P)):
+        kappa[a] = -0.5 * s[a] * v[a] * np.einsum("cz,cz->z", dD[0] - v[a] * dD[1], P[a])
+    rotate(P, v, D)
+
+
+if COMPILED:
+    _jit = numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"}, boundscheck=False)
+
+    @_jit
+    def phase_table(coarse, fine, harmonic, phase):  # noqa: F811
+        shared = harmonic.shape[0] == 1
+        for g in range(phase.shape[0]):
+            row = harmonic[0] if shared else harmonic[g]
+            for d in range(phase.shape[1]):
+                h = row[d]
+                j = abs(h)
+                c, f = coarse[g, j >> 6], fine[g, j & 63]
+                re = c.real * f.real - c.imag * f.imag
+                im = c.real * f.imag + c.imag * f.real
+                phase[g, d] = complex(re, im if h >= 0 else -im)
+
+    @_jit
+    def unwind(u, phase, group, row_scale, column_scale, out):  # noqa: F811
+        for r in range(u.shape[0]):
+            p, scale = phase[group[r]], row_scale[r]
+            for d in range(u.shape[1]):
+                a, b, c = u[r, d], p[d], scale * column_scale[d]
+                out[r, d] = complex(c * (a.real * b.real + a.imag * b.imag), c * (a.imag * b.real - a.real * b.imag))
+
+    @_jit
+    def wind(amplitude, phase, group, row_scale, column_scale, out):  # noqa: F811
+        for r in range(amplitude.shape[0]):
+            p, scale = phase[group[r]], row_scale[r]
+            for d in range(amplitude.shape[1]):
+                a, b, c = amplitude[r, d], p[d], scale * column_scale[d]
+                out[r, d] = complex(c * (a.real * b.real - a.imag * b.imag), c * (a.imag * b.real + a.real * b.imag))
+
+    @_jit
+    def moments(P, v, s, D):  # noqa: F811
+        n = P.shape[2]
+        for start in range(0, n, _BLOCK):
+            stop = min(start + _BLOCK, n)
+            D[:, :, start:stop] = 0.0
+            for a in range(P.shape[0]):
+                s0, s1 = s[a], s[a] * v[a]
+                for c in range(3):
+                    line, D0, D1 = P[a, c], D[0, c], D[1, c]
+                    for z in range(start, stop):
+                        D0[z] += s0 * line[z]
+                        D1[z] += s1 * line[z]
+
+    @_jit
+    def rotate(P, v, D):  # noqa: F811
+        n = P.shape[2]
+        for start in range(0, n, _BLOCK):
+            stop = min(start + _BLOCK, n)
+            for a in range(P.shape[0]):
+                va = v[a]
+                X, Y, Z = P[a, 0], P[a, 1], P[a, 2]
+                for z in range(start, stop):
+                    wx, wy, wz = D[0, 0, z] - va * D[1, 0, z], D[0, 1, z] - va * D[1, 1, z], D[0, 2, z] - va * D[1, 2, z]
+                    x, y, u = X[z], Y[z], Z[z]
+                    X[z], Y[z], Z[z] = wy * u - wz * y, wz * x - wx * u, wx * y - wy * x
+
+    @_jit
+    def rotate_and_drive(P, kappa, v, s, D, dD):  # noqa: F811
+        n = P.shape[2]
+        for start in range(0, n, _BLOCK):
+            stop = min(start + _BLOCK, n)
+            for a in range(P.shape[0]):
+                va, half = v[a], -0.5 * s[a] * v[a]
+                X, Y, Z, E = P[a, 0], P[a, 1], P[a, 2], kappa[a]
+                for z in range(start, stop):
+                    wx, wy, wz = D[0, 0, z] - va * D[1, 0, z], D[0, 1, z] - va * D[1, 1, z], D[0, 2, z] - va * D[1, 2, z]
+                    x, y, u = X[z], Y[z], Z[z]
+                    E[z] = half * (
+                        (dD[0, 0, z] - va * dD[1, 0, z]) * x
+                        + (dD[0, 1, z] - va * dD[1, 1, z]) * y
+                        + (dD[0, 2, z] - va * dD[1, 2, z]) * u
+                    )
+                    X[z], Y[z], Z[z] = wy * u - wz * y, wz * x - wx * u, wx * y - wy * x
+
+
+def warm_up(comm):
+    """Compile (or load from numba's cache) every kernel, rank 0 first, so that the others find a filled cache.
+
+    All ranks must call it. Without numba it does nothing.
+    """
+    if not COMPILED:
+        return
+    for turn in (True, False):
+        if (comm.Get_rank() == 0) == turn:
+            _touch()
+        comm.Barrier()
+
+
+def _touch():
+    P, D, one = np.zeros((1, 3, 1)), np.zeros((2, 3, 1)), np.ones(1)
+    moments(P, one, one, D)
+    rotate(P, one, D)
+    rotate_and_drive(P, np.zeros((1, 1)), one, one, D, D)
+    table, group = np.ones((1, 64), dtype=complex), np.zeros(1, dtype=np.int64)
+    u = np.zeros((1, 1), dtype=complex)
+    phase_table(table, table, np.zeros((1, 1), dtype=np.int64), np.ones((1, 1), dtype=complex))
+    unwind(u, u, group, one, one, u.copy())
+    frozen = u.copy()
+    frozen.flags.writeable = False  # as PETSc hands out the state inside a step
+    unwind(frozen, u, group, one, one, u.copy())
+    wind(u, u, group, one, one, u.copy())

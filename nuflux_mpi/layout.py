@@ -1,0 +1,50 @@
+"""Names, dimensions, units and meanings of everything a run stores: the one table behind files, readers and docs."""
+
+# name: (dimensions, unit, meaning); {space} stands for the space axes of the box.
+LAYOUT = {
+    "time": (("time",), "1/mu", "time"),
+    "mode": (("mode",), "", "index of the mode"),
+    "v": (("mode",), "c", "velocity of the mode along the box"),
+    "sign": (("mode",), "", "+1 neutrinos, -1 antineutrinos"),
+    "density": (("mode",), "n", "density n_a of the mode"),
+    "component": (("component",), "", "flavor component: 0 x, 1 y, 2 z"),
+    "x": (("x",), "1/mu", "position"),
+    "y": (("y",), "1/mu", "position"),
+    "z": (("z",), "1/mu", "position"),
+    "U_osc": (("time",), "mu n L", "flavor-dependent refractive energy, Eq. 5"),
+    "U_osc_transverse": (("time",), "mu n L", "part of U_osc from the x and y components"),
+    "U_osc_longitudinal": (("time",), "mu n L", "part of U_osc from the z component"),
+    "dU_osc_dt": (("time",), "mu^2 n L", "rate of change of U_osc by Eq. 7"),
+    "dU_osc_dt_difference": (("time",), "mu^2 n L", "rate of change of U_osc by differences of this series"),
+    "K": (("time", "mode"), "mu n L", "kinetic energy gained by the mode"),
+    "energy": (("time",), "mu n L", "sum of K over modes, plus U_osc"),
+    "energy_residual": (("time",), "mu n L", "energy minus its first value"),
+    "momentum": (("time",), "mu n L", "momentum gained along the box, sum of K_a / v_a"),
+    "D0": (("time", "component"), "n L", "integral of the moment D_0"),
+    "P_mean": (("time", "mode", "component"), "n", "box average of the polarization vector"),
+    "P_drift_max": (("time",), "n_a", "largest change of |P_a| along the rays"),
+    "P_drift_mean": (("time",), "n_a", "mean change of |P_a| along the rays"),
+    "nu_x": (("time", "mode"), "", "box-averaged nu_x part of the mode"),
+    "P_ee": (("time",), "", "survival probability of nu_e"),
+    "P_ee_bar": (("time",), "", "survival probability of anti-nu_e"),
+    "spectral_tail": (("time",), "", "part of the 2-norm of P in the highest third of the waves"),
+    "step": (("time",), "", "accepted time steps"),
+    "dt": (("time",), "1/mu", "last accepted time step"),
+    "rejections": (("time",), "", "rejected time steps"),
+    "rhs_evaluations": (("time",), "", "evaluations of the right-hand side"),
+    "wall_time": (("time",), "s", "wall-clock time since the start"),
+    "spectrum_time": (("spectrum_time",), "1/mu", "time of the spectrum"),
+    "k": (("k",), "mu", "wave number"),
+    "psi2": (("spectrum_time", "k"), "n^2", "sum over modes of |psi_k|^2, psi = P^x + i P^y"),
+    "P": (("time", "mode", "component", "{space}"), "n", "polarization vector, weight absorbed"),
+    "kappa": (("time", "mode", "{space}"), "mu n", "kinetic energy density gained by the mode"),
+}
+
+RECORD_AXES = ("time", "spectrum_time")  # unlimited; the length of `time` is the commit mark of a file
+SPACE = ("z",)  # space axes in use, in the order of the arrays
+
+
+def dimensions(name):
+    """Names of the dimensions of a stored array."""
+    named = LAYOUT[name][0]
+    return tuple(axis for entry in named for axis in (SPACE if entry == "{space}" else (entry,)))

@@ -1,0 +1,28 @@
+"""Doing a thing once and agreeing on it: helpers over a communicator, for everything outside the time loop."""
+
+from .errors import NufluxError
+
+
+def on_root(comm, function, *arguments, **keywords):
+    """Call `function` on rank 0 only and return its result on all ranks (pickled).
+
+    An error of ours (NufluxError) is raised on all ranks alike, so that they end together; any other exception is a
+    defect and ends the job from rank 0. Collective.
+    """
+    result = problem = None
+    if comm.Get_rank() == 0:
+        try:
+            result = function(*arguments, **keywords)
+        except NufluxError as error:
+            problem = error
+    result, problem = comm.bcast((result, problem))
+    if problem is not None:
+        raise problem
+    return result
+
+
+def any_rank(comm, flag):
+    """Whether `flag` is true on any rank. Collective."""
+    from mpi4py import MPI
+
+    return bool(comm.allreduce(bool(flag), op=MPI.LOR)) if comm.Get_size() > 1 else bool(flag)

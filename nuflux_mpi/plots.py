@@ -1,0 +1,405 @@
+"""Figures of a run, made from its results alone (no ranks, no simulation): the energy budget and the power spectrum.
+
+`energy` is Fig. 1 of the paper (Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024)), completed by the kinetic energy;
+`spectrum` sets the growth of each wave beside linear theory. Both take any run of `results`, return a matplotlib Figure
+and, given a path, save it; PNG and PDF files carry their provenance. pyplot is never used, so that drawing neither
+needs a display nor disturbs the settings of a notebook. This is the only module that needs matplotlib.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from . import linear
+from .errors import InputError
+
+# Colours of Okabe and Ito, told apart by all common kinds of colour vision and in print.
+BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6b6b6b"
+STYLE = {
+    "font.size": 10,
+    "axes.labelsize": 10,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.linewidth": 0.7,
+    "lines.linewidth": 1.4,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "mathtext.fontset": "cm",
+    "savefig.dpi": 150,  # 8 inches wide: 1200 pixels
+}
+WIDTH = 8.0  # inches
+MAP = {"shading": "nearest", "rasterized": True}  # values as they are, not interpolated; pixels even inside a PDF
+TIME_LABEL = r"time $t\ [1/\mu]$"
+MOST_PIXELS = 1200  # per direction of a colour map; more would not be seen
+FEWEST_SNAPSHOTS = 4  # a map of fewer would show colours where nothing is known
+
+
+def draw_all(run, directory=None):
+    """Draws every figure that the results allow into `directory` (default: that of the run). Returns the list of paths.
+
+    energy.png always, spectrum.png if power spectra were recorded. InputError for a run in memory without a directory.
+    """
+    directory = directory or run.directory
+    if directory is None:
+        raise InputError("A run in memory has no directory of its own: say where its figures go.")
+    directory = Path(directory)
+    paths = [directory / "energy.png"]
+    energy(run, paths[0])
+    if len(run.series.get("psi2", ())):
+        paths.append(directory / "spectrum.png")
+        spectrum(run, paths[-1])
+    return paths
+
+
+def energy(run, path=None):
+    """Flavor content over space and time, and below it, over the same time, where the energy goes.
+
+    Top: contours of the nu_x content 1/2 (1 - P^z/n) of the most forward mode (the v = +1 beam of the paper), from the
+    fields. Below: U_osc(t), then kinetic energy gained K(t) with the sum K + U_osc, then the residual of that sum, all
+    in units of |U_osc(0)|. Level "standard" does not follow K; the figure then ends with U_osc and says so. Returns the
+    Figure; InputError if the run has written nothing yet.
+    """
+    if not len(run.series["time"]):
+        raise InputError("The run has written no results yet.")
+    with _style():
+        followed = "K" in run.series
+        heights = [3.2, 1.5, 1.5, 1.0] if followed else [3.2, 2.0]
+        figure = _figure(height=sum(heights) + 1.2)
+        grid = figure.add_gridspec(len(heights), 2, height_ratios=heights, width_ratios=[1, 0.022])
+        content = figure.add_subplot(grid[0, 0])
+        below = [figure.add_subplot(grid[row, 0], sharex=content) for row in range(1, len(heights))]
+
+        _draw_content(figure, content, figure.add_subplot(grid[0, 1]), run)
+        unit, per_unit = _energy_unit(run)
+        _draw_interaction_energy(below[0], run, unit, per_unit)
+        if followed:
+            _draw_budget(below[1], run, unit, per_unit)
+            _draw_residual(below[2], run, unit, per_unit)
+        else:
+            below[0].set_title('refractive energy (level "standard" does not follow the kinetic energy)')
+        for axes in (content, *below[:-1]):
+            axes.tick_params(labelbottom=False)
+        below[-1].set_xlabel(TIME_LABEL)
+        below[-1].set_xlim(_time_range(run.series["time"]))
+        figure.suptitle(_title(run), fontsize=12)
+        figure.align_ylabels([content, *below])
+        return _finished(figure, run, path)
+
+
+def _draw_content(figure, axes, colorbar_axes, run):
+    mode = _most_forward(run.series)
+    t, z = np.asarray(run.fields["time"]), np.asarray(run.fields["z"])
+    axes.set_ylabel(r"position $z\ [1/\mu]$")
+    axes.set_title(rf"$\nu_x$ content of the mode $v = {run.series['v'][mode]:+.3g}$")
+    if len(t) < FEWEST_SNAPSHOTS:
+        reason = f"only {len(t)} field snapshots: set output.fields_every for this map"
+        axes.text(0.5, 0.5, reason, ha="center", transform=axes.transAxes)
+        axes.set_yticks([])
+        colorbar_axes.set_axis_off()
+        return
+    rows, columns = _thinned(len(t)), _thinned(len(z))
+    P_z = run.fields["P"][rows, mode, 2]
+    share = (1 - P_z[:, columns] / run.series["density"][mode]) / 2
+    image = axes.pcolormesh(t[rows], z[columns], share.T, vmin=0, vmax=1, cmap="cividis", **MAP)
+    bar = figure.colorbar(image, cax=colorbar_axes)
+    bar.set_label(r"$(1 - P^z/n)/2$")
+
+
+def _draw_interaction_energy(axes, run, unit, per_unit):
+    axes.axhline(0, color=GREY, lw=0.6)
+    axes.plot(run.series["time"], run.series["U_osc"] / unit, color=BLUE)
+    axes.set_ylabel(r"$U_{\rm osc}$" + per_unit)
+    axes.set_title("refractive energy")
+
+
+def _draw_budget(axes, run, unit, per_unit):
+    t, K = run.series["time"], run.series["K"].sum(axis=1)
+    axes.axhline(0, color=GREY, lw=0.6)
+    axes.plot(t, K / unit, color=VERMILLION, label=r"$K$, kinetic energy gained")
+    axes.plot(t, run.series["energy"] / unit, color="black", label=r"$K + U_{\rm osc}$")
+    axes.set_ylabel("energy" + per_unit)
+    axes.set_title("energy budget")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.97), ncols=2)  # beside the title, clear of the curves
+
+
+def _draw_residual(axes, run, unit, per_unit):
+    # A logarithm has no place for the exact zero at the start.
+    residual = np.ma.masked_equal(abs(run.series["energy_residual"]) / unit, 0)
+    axes.plot(run.series["time"], residual, color=GREEN, lw=1)
+    axes.set_yscale("log")
+    axes.set_ylabel("residual")
+    axes.set_title(r"$|K + U_{\rm osc} -$ start$|$" + per_unit)
+
+
+def spectrum(run, path=None):
+    """Power spectrum over time beside the linear growth rates of its waves, and where in time those were measured.
+
+    Upper left: psi2 = sum_a |psi_{a,k}|^2 over t and k. Upper right, on the same k axis: growth rates gamma(k) of
+    linear theory for the initial mean P^z, and the measured ones, half the slope of ln psi2 over the shaded window.
+    Lower left: total power of the unstable waves, with that window. Dashed lines mark the unstable band. Returns the
+    Figure; InputError without psi2.
+    """
+    if not len(run.series.get("psi2", ())):
+        raise InputError("The run recorded no power spectra: set output.spectrum_every.")
+    growth = measure_growth(run.series)
+    with _style():
+        figure = _figure(height=5.8)
+        grid = figure.add_gridspec(2, 3, height_ratios=[3.2, 1.6], width_ratios=[3, 0.08, 1.5])
+        power = figure.add_subplot(grid[0, 0])
+        rates = figure.add_subplot(grid[0, 2], sharey=power)
+        total = figure.add_subplot(grid[1, 0], sharex=power)
+        words = figure.add_subplot(grid[1, 2])
+
+        _draw_power(figure, power, figure.add_subplot(grid[0, 1]), run.series, growth)
+        _draw_rates(rates, growth)
+        _draw_total(total, run.series, growth)
+        words.set_axis_off()
+        handles, labels = rates.get_legend_handles_labels()
+        legend = words.legend(handles, labels, loc="upper left", alignment="left", borderpad=0)
+        legend.set_title(_words(growth), prop={"size": 9})
+        figure.suptitle(_title(run), fontsize=12)
+        figure.align_ylabels([power, total])
+        return _finished(figure, run, path)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Linear theory beside measurement.
+
+    k, theory: ascending wavenumbers around the unstable band (or all scanned, if there is none), and gamma(k) on them.
+    band: (k1, k2), outermost edges of instability, or None. power: (spectrum_time,) power of the recorded waves in the
+    band, or of all. window: (start, end) of the linear phase in time, or None if none was recorded. measured_k,
+    measured: recorded waves in the band, and half the slope of ln psi2 over the window.
+    """
+
+    k: np.ndarray
+    theory: np.ndarray
+    band: tuple | None
+    power: np.ndarray
+    window: tuple | None
+    measured_k: np.ndarray
+    measured: np.ndarray
+
+
+# The linear phase ends at this share of the largest possible power, sum n_a^2; gamma is then off by about as much.
+LINEAR_POWER = 1e-2
+# The window opens e^-2 in amplitude below its end: long enough for a slope, late enough for decaying waves to be gone.
+WINDOW_POWER = np.exp(-4)
+# Waves slower than this share of the fastest are not in the band: finitely many directions make many k grow a little.
+SLOWEST = 0.02
+# Wavenumbers on which theory is evaluated per scan; 64 directions then take about half a second.
+SCANNED = 150
+
+
+def measure_growth(series):
+    """Growth rates by linear theory, for the initial mean P^z, and as measured from the recorded spectra."""
+    t, k, psi2 = series["spectrum_time"], series["k"], series["psi2"]
+    modes = series["v"], series["sign"], series["P_mean"][0, :, 2]
+    k_theory = _scanned(k, len(modes[0]))
+    theory = linear.growth_rate(k_theory, *modes)
+    # Round-off of a defective eigenvalue is about 1e-8 of the matrix elements: slower growth than that is none.
+    slowest = max(SLOWEST * theory.max(), 1e-7 * np.sum(abs(modes[2])))
+    band = _band(k_theory, theory, slowest, modes)
+    if band is None:
+        return Growth(k_theory, theory, None, psi2.sum(axis=1), None, k[:0], k[:0])
+
+    k_theory = np.union1d(np.linspace(*_around(band, k), SCANNED // 3), np.linspace(*band, SCANNED))
+    theory = linear.growth_rate(k_theory, *modes)
+    in_band = (k > band[0]) & (k < band[1])
+    spectra = psi2[:, in_band]
+    power = spectra.sum(axis=1)
+    window = _linear_window(t, power, np.sum(series["density"] ** 2))
+    if window is None:
+        return Growth(k_theory, theory, band, power, None, k[:0], k[:0])
+    phase = (t >= window[0]) & (t <= window[1])
+    seeded = (spectra[phase] > 0).all(axis=0)
+    slopes = np.polyfit(t[phase], np.log(spectra[phase][:, seeded]), 1)[0]
+    return Growth(k_theory, theory, band, power, window, k[in_band][seeded], slopes / 2)
+
+
+def _scanned(k, mode_count):
+    """Recorded wavenumbers on which to look for instability: all for a few beams, else denser towards k = 0."""
+    if mode_count <= 8:
+        return k
+    distance = np.unique(np.geomspace(1, len(k) // 2, SCANNED // 2).astype(int))
+    zero = int(np.argmin(abs(k)))
+    chosen = np.concatenate([zero - distance[::-1], [zero], zero + distance])
+    return k[chosen[(chosen >= 0) & (chosen < len(k))]]
+
+
+def _band(k, theory, slowest, modes):
+    """Outermost k that grow faster than `slowest`, by bisection between neighbours of the scan; None without growth."""
+    unstable = np.flatnonzero(theory > slowest)
+    if not unstable.size:
+        return None
+    edges = []
+    for inside, beyond in ((unstable[0], unstable[0] - 1), (unstable[-1], unstable[-1] + 1)):
+        edge = k[inside]
+        if 0 <= beyond < len(k):
+            outside = k[beyond]
+            for _ in range(20):  # a millionth of the spacing, finer than any figure shows
+                middle = (edge + outside) / 2
+                edge, outside = (middle, outside) if linear.growth_rate(middle, *modes) > slowest else (edge, middle)
+        edges.append(float(edge))
+    return tuple(edges)
+
+
+def _around(band, k):
+    """Range of k worth showing: the band and twice its width on either side, but at least some recorded waves."""
+    margin = 2 * max(band[1] - band[0], 4 * (k[1] - k[0]))
+    return max(band[0] - margin, k[0]), min(band[1] + margin, k[-1])
+
+
+def _linear_window(t, power, largest):
+    """(start, end) of the linear phase, or None if fewer than three spectra fall into it."""
+    late = np.flatnonzero(power > LINEAR_POWER * largest)
+    last = (late[0] if late.size else len(t)) - 1
+    if last < 2:
+        return None
+    early = np.flatnonzero(power[: last + 1] < WINDOW_POWER * power[last])
+    first = early[-1] if early.size else last
+    return (t[first], t[last]) if last - first >= 2 else None
+
+
+def _draw_power(figure, axes, colorbar_axes, series, growth):
+    k, t = series["k"], series["spectrum_time"]
+    low, high = growth.k[0], growth.k[-1]
+    seen = np.flatnonzero((k >= low) & (k <= high))
+    seen = seen[_thinned(len(seen))]
+    rows = _thinned(len(t))
+    values = series["psi2"][rows][:, seen].T
+    top = values.max() or 1.0
+    floor = max(values[values > 0].min(initial=top), top * 1e-12)  # below twelve decades is round-off
+    norm = LogNorm(vmin=min(floor, top / 10), vmax=top)
+    image = axes.pcolormesh(t[rows], k[seen], np.maximum(values, floor), norm=norm, cmap="magma", **MAP)
+    figure.colorbar(image, cax=colorbar_axes).ax.set_title(r"$\Sigma_a|\psi_{a,k}|^2$", fontsize=9)
+    for edge in growth.band or ():
+        axes.axhline(edge, color="white", lw=0.9, ls="--")
+    axes.set_ylim(low, high)
+    axes.set_ylabel(r"wavenumber $k\ [\mu]$")
+    axes.set_title("power spectrum of flavor coherence")
+    axes.tick_params(labelbottom=False)
+
+
+def _draw_rates(axes, growth):
+    for edge in growth.band or ():
+        axes.axhline(edge, color=GREY, lw=0.9, ls="--")
+    axes.plot(growth.theory, growth.k, color=BLUE, label="linear theory", zorder=1)
+    if growth.measured.size:
+        rings = {"s": 14, "facecolors": "none", "edgecolors": VERMILLION, "zorder": 2}
+        axes.scatter(growth.measured, growth.measured_k, label="measured", **rings)
+    fastest = max(growth.theory.max(), growth.measured.max(initial=0.0)) if growth.band else 1.0
+    axes.set_xlim(-0.05 * fastest, 1.1 * fastest)
+    axes.set_xlabel(r"growth rate $\gamma\ [\mu]$")
+    axes.set_title("growth rates")
+    axes.tick_params(labelleft=False)
+
+
+def _draw_total(axes, series, growth):
+    axes.plot(series["spectrum_time"], growth.power, color=BLUE)
+    if growth.window:
+        axes.axvspan(*growth.window, color=VERMILLION, alpha=0.2, lw=0)
+    axes.set_yscale("log")
+    axes.set_ylabel("power in the\nunstable waves" if growth.band else "power in all waves")
+    axes.set_xlabel(TIME_LABEL)
+    axes.set_xlim(_time_range(series["spectrum_time"]))
+
+
+def _words(growth):
+    """Band and window in words, for the legend."""
+    if growth.band is None:
+        return "no wave is unstable"
+    digits = 2 - int(np.floor(np.log10(growth.band[1] - growth.band[0]))) if growth.band[1] > growth.band[0] else 6
+    k1, k2 = (f"{round(edge, digits) + 0.0:g}".replace("-", "\N{MINUS SIGN}") for edge in growth.band)  # + 0.0: no "-0"
+    band = rf"unstable: ${k1} < k/\mu < {k2}$"
+    if growth.window is None:
+        return band + "\nno linear phase was recorded"
+    return band + f"\nmeasured (shaded): ${growth.window[0]:g} \\leq t\\mu \\leq {growth.window[1]:g}$"
+
+
+# ---- what all figures share -----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _style():
+    """matplotlib's own defaults with STYLE on top, whatever the caller has set; the caller's settings come back."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def _figure(height):
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _finished(figure, run, path):
+    """Saves the figure, if a path is given, with the provenance of its run in the file; returns the figure."""
+    if path is not None:
+        path = Path(path)
+        try:
+            figure.savefig(path, metadata=_metadata(run, path.suffix))
+        except OSError as error:
+            raise InputError(f"The figure {path} cannot be written: {error}.") from None
+    return figure
+
+
+def _metadata(run, suffix):
+    """Where the figure came from: as PNG text chunks, or in the keyword line of a PDF, whose fields are fixed."""
+    attrs, config = run.attrs, run.toml()
+    commit = str(attrs.get("git_commit") or "unknown") + ("-dirty" if attrs.get("git_dirty") else "")
+    origin = {
+        "config_sha256": str(attrs.get("config_sha256") or hashlib.sha256(config.encode()).hexdigest()),
+        "git_commit": commit,
+        "nuflux_version": str(attrs.get("nuflux_version", "unknown")),
+        "run_created": str(attrs.get("created", "unknown")),
+    }
+    if suffix == ".pdf":
+        return {"Title": run.title, "Keywords": "; ".join(f"{name}={value}" for name, value in origin.items())}
+    if suffix == ".png":
+        return {"Title": run.title, **origin, "config_toml": config}
+    return {}
+
+
+def _title(run):
+    box = run.config["box"]
+    return f"{run.title}   $L = {box['length']:g}/\\mu$, $N = {box['points']}$"
+
+
+def _energy_unit(run):
+    """(unit, its name behind a slash): |U_osc(0)|, or 1 where there is no such energy at the start."""
+    start = abs(run.series["U_osc"][0])
+    return (start, r"$\,/\,|U_{\rm osc}(0)|$") if start > 0 else (1.0, "")
+
+
+def _most_forward(series):
+    """Index of the mode with the largest v among those that hold neutrinos."""
+    occupied = np.flatnonzero(series["density"] > 0)
+    return int(occupied[np.argmax(series["v"][occupied])])
+
+
+def _thinned(count):
+    """A slice that leaves at most MOST_PIXELS of `count` rows."""
+    return slice(None, None, max(1, -(-count // MOST_PIXELS)))
+
+
+def _time_range(t):
+    """Limits of the time axis; a run that has only started gets a little room."""
+    return (t[0], t[-1]) if len(t) > 1 else (t[0], t[0] + 1)

@@ -1,0 +1,81 @@
+"""What a run says while it works: a line that renews itself on a terminal, plain lines in a log file or batch job."""
+
+import collections
+import sys
+import time
+
+
+class Progress:
+    """Speaks on rank 0 only, at most every `every` seconds of wall time, to `stream` and to the log file.
+
+    start, end: times of the run. log: path of run.log or None. Outside a terminal the pause grows from a few seconds to
+    `every`, so that short runs say something and long ones stay readable.
+    """
+
+    def __init__(self, start, end, every, log=None, stream=None, silent=False):
+        self._start, self._end, self._every = start, end, every
+        self._stream = stream or sys.stderr
+        self._silent = silent
+        self._log = open(log, "a", encoding="utf-8") if log else None
+        self._tty = not silent and self._stream.isatty()
+        self._begun = self._said = time.monotonic()
+        self._pause = 0.2 if self._tty else min(2.0, every)
+        self._window = collections.deque([(self._begun, start)], maxlen=200)
+        self._width = 0
+
+    def say(self, text):
+        """One line on the stream and in the log, whatever the cadence."""
+        if not self._silent:
+            self._wipe()
+            print(text, file=self._stream, flush=True)
+        self.note(text)
+
+    def note(self, text):
+        """One line in the log only."""
+        if self._log:
+            print(text, file=self._log, flush=True)
+
+    def _wipe(self):
+        if self._width:
+            self._stream.write("\r" + " " * self._width + "\r")
+            self._stream.flush()
+            self._width = 0
+
+    def update(self, t, statistics, latest):
+        """After a step: t, step size, U_osc, energy drift, time left. latest: the last row of the series."""
+        now = time.monotonic()
+        if self._silent or now - self._said < self._pause:
+            return
+        self._said = now
+        if not self._tty:
+            self._pause = min(self._every, 2 * self._pause)
+        self._window.append((now, t))
+        done = (t - self._start) / (self._end - self._start)
+        text = f"t = {t:.4g}/{self._end:g} ({done:.0%})  step {statistics.steps}  dt {statistics.dt:.2e}"
+        if latest:
+            text += f"  U_osc {latest['U_osc']:+.6g}"
+            if "energy_residual" in latest and latest["U_osc"]:
+                text += f"  energy drift {latest['energy_residual'] / max(abs(latest['U_osc']), abs(latest['energy'])):+.1e}"
+        text += f"  left {self._left(now, t)}"
+        if self._tty:
+            bar = "#" * int(20 * done)
+            text = f"[{bar:<20}] {text}"
+            self._stream.write("\r" + text.ljust(self._width))
+            self._stream.flush()
+            self._width = len(text)
+        else:
+            print(text, file=self._stream, flush=True)
+        self.note(text)
+
+    def _left(self, now, t):
+        """Wall time to the end from the recent speed: the steps are adaptive, so counting steps would mislead."""
+        then, before = self._window[0]
+        if t <= before or now <= then:
+            return "?"
+        seconds = (self._end - t) * (now - then) / (t - before)
+        return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+    def close(self):
+        self._wipe()
+        if self._log:
+            self._log.close()

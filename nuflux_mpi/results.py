@@ -1,0 +1,291 @@
+"""Results of a run: `Run` reads a run directory, `MemoryRun` holds one made from Python; both look the same.
+
+    run = Run("runs/two_beam")
+    run.series["time"], run.series["U_osc"]          arrays, read when first asked for
+    run.fields["P"][-1, 0, 2]                        only the part asked for is read from the file
+    run.fields.at(5.0)["P"]                          all fields at one output time
+    print(run.summary())
+
+Reading needs h5py alone, serial or not; it takes no file locks, so a run may be watched while it is being written. What
+is shown is the run as it was when `Run` was called: `time` is the commit mark of both files, and rows beyond its length
+are ignored. Nothing here is distributed, and no function communicates.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from .config import to_toml
+from .errors import EnvironmentProblem, InputError
+from .layout import LAYOUT, RECORD_AXES, dimensions
+
+
+class Fields(Mapping):
+    """Fields by name over their output times: `P` (time, mode, component, z), `kappa` (time, mode, z), and the axes."""
+
+    def __init__(self, arrays):
+        self._arrays = arrays
+
+    def __getitem__(self, name):
+        return self._arrays[name]
+
+    def __iter__(self):
+        return iter(self._arrays)
+
+    def __len__(self):
+        return len(self._arrays)
+
+    def at(self, t):
+        """Fields at output time t as a dict of arrays: P (mode, component, z), ..., and the axes unchanged.
+
+        InputError, naming the neighbours, if the fields were not written at t (to 1e-9 of the longest time).
+        """
+        times = np.asarray(self["time"])
+        row = int(np.argmin(abs(times - t))) if len(times) else 0
+        if not len(times) or abs(times[row] - t) > 1e-9 * max(abs(times).max(), abs(t)):  # times are met to round-off
+            nearest = ", ".join(f"{x:g}" for x in sorted(times[np.argsort(abs(times - t))[:2]]))
+            raise InputError(f"The fields were not written at t = {t:g}; the nearest times: {nearest or 'none'}.")
+        return {
+            name: np.asarray(self[name][row] if dimensions(name)[0] == "time" else self[name]) for name in self
+        }
+
+
+class BaseRun:
+    """What every run offers: `config` (resolved dict), `attrs` (provenance), `series`, `fields`, and reports."""
+
+    config: dict
+    attrs: dict
+    series: Mapping
+    fields: Fields
+    directory: Path | None = None
+
+    @property
+    def title(self):
+        """Title of the config or, if it has none, name of its case."""
+        return self.config.get("title") or self.config.get("name") or "untitled"
+
+    @property
+    def finished(self):
+        """Whether the series reach the end time of the config."""
+        time, end = self.series["time"], self.config["time"]["end"]
+        return bool(len(time)) and time[-1] >= end - 1e-12 * max(abs(end), 1.0)  # output times are met to round-off
+
+    def toml(self):
+        """The resolved config as TOML, which runs the same case again."""
+        return to_toml(self.config)
+
+    def to_xarray(self, part="series"):
+        """The series (or, with part="fields", the fields) as an xarray.Dataset with named dimensions and coordinates.
+
+        EnvironmentProblem if xarray is not installed.
+        """
+        try:
+            import xarray
+        except ImportError:
+            raise EnvironmentProblem("to_xarray needs xarray: pip install nuflux_mpi[analysis]") from None
+        if part not in ("series", "fields"):
+            raise InputError(f'to_xarray has the parts "series" and "fields", not "{part}".')
+        arrays = getattr(self, part)
+        variables = {}
+        for name in arrays:
+            _, unit, meaning = LAYOUT[name]
+            variables[name] = dimensions(name), np.asarray(arrays[name]), {"units": unit, "long_name": meaning}
+        on_axes = [name for name in ("v", "sign", "density") if name in variables]
+        return xarray.Dataset(variables, attrs=dict(self.attrs)).set_coords(on_axes)
+
+    def summary(self):
+        """What was computed, when, by which code, how far it came and how well energy is conserved, as text."""
+        rows = [
+            ("run", str(self.directory) if self.directory else "in memory"),
+            ("title", self.title),
+            ("case", self._describe_case()),
+            ("made", self._describe_origin()),
+            ("command", self.attrs.get("command_line", "-")),
+            ("progress", self._describe_progress()),
+            ("energy", self._describe_energy()),
+            ("steps", self._describe_steps()),
+        ]
+        return "\n".join(f"{label:<9} {text}" for label, text in rows)
+
+    def _describe_case(self):
+        box = self.config["box"]
+        return (
+            f"{len(self.series['v'])} {self.config['modes']['kind']} in a box of length {box['length']} with"
+            f' {box["points"]} points, level "{self.config["equations"]["level"]}"'
+        )
+
+    def _describe_origin(self):
+        when = self.attrs.get("created", "unknown time")
+        version = self.attrs.get("nuflux_version", "of unknown version")
+        commit = str(self.attrs.get("git_commit") or "unknown")[:12]
+        dirty = " with uncommitted changes" if self.attrs.get("git_dirty") else ""
+        return f"{when}, nuflux_mpi {version}, commit {commit}{dirty}, {self.attrs.get('n_ranks', '?')} ranks"
+
+    def _describe_progress(self):
+        time, start, end = self.series["time"], self.config["time"].get("start", 0.0), self.config["time"]["end"]
+        if not len(time):
+            return f"nothing written yet (t = {start:g} .. {end:g})"
+        if self.finished:
+            return f"finished at t = {time[-1]:g}"
+        return f"not finished: t = {time[-1]:g} of {end:g} ({(time[-1] - start) / (end - start):.1%})"
+
+    def _describe_energy(self):
+        U = self.series["U_osc"]
+        if not len(U):
+            return "-"
+        change = f"U_osc went from {U[0]:.6g} to {U[-1]:.6g}"
+        if "energy_residual" not in self.series:
+            return change + ' (level "standard" does not follow the kinetic energy)'
+        worst = abs(self.series["energy_residual"]).max()
+        if U[0] == 0:
+            return f"{change}; K + U_osc stayed constant to {worst:.1e}"
+        return f"{change}; K + U_osc stayed constant to {worst / abs(U[0]):.1e} |U_osc(0)|"
+
+    def _describe_steps(self):
+        counts = [("step", "{:d} steps"), ("rejections", "{:d} rejected"), ("rhs_evaluations", "{:d} right-hand sides")]
+        said = [text.format(int(self.series[name][-1])) for name, text in counts if len(self.series.get(name, ()))]
+        if len(self.series.get("wall_time", ())):
+            said.append(f"{self.series['wall_time'][-1]:.1f} s wall time")
+        return ", ".join(said) or "-"
+
+
+class MemoryRun(BaseRun):
+    """A run that never touched a file: the same interface over arrays.
+
+    config: resolved dict. series, fields: dicts of arrays, with names and shapes of the files. attrs: provenance.
+    """
+
+    def __init__(self, config, series, fields, attrs=None):
+        self.config = config
+        self.series = dict(series)
+        self.fields = Fields(dict(fields))
+        self.attrs = dict(attrs or {})
+
+
+class Run(BaseRun):
+    """A run directory: run.toml, series.h5 and fields.h5. Finished or not; nothing is read before it is asked for.
+
+    InputError if the directory holds no run, or a file is missing or damaged.
+    """
+
+    def __init__(self, path):
+        self.directory = Path(path)
+        if not self.directory.is_dir():
+            raise InputError(f"There is no run directory {self.directory}.")
+        self.series = _Stored(self.directory / "series.h5", at_once=True)
+        self.attrs = self.series.attrs
+
+    @cached_property
+    def fields(self):
+        return Fields(_Stored(self.directory / "fields.h5", at_once=False))
+
+    @cached_property
+    def config(self):
+        try:
+            return tomllib.loads(self.toml())
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"The stored config of {self.directory} is damaged: {error}.") from None
+
+    def toml(self):
+        """The resolved config as it was written, from run.toml or, should that be gone, the copy inside series.h5."""
+        try:
+            return (self.directory / "run.toml").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if "config_toml" in self.attrs:
+                return self.attrs["config_toml"]
+            raise InputError(f"{self.directory} has no run.toml.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.directory / 'run.toml'} cannot be read: {error}.") from None
+
+
+class _Stored(Mapping):
+    """The datasets of `layout.LAYOUT` in one HDF5 file, cut to the rows that `time` (or `spectrum_time`) had when it was opened.
+
+    at_once: arrays are read whole and kept; otherwise those with three and more axes come as `_StoredArray`.
+    """
+
+    def __init__(self, path, at_once):
+        self.path, self._at_once, self._kept = path, at_once, {}
+        with _opened(path) as file:
+            if "time" not in file:
+                raise InputError(f"{path} holds no time axis: it is damaged, or the run has written nothing yet.")
+            rows = {name: file[name].shape[0] for name in RECORD_AXES if name in file}
+            self.attrs = {name: _plain(value) for name, value in file.attrs.items()}
+            self._shapes = {}
+            for name in LAYOUT.keys() & file.keys():
+                axis = dimensions(name)[0]
+                shape = file[name].shape
+                self._shapes[name] = (min(rows[axis], shape[0]), *shape[1:]) if axis in rows else shape
+
+    def __getitem__(self, name):
+        if name in self._kept:
+            return self._kept[name]
+        array = _StoredArray(self.path, name, self._shapes[name])
+        if self._at_once or len(array.shape) < 3:
+            array = self._kept[name] = np.asarray(array)
+        return array
+
+    def __iter__(self):
+        return iter(self._shapes)
+
+    def __len__(self):
+        return len(self._shapes)
+
+
+class _StoredArray:
+    """A dataset that is read part by part, by indexing as a numpy array or, as a whole, by numpy.asarray."""
+
+    def __init__(self, path, name, shape):
+        self.path, self.name, self.shape = path, name, shape
+        self.ndim = len(shape)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, key):
+        first, *rest = key if isinstance(key, tuple) else (key,)
+        if first is Ellipsis:
+            first, rest = slice(None), [Ellipsis, *rest]
+        # Negative and open indices count from the committed rows; the file may hold more by now.
+        if isinstance(first, slice):
+            first = slice(*first.indices(len(self)))
+        elif isinstance(first, (int, np.integer)):
+            first = range(len(self))[first]
+        with _opened(self.path) as file:
+            return file[self.name][(first, *rest)]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype=dtype)
+
+    def __repr__(self):
+        return f"<{self.name} {self.shape} in {self.path}>"
+
+
+@contextmanager
+def _opened(path):
+    import h5py  # imported late: which of its builds is taken is decided by the environment, before the first import
+
+    if not path.is_file():
+        raise InputError(f"{path.parent} holds no {path.name}: it is not a run directory, or the run has not started.")
+    try:
+        try:
+            # Read-only, so a lock protects nothing: it would only fail on shared disks or stop the writer.
+            file = h5py.File(path, "r", locking=False)
+        except OSError:
+            # HDF5 wants the same locking flag of all that have the file open in one process, such as xarray.
+            file = h5py.File(path, "r")
+        with file:
+            yield file
+    except OSError as error:
+        raise InputError(f"{path} cannot be read, it is damaged or just being written: {error}.") from None
+
+
+def _plain(value):
+    """HDF5 attribute as a Python object."""
+    return value.item() if isinstance(value, np.generic) else value

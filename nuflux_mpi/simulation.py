@@ -1,0 +1,233 @@
+"""A run from config to results: each of the program's nouns in its order, one line each in `Simulation.__init__`."""
+
+import time as clock
+
+import numpy as np
+
+from . import config as configuration
+from . import initial, kernels, provenance
+from .errors import InputError, NumericalFailure
+from .parallel import any_rank, on_root
+
+
+def simulate(config, out=None, overrides=(), **options):
+    """Build the run of `config`, carry it out and return its results (:class:`~nuflux_mpi.results.Run`-like).
+
+    See :class:`Simulation` for the arguments.
+    """
+    with Simulation(config, out=out, overrides=overrides, **options) as simulation:
+        return simulation.run()
+
+
+class Simulation:
+    """One run. All ranks of `comm` make it, run it and close it together.
+
+    config: path to a TOML file, name of a shipped case, or a dict.
+    out: run directory, "" for a new one below runs/, or None to keep the results in memory.
+    overrides: "section.key=value" strings that replace values of the config.
+    comm: mpi4py communicator, default COMM_WORLD.
+    overwrite: replace a run that `out` already holds. resume: continue it from its last fields; the config must describe
+        the same problem, a later end or other cadences are welcome.
+    deterministic: FFTW's plans by estimate, so that results repeat bit for bit on equal ranks.
+    checkout: (commit, dirty) of the code, if the caller asked git before MPI was started.
+
+    InputError, with the same message on all ranks, for anything wrong in the config.
+    """
+
+    def __init__(self, config, out=None, overrides=(), comm=None, overwrite=False, resume=False, deterministic=False,
+                 checkout=None):
+        self._checkout = checkout or provenance.commit()
+        from mpi4py import MPI
+
+        from .box import Box
+        from .diagnostics import Diagnostics
+        from .environment import check_index_size, check_parallel
+        from .equations import LEVELS
+        from .integrate import Integrator, initialize
+        from .modes import build
+
+        comm = self.comm = MPI.COMM_WORLD if comm is None else comm
+        self.config = config = on_root(comm, configuration.resolve, config, overrides)
+        petsc = initialize(comm, config["petsc"]["options"])
+        check_parallel(comm)
+        kernels.warm_up(comm)
+        if deterministic:
+            config["box"]["fftw"] = "estimate"
+
+        place, times = config["box"], config["time"]
+        level = LEVELS[config["equations"]["level"]]
+        self.modes = modes = build(config["modes"])
+        lines = level.lines(len(modes))
+        check_index_size(2 * lines * (np.prod(place["points"], dtype=int) // 2 + 1), 8 * petsc.IntType().itemsize)
+        self.box = box = Box(place["length"], place["points"], lines, comm, origin=place["origin"], fftw=place["fftw"])
+        P = initial.polarization(config, modes, box)
+        self.density = initial.density(P, modes, box)
+        self.equations = level(box, modes)
+        self.integrator = Integrator(
+            self.equations.picture.rhs, self.equations.picture.size, comm, method=times["method"], rtol=times["rtol"],
+            atol=times["atol"], start=times["start"], dt_initial=times["dt_initial"], dt_min=times["dt_min"],
+            dt_max=times["dt_max"],
+        )
+        self.diagnostics = Diagnostics(box, modes, P, self.density)
+        self.equations.put(times["start"], self.integrator.u, P=P)
+        self.output = self._open_output(out, overwrite, resume)
+        self.stopped = False
+        self._rows, self._count = [], 0  # the last rows of the series, and how many there are
+        self._before = {"step": 0, "rejections": 0, "rhs_evaluations": 0, "wall_time": 0.0}
+        if self.output.start:
+            self._continue(*self.output.start)
+
+    def _open_output(self, out, overwrite, resume):
+        from .output import Memory, RunDirectory, check_same_physics, choose_directory
+
+        config, box = self.config, self.box
+        spaces = {"P": (len(self.modes), 3), "kappa": (len(self.modes),)}
+        leading = {name: spaces[name] for name in self.equations.fields}
+        k = self.diagnostics.spectrum.k if config["output"]["spectrum_every"] else None
+        directory = None if out is None else on_root(self.comm, choose_directory, config, out, overwrite, resume)
+        if resume:
+            on_root(self.comm, check_same_physics, directory, config)
+        text = on_root(self.comm, configuration.to_toml, config)
+        attrs = provenance.attributes(config, text, box, self._checkout)
+        parts = (config, attrs, box, self.modes, self.density, leading, k)
+        return Memory(*parts) if directory is None else RunDirectory(directory, resume, *parts)
+
+    def _continue(self, t, fields, rows):
+        """Go on from fields at time t; rows: the first and the last two rows of the series so far."""
+        self.integrator.t = t
+        self.equations.put(t, self.integrator.u, **fields)
+        self.diagnostics.energy_at_start = rows[0].get("energy")
+        self._rows, self._count = rows[-2:], rows[-1]["rows"]
+        self._before = {name: rows[-1][name] for name in self._before}
+
+    def describe(self):
+        """What is about to run, in a few lines."""
+        config, box, modes = self.config, self.box, self.modes
+        (length,), (points,) = box.length, box.points
+        cut = f"cut as {box.plan.N1} x {box.plan.N2} points" if box.plan.factored else "in slabs"
+        kernels_used = "compiled kernels (numba)" if kernels.COMPILED else "NumPy kernels (slower; numba is not installed)"
+        lines = [
+            config["title"] or config["name"],
+            f'{len(modes)} modes, box of length {length:g} with {points} points, level "{self.equations.level}", '
+            f"t = {self.integrator.t:g} .. {config['time']['end']:g}, {config['time']['method']} at rtol {config['time']['rtol']:g}",
+            f"{box.size} rank{'s' * (box.size > 1)}, {cut}, {kernels_used}",
+        ]
+        return "\n".join(lines)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        # After an error on this rank alone the others would not take part in a collective close.
+        if error[0] is None or issubclass(error[0], (InputError, NumericalFailure)):
+            self.close()
+
+    def run(self, progress=None, stop=None):
+        """Integrate to the end, writing as the config asks; -> results.
+
+        progress: a :class:`~nuflux_mpi.progress.Progress` or None. stop: callable asked after every step on every rank;
+        a true answer on any rank ends the run after that step, `stopped` is then true. NumericalFailure if the
+        integration cannot go on; all rows before are written.
+        """
+        config, integrator = self.config, self.integrator
+        start, end = config["time"]["start"], config["time"]["end"]
+        cadences = {name: config["output"][f"{name}_every"] for name in ("series", "fields", "spectrum")}
+        self._begun = clock.monotonic()
+        done = integrator.t if self._count else -np.inf
+        integrator.begin()
+
+        def after_step():
+            if progress:
+                progress.update(integrator.t, integrator.statistics, self._rows[-1])
+            self.stopped = stop is not None and any_rank(self.comm, stop())
+            return self.stopped
+
+        for t, due in schedule(start, end, cadences):
+            if t <= done:
+                continue
+            try:
+                if not integrator.advance(t, after_step):
+                    self._record(integrator.t, {"series", "fields", "spectrum"})
+                    break
+            except NumericalFailure as failure:
+                raise NumericalFailure(f"{failure}{self._place_of_damage()}") from None
+            self._record(t, due)
+            if self.stopped:
+                break
+        integrator.view()
+        self.output.close()
+        return self.output.result()
+
+    def _record(self, t, due):
+        fields = self.equations.take(t, self.integrator.u)
+        if "fields" in due:
+            self.output.append_fields(t, fields)
+        if due & {"series", "spectrum"}:
+            measured = self.diagnostics.measure(t, fields)
+            power = measured.pop("psi2")
+            if "series" in due:
+                self._append(t, measured)
+            if "spectrum" in due:
+                self.output.append_spectrum(t, power)
+
+    def _append(self, t, measured):
+        counts, before, rows = self.integrator.statistics, self._before, self._rows
+        row = {
+            "time": t, **measured, "dU_osc_dt_difference": np.nan,
+            "step": before["step"] + counts.steps,
+            "dt": counts.dt,
+            "rejections": before["rejections"] + counts.rejections,
+            "rhs_evaluations": before["rhs_evaluations"] + counts.rhs_evaluations,
+            "wall_time": before["wall_time"] + clock.monotonic() - self._begun,
+        }
+        rows.append(row)
+        del rows[:-3]
+        if len(rows) > 1:
+            row["dU_osc_dt_difference"] = _slope(rows, t)
+            # The row before now has neighbours on both sides.
+            self.output.amend("dU_osc_dt_difference", self._count - 1, _slope(rows, rows[-2]["time"]))
+        self.output.append(row)
+        self._count += 1
+
+    def _place_of_damage(self):
+        """Where the state is not finite, or largest, as the end of a sentence. Collective."""
+        P = self.equations.take(self.integrator.t, self.integrator.u)["P"]
+        size = np.abs(P).max(axis=1)
+        worst = np.where(np.isfinite(size), size, np.inf)
+        here = np.unravel_index(np.argmax(worst), worst.shape)
+        place = (float(worst[here]), int(here[0]), float(self.box.coordinates()[0][here[1]]))
+        value, mode, z = max(self.comm.allgather(place))
+        what = "|P| is not finite" if np.isinf(value) else f"the largest component of P, {value:.4g}, is"
+        return f"; {what} at z = {z:.6g} in mode {mode} (v = {self.modes.v[mode]:g})"
+
+    def close(self):
+        """Free PETSc's objects (collective)."""
+        self.integrator.destroy()
+
+
+def _slope(rows, t):
+    """dU_osc/dt at one of the last two or three rows, by the parabola (or line) through them."""
+    times = np.array([row["time"] for row in rows]) - t
+    values = [row["U_osc"] for row in rows]
+    return float(np.polynomial.polynomial.polyfit(times, values, len(rows) - 1)[1])
+
+
+def schedule(start, end, cadences):
+    """Output times in order with what is due: (t, {names}). Multiples of each cadence from `start`, and both ends.
+
+    cadences: name -> interval; an interval of 0 asks for nothing but, for "fields", the two ends. Times of different
+    cadences that agree to rounding are one time.
+    """
+    due = {}
+    for name, every in cadences.items():
+        if every:
+            count = int(np.floor((end - start) / every * (1 + 1e-12)))
+            steps = [start + i * every for i in range(count + 1)]
+        elif name == "fields":
+            steps = [start]
+        else:
+            continue
+        steps = [t if abs(t - end) > 1e-9 * every else end for t in steps] if every else steps
+        for t in steps + [end]:
+            due.setdefault(round((t - start) / (end - start) * 1e12), [t, set()])[1].add(name)
+    return [tuple(due[key]) for key in sorted(due)]

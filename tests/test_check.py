@@ -1,0 +1,75 @@
+"""The forecast of `check` against what a run really allocates."""
+
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from nuflux_mpi import check, config
+from nuflux_mpi.box import Box, plan
+from nuflux_mpi.errors import InputError
+
+
+def test_report_of_the_default_case_on_64_ranks():
+    text = check.report(config.resolve("two_beam"), 64)
+    assert "64 ranks, 16 x 64 points" in text
+    assert "points per rank 16, imbalance 0 %" in text
+    assert "15.8 MB, 241 snapshots" in text  # 8 lines x 1024 points x 8 bytes x (60 / 0.25 + 1)
+    assert "601 rows, 601 power spectra" in text
+
+
+def test_too_many_ranks_are_refused_with_the_possible_number():
+    with pytest.raises(InputError, match="65 ranks .* at most 64 ranks"):
+        check.report(config.resolve("two_beam"), 65)
+    with pytest.raises(InputError, match="--ranks must be at least 1"):
+        check.report(config.resolve("two_beam"), 0)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("count, points", [(2, 96), (5, 35)])
+def test_state_of_each_rank_is_what_the_transform_holds(count, points):
+    comm = MPI.COMM_WORLD
+    box = Box(10.0, points, 4 * count, comm)
+    transform = box.transform(3 * count, count)
+    cut = plan(points, 4 * count, comm.size)
+    assert check.rows_per_rank(cut, count)[comm.rank] == transform.rows
+    assert check.state_bytes(cut, count)[comm.rank] == transform.spectral.nbytes
+
+
+@pytest.mark.parametrize("every, number", [(0.1, 601), (60, 2), (100, 2), (7, 10)])
+def test_output_times_count_start_and_end_once(every, number):
+    resolved = config.resolve("two_beam", [f"output.fields_every={every}"])
+    assert check.output_times(resolved)[0] == number
+    resolved = config.resolve("two_beam", ["output.fields_every=0", "output.spectrum_every=0"])
+    assert check.output_times(resolved) == (2, 601, 0)
+
+
+def test_level_and_method_change_the_memory():
+    def state(*overrides):
+        return check.memory_per_rank(config.resolve("angular", overrides), 1) - check.PROCESS_BYTES
+
+    # standard has three lines per mode instead of four; 3bs keeps 11 + 4 vectors, 8vr 29 + 4
+    assert state("equations.level=standard") == pytest.approx(0.75 * state(), rel=1e-12)
+    assert state("time.method=3bs") == pytest.approx(15 / 33 * state(), rel=1e-12)
+
+
+def test_balanced_ranks_share_alike():
+    ranks = check.balanced_ranks(96, 3, 12)
+    assert 2 in ranks  # nine lines and three are dealt from opposite ends, so that each rank gets six
+    assert 5 not in ranks
+    for number in ranks:
+        cut = plan(96, 12, number)
+        assert np.ptp(cut.points_per_rank) == 0 and np.ptp(check.rows_per_rank(cut, 3)) == 0
+
+
+def test_initial_file_is_looked_at(tmp_path):
+    import h5py
+
+    source = {"box": {"length": 1, "points": 8}, "initial": {"kind": "file", "path": "start.h5"}, "time": {"end": 1}}
+    with h5py.File(tmp_path / "start.h5", "w") as file:
+        file["P"] = np.zeros((2, 3, 9))
+    resolved = config.resolve(source, base_dir=tmp_path)
+    with pytest.raises(InputError, match=r"must have the shape \(2, 3, 8\), modes x 3 x points, not \(2, 3, 9\)"):
+        check.report(resolved, 1)
+    (tmp_path / "start.h5").write_text("no HDF5")
+    with pytest.raises(InputError, match="not an HDF5 file with a dataset P"):
+        check.report(resolved, 1)

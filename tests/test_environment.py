@@ -1,0 +1,300 @@
+"""The environment checks: each problem is recognized and its message names the remedy."""
+
+import os
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from nuflux_mpi import doctor, environment
+from nuflux_mpi.errors import EnvironmentProblem
+
+LAUNCHER_NAMES = [name for pair in environment.LAUNCHER_VARIABLES for name in pair]
+
+
+@pytest.fixture
+def no_launcher(monkeypatch):
+    for name in LAUNCHER_NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def run_python(code, ranks=None, timeout=60, **variables):
+    """Run Python code in a new process, under mpirun if `ranks` is given."""
+    command = [sys.executable, "-c", code]
+    if ranks:
+        command = ["mpirun", "-n", str(ranks), *command]
+    env = environment.mpirun_environment() | {"OMP_NUM_THREADS": "1"} | variables
+    return subprocess.run(command, env=env, timeout=timeout, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+# --- launchers -------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_launcher_there_is_one_rank(no_launcher):
+    assert (environment.launcher_size(), environment.launcher_rank()) == (1, 0)
+
+
+@pytest.mark.parametrize("size_name, rank_name", environment.LAUNCHER_VARIABLES)
+def test_each_launcher_is_read(no_launcher, monkeypatch, size_name, rank_name):
+    monkeypatch.setenv(size_name, "64")
+    monkeypatch.setenv(rank_name, "17")
+    assert (environment.launcher_size(), environment.launcher_rank()) == (64, 17)
+
+
+def test_mpirun_inside_a_slurm_step_counts(no_launcher, monkeypatch):
+    for name, value in zip(LAUNCHER_NAMES, [4, 3] + [0] * 4 + [1, 0]):
+        monkeypatch.setenv(name, str(value))
+    assert (environment.launcher_size(), environment.launcher_rank()) == (4, 3)
+
+
+def test_a_batch_script_outside_a_step_is_one_process(no_launcher, monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "64")
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    assert environment.launcher_size() == 1
+
+
+def test_mpirun_environment_drops_the_job_and_keeps_settings():
+    variables = environment.mpirun_environment({
+        "OMPI_COMM_WORLD_RANK": "1", "PMIX_RANK": "1", "PMI_SIZE": "2", "OMPI_MCA_ess": "^singleton",
+        "OMPI_MCA_io": "romio321", "HOME": "/home/nu"})
+    assert not {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_SIZE", "OMPI_MCA_ess"} & set(variables)
+    assert variables["OMPI_MCA_io"] == "romio321" and variables["HOME"] == "/home/nu"
+
+
+# --- prepare ---------------------------------------------------------------------------------------------------------
+
+
+def test_import_is_light_and_starts_no_mpi():
+    done = run_python(
+        "import sys, nuflux_mpi\n"
+        "print(sorted({'mpi4py.MPI', 'petsc4py.PETSc', 'numpy', 'h5py', 'matplotlib', 'pydantic'} & set(sys.modules)))")
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_threads_are_one_under_a_launcher_unless_chosen(no_launcher, monkeypatch):
+    for name in environment.THREAD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    environment.prepare()
+    assert "OMP_NUM_THREADS" not in os.environ, "one process may use its threads"
+    monkeypatch.setenv("PMI_SIZE", "2")
+    monkeypatch.setenv("PMI_RANK", "0")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    for name in environment.THREAD_VARIABLES[1:]:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)  # so that monkeypatch removes what prepare sets
+    environment.prepare()
+    assert os.environ["OMP_NUM_THREADS"] == "3"
+    assert {os.environ[name] for name in environment.THREAD_VARIABLES[1:]} == {"1"}
+
+
+def test_h5py_is_the_parallel_one_without_a_launcher():
+    done = run_python("import nuflux_mpi, h5py; print(h5py.get_config().mpi)", H5PY_ALWAYS_USE_MPI="1")
+    if done.stdout.strip() == "False":
+        pytest.skip("this h5py has no MPI at all")
+    env = environment.mpirun_environment()
+    env.pop("H5PY_ALWAYS_USE_MPI", None)
+    done = subprocess.run([sys.executable, "-c", "import nuflux_mpi, h5py; print(h5py.get_config().mpi)"], env=env,
+                          capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "True", done.stderr
+
+
+def make_petsc(directory, version):
+    """A directory tree like Debian's, with an empty petsc4py in it."""
+    packages = directory / f"petsc{version}" / "x86_64-linux-gnu-real" / "lib" / "python3" / "dist-packages"
+    (packages / "petsc4py").mkdir(parents=True)
+    return str(packages)
+
+
+def hide_petsc4py(monkeypatch):
+    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+def test_the_newest_debian_petsc4py_is_found(tmp_path, monkeypatch):
+    hide_petsc4py(monkeypatch)
+    make_petsc(tmp_path, "3.9")
+    newest = make_petsc(tmp_path, "3.18")
+    (tmp_path / "petsc3.22" / "x86_64-linux-gnu-real" / "lib" / "python3" / "dist-packages").mkdir(parents=True)
+    pattern = str(tmp_path / "petsc*/*-real/lib/python3/dist-packages")
+    assert environment.find_petsc4py(pattern) == newest, "3.18 is newer than 3.9, and 3.22 has no petsc4py"
+    assert sys.path[-1] == newest
+
+
+def test_an_importable_petsc4py_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: object())
+    make_petsc(tmp_path, "3.18")
+    assert environment.find_petsc4py(str(tmp_path / "petsc*/*-real/lib/python3/dist-packages")) is None
+
+
+@pytest.mark.parametrize("petsc_dir", [None, "/nonsense"])
+def test_petsc4py_imports_whatever_petsc_dir_says(petsc_dir):
+    env = environment.mpirun_environment()
+    env.pop("PETSC_DIR", None)
+    if petsc_dir:
+        env["PETSC_DIR"] = petsc_dir
+    done = subprocess.run([sys.executable, "-c", "import nuflux_mpi, petsc4py.PETSc as p; print(p.Sys.getVersion()[0])"],
+                          env=env, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "3", done.stderr
+
+
+# --- checks ----------------------------------------------------------------------------------------------------------
+
+
+def test_wrong_mpirun_is_recognized(no_launcher, monkeypatch):
+    environment.check_launcher(1)  # one process and no launcher is an ordinary case
+    monkeypatch.setenv("PMI_SIZE", "4")
+    monkeypatch.setenv("PMI_RANK", "2")
+    environment.check_launcher(4)
+    with pytest.raises(EnvironmentProblem, match="4 processes were started, but mpi4py sees 1 rank.*doctor"):
+        environment.check_launcher(1)
+
+
+def test_complex_petsc_is_refused():
+    environment.check_petsc_scalar(np.float64)
+    for scalar in (np.complex128, np.complex64):
+        with pytest.raises(EnvironmentProblem, match="complex scalars.*petsc4py-real"):
+            environment.check_petsc_scalar(scalar)
+
+
+@pytest.mark.parametrize("error, directory, expected", [
+    ("No module named 'petsc4py'", None, "PETSC_DIR is not set.*python3-petsc4py-real"),
+    ("No module named 'petsc4py'", "/opt/petsc", "PETSC_DIR=/opt/petsc holds none"),
+    ("numpy.dtype size changed, may indicate binary incompatibility", None, "built for another numpy.*numpy<2"),
+])
+def test_missing_petsc4py_names_the_remedy(monkeypatch, error, directory, expected):
+    monkeypatch.delenv("PETSC_DIR", raising=False)
+    if directory:
+        monkeypatch.setenv("PETSC_DIR", directory)
+    monkeypatch.setitem(sys.modules, "petsc4py", None)  # makes the import fail
+    with pytest.raises(EnvironmentProblem):
+        environment.check_petsc()
+    assert re.search(expected, environment.petsc4py_remedy(ImportError(error)))
+
+
+def fake_h5py(mpi):
+    return SimpleNamespace(get_config=lambda: SimpleNamespace(mpi=mpi), __file__="/somewhere/h5py/__init__.py")
+
+
+def test_serial_h5py_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", fake_h5py(mpi=True))
+    environment.check_h5py()
+    monkeypatch.setitem(sys.modules, "h5py", fake_h5py(mpi=False))
+    with pytest.raises(EnvironmentProblem, match="h5py is serial.*/somewhere/h5py.*python3-h5py-mpi"):
+        environment.check_h5py()
+
+
+def test_index_overflow_is_refused():
+    environment.check_index_size(2**31 - 1, 32)
+    environment.check_index_size(2**31, 64)
+    with pytest.raises(EnvironmentProblem, match="2147483648 unknowns.*32-bit.*64-bit-indices"):
+        environment.check_index_size(2**31, 32)
+
+
+@pytest.mark.mpi
+def test_this_environment_passes(comm):
+    environment.check_parallel(comm)
+    assert comm.size == environment.launcher_size()
+
+
+@pytest.mark.mpi(min_size=2)
+def test_a_communicator_of_one_under_mpirun_is_refused(comm):
+    from mpi4py import MPI
+
+    with pytest.raises(EnvironmentProblem, match=f"{comm.size} processes were started"):
+        environment.check_parallel(MPI.COMM_SELF)
+
+
+@pytest.mark.mpi
+def test_shared_tmp_path_is_one_directory(comm, shared_tmp_path):
+    (shared_tmp_path / str(comm.rank)).touch()
+    comm.Barrier()
+    assert sorted(os.listdir(shared_tmp_path)) == sorted(map(str, range(comm.size)))
+
+
+# --- exceptions ------------------------------------------------------------------------------------------------------
+
+FAILING_RANK = """
+from nuflux_mpi import environment
+environment.install_excepthook()
+from mpi4py import MPI
+from petsc4py import PETSc  # its clean-up at exit is collective and would hang or bury the traceback
+if MPI.COMM_WORLD.rank == MPI.COMM_WORLD.size - 1:
+    raise ArithmeticError("the reason")
+MPI.COMM_WORLD.Barrier()
+"""
+
+
+def test_an_exception_on_one_rank_ends_all():
+    done = run_python(FAILING_RANK, ranks=3)  # a hang would end in subprocess.TimeoutExpired
+    assert done.returncode == 1
+    assert "rank 2 of 3 failed" in done.stderr and "ArithmeticError: the reason" in done.stderr
+    assert "MPI_ERR_TRUNCATE" not in done.stderr
+
+
+def test_an_exception_on_one_process_is_an_ordinary_traceback():
+    done = run_python(FAILING_RANK)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback") and done.stderr.rstrip().endswith("ArithmeticError: the reason")
+
+
+# --- doctor ----------------------------------------------------------------------------------------------------------
+
+
+def test_doctor_finds_this_environment_healthy():
+    done = run_python("import sys; from nuflux_mpi import doctor; c = doctor.main([]); "
+                      "print('mpi4py.MPI' in sys.modules, 'petsc4py.PETSc' in sys.modules); sys.exit(c)", timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 of 2 ranks joined" in done.stdout and "2 ranks wrote one HDF5 file" in done.stdout
+    assert done.stdout.splitlines()[-1] == "False False", "the doctor itself must not start MPI"
+
+
+def healthy():
+    return {"mpi": "Open MPI v4.1.4", "mpi_libraries": ["/lib/libmpi.so.40"], "blas_libraries": ["libopenblas.so.0"],
+            "hdf5": "1.10.8", "h5py_mpi": True, "h5py_file": "/h5py/__init__.py", "petsc": "3.18.5",
+            "petsc_scalar": "float64", "petsc_index": "int32"}
+
+
+@pytest.mark.parametrize("change, what", [
+    ({}, []),
+    ({"mpi_libraries": ["/lib/libmpi.so.40", "/opt/libmpich.so.12"]}, ["MPI"]),
+    ({"h5py_mpi": False}, ["h5py with MPI"]),
+    ({"petsc_scalar": "complex128"}, ["PETSc"]),
+])
+def test_doctor_judges_a_process(change, what):
+    findings = list(doctor.judge_process(healthy() | change))
+    assert [finding.what for finding in findings if finding.ok is False] == what
+    assert all(finding.remedy for finding in findings if finding.ok is False)
+
+
+@pytest.mark.parametrize("change, what", [
+    ({}, []),
+    ({"size": 1}, ["mpirun"]),
+    ({"write": False, "write_text": "h5py is serial"}, ["collective write"]),
+    ({"ping": False}, ["messages"]),
+])
+def test_doctor_judges_mpirun(change, what):
+    found = {"size": 2, "ping": True, "write": True, "write_text": "2 ranks wrote one HDF5 file"} | change
+    findings = list(doctor.judge_ranks(found, 2, "/usr/bin/mpirun"))
+    assert [finding.what for finding in findings if finding.ok is False] == what
+
+
+def test_doctor_fails_and_says_the_remedy(monkeypatch, capsys):
+    broken = [doctor.Finding("python", True, "3.11"), doctor.Finding("PETSc", False, "complex", "install the real one"),
+              doctor.Finding("scipy", None, "missing", "pip install scipy")]
+    monkeypatch.setattr(doctor, "report", lambda ranks: broken)
+    monkeypatch.setattr(doctor.environment, "launcher_rank", lambda: 0)
+    assert doctor.main([]) == 1
+    printed = capsys.readouterr().out
+    assert "FAIL  PETSc" in printed and "-> install the real one" in printed and "1 required point failed" in printed
+    monkeypatch.setattr(doctor, "report", lambda ranks: [broken[0], broken[2]])
+    assert doctor.main([]) == 0, "an optional package may be missing"
+
+
+def test_doctor_reports_why_a_probe_died():
+    found, why = doctor.run_probe([sys.executable], "no_such_function()")
+    assert found is None and "AttributeError" in why and "no_such_function" in why
+    found, why = doctor.run_probe(["/no/such/python"], "examine_process()")
+    assert found is None and "/no/such/python" in why

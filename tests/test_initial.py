@@ -1,0 +1,257 @@
+"""Initial states: independent of grid and ranks, of the size asked for, and equal to the closed forms where known."""
+
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from nuflux_mpi import config, initial, modes
+from nuflux_mpi.box import Box
+from nuflux_mpi.errors import InputError
+
+
+def start(source, *overrides, comm=MPI.COMM_SELF):
+    """P, modes and box of a config."""
+    resolved = config.resolve(source, overrides)
+    directions = modes.build(resolved["modes"])
+    box = make_box(resolved, comm)
+    return initial.polarization(resolved, directions, box), directions, box
+
+
+def make_box(resolved, comm):
+    return Box(**resolved["box"], lines=3 * config.mode_count(resolved["modes"]), comm=comm)
+
+
+def two_beams(points=64, length=100.0, **keys):
+    return {"box": {"length": length, "points": points}, "initial": {"zeta": [0.5, -0.5]} | keys, "time": {"end": 1}}
+
+
+# ---- seeds
+
+
+def test_seeds_do_not_depend_on_the_grid():
+    coarse, _, _ = start("two_beam", "box.points=256")
+    fine, _, _ = start("two_beam", "box.points=768")
+    # 100 harmonics of amplitude 1e-4, each off by the rounding of its phase, up to 2 pi 100 units of 1e-16
+    np.testing.assert_allclose(fine[..., ::3], coarse, rtol=0, atol=1e-15)
+    assert np.abs(coarse[:, :2]).max() > 1e-3
+
+
+@pytest.mark.mpi
+def test_seeds_do_not_depend_on_the_ranks():
+    alone, _, _ = start("two_beam", "box.points=300")
+    shared, _, box = start("two_beam", "box.points=300", comm=MPI.COMM_WORLD)
+    (mine,) = box.indices()
+    np.testing.assert_allclose(shared, alone[..., mine], rtol=0, atol=1e-17)  # blocks differ, so may the last bit
+
+
+def test_seeds_are_the_sum_of_eq_13():
+    P, _, box = start("two_beam", "box.points=512")
+    amplitude, phase = initial.draw_seeds(seed=1, functions=2, n_max=100, variance=1e-8)
+    n = np.arange(-100, 101)
+    c = amplitude[..., np.abs(n)]
+    phi = np.sign(n) * phase[..., np.abs(n)]
+    (z,) = box.coordinates()
+    waves = np.exp(1j * (phi[..., None] + 2 * np.pi * n[:, None] * z / 100.0))
+    expected = np.sum(c[..., None] * waves, axis=-2)
+    assert np.abs(expected.imag).max() < 1e-15  # real functions, to the rounding of 201 terms of 1e-4
+    np.testing.assert_allclose(P[:, :2], expected.real, rtol=0, atol=1e-15)
+    np.testing.assert_array_equal(P[:, 2], np.broadcast_to([[0.5], [-0.5]], P[:, 2].shape))  # normalize = false
+
+
+def test_seed_statistics_and_order_of_drawing():
+    amplitude, phase = initial.draw_seeds(seed=7, functions=50, n_max=100, variance=1e-8)
+    assert np.all(phase[..., 0] == 0) and phase.min() >= 0 and phase.max() < 2 * np.pi
+    # 10100 draws: the mean square scatters by sqrt(2 / 10100) = 1.4 %, the mean phase by 1.8 / 100
+    assert np.mean(amplitude**2) == pytest.approx(1e-8, rel=0.06)
+    assert np.mean(phase[..., 1:]) == pytest.approx(np.pi, abs=0.08)
+    first, _ = initial.draw_seeds(seed=7, functions=1, n_max=100, variance=1e-8)
+    np.testing.assert_array_equal(first[0], amplitude[0])  # more modes leave the first ones alone
+    other, _ = initial.draw_seeds(seed=8, functions=1, n_max=100, variance=1e-8)
+    assert np.all(other != first)
+
+
+def test_one_function_for_all_modes_in_units_of_their_density():
+    P, directions, _ = start("angular")
+    psi = (P[:, 0] + 1j * P[:, 1]) / directions.n[:, None]
+    np.testing.assert_allclose(psi, np.broadcast_to(psi[0], psi.shape), rtol=1e-14, atol=0)  # a few roundings
+    assert np.abs(psi[0]).max() > 1e-3
+    # normalize = true: |P_a| = n_a everywhere, to the rounding of a square root
+    np.testing.assert_allclose(np.linalg.norm(P, axis=1), np.broadcast_to(directions.n[:, None], psi.shape), rtol=1e-15)
+
+
+def test_harmonic_sum_equals_the_plain_sum():
+    generator = np.random.default_rng(3)
+    for count in (1, 2, 10, 101):
+        c = generator.standard_normal((2, 3, count)) + 1j * generator.standard_normal((2, 3, count))
+        theta = generator.uniform(0, 2 * np.pi, 5000).reshape(50, 100)  # more than one block of angles
+        expected = np.tensordot(c, np.exp(1j * np.arange(count)[:, None, None] * theta), axes=1)
+        result = initial.harmonic_sum(c, theta)
+        assert result.shape == (2, 3, 50, 100)
+        # each of `count` terms of order 1 has a phase of up to 2 pi count, rounded to 1e-16 of itself
+        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-15 * count * max(count, 10))
+
+
+# ---- chosen waves and profiles
+
+
+def test_fourier_waves_and_their_modes():
+    waves = [{"n": -3, "amplitude": 0.01, "phase": 0.4, "mode": 1}, {"n": 2, "amplitude": 0.02}]
+    source = two_beams(kind="fourier", waves=waves)
+    source["box"]["origin"] = -20.0
+    P, _, box = start(source)
+    z = box.coordinates()[0] + 20.0
+    both = 0.02 * np.exp(2j * np.pi * 2 * z / 100)
+    one = 0.01 * np.exp(1j * (2 * np.pi * -3 * z / 100 + 0.4))
+    # phases of up to 20 rad, rounded to 1e-16 of themselves, on amplitudes of 0.02
+    np.testing.assert_allclose(P[:, 0] + 1j * P[:, 1], [both, both + one], rtol=0, atol=1e-16)
+    np.testing.assert_allclose(np.sum(P**2, axis=1), 0.25, rtol=1e-15)
+    assert np.all(P[0, 2] > 0) and np.all(P[1, 2] < 0)
+
+
+@pytest.mark.parametrize("shape, at_one_width", [("gaussian", np.exp(-0.5)), ("sech", 1 / np.cosh(1)), ("cosine", 0.0)])
+def test_profiles(shape, at_one_width):
+    keys = {"kind": "profile", "shape": shape, "amplitude": 0.1, "width": 12.5}
+    P, _, _ = start(two_beams(points=64, **keys))
+    assert P[0, 0, 32] == pytest.approx(0.1, rel=1e-15)  # the middle of the box
+    assert P[1, 0, 40] == pytest.approx(0.1 * at_one_width, abs=1e-17)
+    np.testing.assert_array_equal(P[:, 1], 0)
+    np.testing.assert_allclose(P[..., 33:], P[..., 31:0:-1], rtol=0, atol=1e-16)
+    # The nearest image: a bump at the edge is the same bump, half a box away, also from a centre outside the box.
+    for center in (0.0, 100.0, -300.0):
+        edge, _, _ = start(two_beams(points=64, center=center, **keys))
+        np.testing.assert_allclose(edge, np.roll(P, 32, axis=-1), rtol=0, atol=1e-16)
+
+
+def test_profile_on_a_carrier():
+    P, _, box = start(two_beams(kind="profile", amplitude=0.1, width=20.0, n=-5, phase=0.3, amplitudes_in="n_a"))
+    (z,) = box.coordinates()
+    expected = 0.5 * 0.1 * np.exp(-((z - 50) ** 2) / 800) * np.exp(1j * (-2 * np.pi * 5 * z / 100 + 0.3))
+    # phases of up to 30 rad on an amplitude of 0.05
+    np.testing.assert_allclose(P[0, 0] + 1j * P[0, 1], expected, rtol=0, atol=5e-16)
+
+
+def test_multi_angle_case_is_the_published_start():
+    P, directions, box = start("multi_angle")
+    (z,) = box.coordinates()
+    np.testing.assert_array_equal(z, (np.arange(480) + 0.5) / 2 - 120)  # cell centres
+    e = 0.01 * np.exp(-(z**2) / 50)
+    unit = np.array([e, np.zeros_like(e), np.sqrt(1 - e**2)])
+    np.testing.assert_allclose(P / directions.n[:, None, None], np.broadcast_to(unit, P.shape), rtol=0, atol=1e-15)
+    # the weights absorbed are those of the distribution
+    G = modes.g(directions.v, 0.6) - 0.97 * modes.g(directions.v, 0.53)
+    np.testing.assert_allclose(directions.s * directions.n, G * 2 / 32, rtol=1e-13)
+
+
+@pytest.mark.mpi
+def test_transverse_part_longer_than_the_vector_is_refused():
+    source = two_beams(kind="profile", amplitude=0.6, width=5.0)
+    with pytest.raises(InputError, match="mode 0: the transverse part reaches .psi. = 0.6, longer than .zeta. = 0.5"):
+        start(source, comm=MPI.COMM_WORLD)
+    P, _, _ = start(source, "initial.normalize=false", comm=MPI.COMM_WORLD)
+    np.testing.assert_array_equal(P[:, 2], np.broadcast_to([[0.5], [-0.5]], P[:, 2].shape))
+
+
+# ---- densities
+
+
+@pytest.mark.mpi
+def test_density_is_the_mean_length_unless_given():
+    waves = [{"n": 1, "amplitude": 0.3}]
+    P, directions, box = start(two_beams(kind="fourier", waves=waves), comm=MPI.COMM_WORLD)
+    np.testing.assert_allclose(initial.density(P, directions, box), [0.5, 0.5], rtol=1e-15)
+    source = two_beams(kind="fourier", waves=waves)
+    source["modes"] = {"density": [0.6, 0.7]}
+    P, directions, box = start(source, comm=MPI.COMM_WORLD)
+    np.testing.assert_array_equal(initial.density(P, directions, box), [0.6, 0.7])
+
+
+def test_empty_mode_is_refused():
+    P, directions, box = start(two_beams(kind="fourier", waves=[{"n": 1, "amplitude": 0.0}], zeta=[0.5, 0.0]))
+    with pytest.raises(InputError, match="mode 1 is empty"):
+        initial.density(P, directions, box)
+
+
+# ---- files
+
+
+def write_start(path, P):
+    import h5py
+
+    # Every rank calls this in an MPI test; one of them writes.
+    if MPI.COMM_WORLD.Get_rank() == 0:
+        with h5py.File(path, "w") as file:
+            file["P"] = P
+    MPI.COMM_WORLD.Barrier()
+
+
+@pytest.fixture
+def shared_path(tmp_path):
+    """A path in a directory that all ranks share."""
+    return MPI.COMM_WORLD.bcast(str(tmp_path)) + "/start.h5"
+
+
+@pytest.mark.mpi
+def test_file(shared_path):
+    P = initial.golden_ratio_seeds(np.arange(50) * 2.0, 100.0)
+    write_start(shared_path, P)
+    source = two_beams(points=50)
+    source["initial"] = {"kind": "file", "path": shared_path}
+    read, _, box = start(source, comm=MPI.COMM_WORLD)
+    np.testing.assert_array_equal(read, P[..., box.indices()[0]])
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("damage, words", [
+    (lambda P: P[..., :-1], "start.h5"),  # wrong number of points
+    (lambda P: P[:1], "start.h5"),  # a mode is missing
+    (lambda P: np.where(np.arange(50) == 49, np.nan, P), "not finite, first in mode 0, component x"),
+    (lambda P: P / np.where((np.indices(P.shape) == np.reshape([1, 2, 7], (3, 1, 1, 1))).all(0), 0, 1),
+     "not finite, first in mode 1, component z"),
+])
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_unusable_files_are_refused_on_all_ranks(shared_path, damage, words):
+    write_start(shared_path, damage(initial.golden_ratio_seeds(np.arange(50) * 2.0, 100.0)))
+    source = two_beams(points=50)
+    source["initial"] = {"kind": "file", "path": shared_path}
+    with pytest.raises(InputError, match=words):
+        start(source, comm=MPI.COMM_WORLD)
+
+
+# ---- known solutions
+
+
+@pytest.mark.parametrize("t", [0.0, 3.0, 5.9, 6.0, 7.5, 11.0])
+def test_single_wave_solves_the_equations_of_motion(t):
+    """(d_t + v d_z) P_a = (D_0 - v_a D_1) x P_a, with d_z exact in Fourier space and d_t by sixth-order differences."""
+    z = np.arange(16) * 2 * np.pi / 16
+    v = np.array([1.0, -1.0])
+    h = 0.02
+
+    def solution(time):
+        return initial.single_wave(z, time, t0=6.0, phase=0.3)
+
+    weights = {1: 45 / 60, 2: -9 / 60, 3: 1 / 60}
+    dt = sum(w * (solution(t + m * h) - solution(t - m * h)) for m, w in weights.items()) / h
+    P = solution(t)
+    dz = np.fft.irfft(1j * np.arange(9) * np.fft.rfft(P), n=16)
+    D0, D1 = P.sum(axis=0), np.einsum("a,acz->cz", v, P)
+    left = dt + v[:, None, None] * dz
+    right = np.cross(D0 - v[:, None, None] * D1, P, axis=1)
+    # h^6 / 140 times a seventh derivative, which is below 300 for products of tanh and sech
+    np.testing.assert_allclose(left, right, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(np.sum(P**2, axis=1), 0.25, rtol=1e-14)  # |P_a| = 1/2
+    U = 2 * np.pi * np.mean(np.sum(P[0] * P[1], axis=0))
+    assert U == pytest.approx(-2 * np.pi / 4 * (2 * np.tanh(t - 6) ** 2 - 1), abs=1e-14)
+
+
+def test_single_wave_case_starts_on_the_solution():
+    P, _, box = start("single_wave")
+    np.testing.assert_allclose(P, initial.single_wave(box.coordinates()[0], 0.0, t0=6.0), rtol=0, atol=1e-15)
+
+
+def test_golden_ratio_seeds_have_the_published_energy():
+    """U_osc(0) as printed by an independent code, NuGas commit 884d44e; the same on every grid that resolves it."""
+    for points in (512, 1024):
+        P = initial.golden_ratio_seeds(np.arange(points) * 100.0 / points, 100.0)
+        U = np.sum(P[0] * P[1]) * 100.0 / points
+        assert U == pytest.approx(-24.99996915352762, abs=2e-13)  # digits printed, and the rounding of the sum

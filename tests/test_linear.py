@@ -1,0 +1,210 @@
+"""Linear theory against printed numbers: the paper's two beams and published growth rates of angular distributions.
+
+The angular tables are those of fowdr/COSEnu (Morinaga's distribution, PRD 99, 063005), recomputed by several codes.
+"""
+
+import time
+
+import numpy as np
+import pytest
+
+from nuflux_mpi import linear
+from nuflux_mpi.modes import g, quadrature
+
+BEAMS = np.array([1.0, -1.0]), np.array([1.0, 1.0])  # v, s
+
+
+def angular(number, G, rule="gauss-legendre"):
+    """(v, s, Pz) of a lepton-number distribution G(v)."""
+    v, weight = quadrature(rule, number)
+    lepton = weight * G(v)
+    return v, np.sign(lepton), abs(lepton)
+
+
+def peaked(alpha):
+    return lambda v: g(v, 0.6) - alpha * g(v, 0.53)
+
+
+# ---- two beams ------------------------------------------------------------------------------------------------------
+
+
+def test_printed_band_and_maximum_of_the_two_beams():
+    assert linear.two_beam_edges(0.5, -0.5) == (-2, 0)
+    assert linear.two_beam_growth(-1.0, 0.5, -0.5) == 1
+    # Six and seven digits are printed.
+    np.testing.assert_allclose(linear.two_beam_edges(0.7, -0.2), (-1.648331, -0.151669), atol=5e-7)
+    assert linear.two_beam_growth(-0.9, 0.7, -0.2) == pytest.approx(0.7483315, abs=5e-8)
+    k, omega = linear.fastest(np.linspace(-3, 1, 33), *BEAMS, np.array([0.7, -0.2]))
+    assert k == pytest.approx(-0.9, abs=1e-6)  # a maximum is only found to the square root of round-off
+    assert omega == pytest.approx(-0.5 + 0.7483315j, abs=5e-8)
+
+
+@pytest.mark.parametrize("zeta", [(0.5, -0.5), (0.7, -0.2), (-0.3, 0.6), (0.5, 0.2)])
+def test_eigenvalues_are_the_closed_form_at_every_k(zeta):
+    k = np.linspace(-4, 4, 161) + 0.003  # off the band edges, where the root amplifies round-off
+    omega = linear.spectrum(k, *BEAMS, np.array(zeta))
+    assert omega.shape == (161, 2)
+    np.testing.assert_allclose(omega[:, 0].imag, linear.two_beam_growth(k, *zeta), atol=1e-13)
+    growing = omega[:, 0].imag > 0
+    assert growing.any() == (zeta[0] * zeta[1] < 0)
+    np.testing.assert_allclose(omega[growing].real, -sum(zeta), atol=1e-13)
+
+
+def test_the_sign_of_k_matters():
+    assert linear.growth_rate(-1.0, *BEAMS, np.array([0.5, -0.5])) == pytest.approx(1, abs=1e-14)
+    assert linear.growth_rate(1.0, *BEAMS, np.array([0.5, -0.5])) == 0
+
+
+@pytest.mark.parametrize("k", [-1.4, -0.9, -0.3])
+def test_eigenvector_is_the_one_of_eq_10(k):
+    zeta = 0.7, -0.2
+    omega, psi = linear.eigenvector(k, *BEAMS, np.array(zeta))
+    gamma, omega_0 = linear.two_beam_growth(k, *zeta), -sum(zeta)
+    assert omega == pytest.approx(omega_0 + 1j * gamma, abs=1e-13)
+    # Parallel: round-off only.
+    assert psi[0] * (k - omega_0 - 1j * gamma) == pytest.approx(psi[1] * (k + omega_0 + 1j * gamma), abs=1e-13)
+    assert np.linalg.norm(psi) == pytest.approx(1, abs=1e-14)
+
+
+def eq_9_solution(k, psi, zeta, t):
+    """Both beams at time t from the matrix exponential of Eq. 9, whose right-hand side is typed from the paper."""
+    zp, zm = zeta
+    M = np.array([[2j * zm - 1j * k, -2j * zp], [-2j * zm, 2j * zp + 1j * k]])
+    rates, waves = np.linalg.eig(M)
+    return waves @ (np.exp(rates * t) * np.linalg.solve(waves, psi))
+
+
+@pytest.mark.parametrize("k", [-1.4, -0.3])
+def test_growing_amplitude_of_eq_11_is_what_eq_9_evolves_into(k):
+    zeta, psi, t = (0.7, -0.2), np.array([0.3 - 0.1j, 0.2j]), 40.0
+    gamma, omega_0 = linear.two_beam_growth(k, *zeta), -sum(zeta)
+    wave = np.array([k + omega_0 + 1j * gamma, k - omega_0 - 1j * gamma]) * np.exp((gamma - 1j * omega_0) * t)
+    alpha = linear.growing_amplitude(k, *psi, *zeta)
+    # The decaying wave is exp(-2 gamma t) < 1e-12 of the growing one for both k.
+    np.testing.assert_allclose(alpha * wave, eq_9_solution(k, psi, zeta, t), rtol=1e-11)
+
+
+def test_stable_waves_have_no_growing_amplitude():
+    k = np.array([-3.0, -2.0, 0.0, 1.0])
+    np.testing.assert_array_equal(linear.growing_amplitude(k, np.ones(4), 1j * np.ones(4), 0.5, -0.5), 0)
+
+
+def test_transverse_change_of_U_is_the_product_of_the_two_beams():
+    """Eq. 12 against int (psi_+ psi_-^* + c.c.)/2 of the growing waves of Eq. 10 themselves."""
+    zeta, length, t = (0.7, -0.2), 50.0, np.array([0.0, 1.0, 3.0])
+    k = np.array([-1.2, -0.5, 0.4])  # the last is stable and must not count
+    alpha = np.array([0.2 + 0.1j, -0.2j, 5.0])
+    gamma, omega_0 = linear.two_beam_growth(k, *zeta), -sum(zeta)
+    plus, minus = k + omega_0 + 1j * gamma, k - omega_0 - 1j * gamma
+    product = (abs(alpha) ** 2 * (plus * minus.conj()).real)[:2] @ np.exp(2 * np.outer(gamma[:2], t))
+    np.testing.assert_allclose(linear.delta_U_transverse(t, k, alpha, *zeta, length), length * product, rtol=1e-13)
+    assert linear.delta_U_transverse(2.0, [-0.9], [1.0], *zeta, length) == pytest.approx(0, abs=1e-12)  # k = k_bar
+
+
+def test_rate_of_the_whole_change_of_U_is_eq_7():
+    """d/dt of the corrected form against -2 int P_- . d_z P_+ of the waves of Eq. 10; the longitudinal part there is of
+    higher order."""
+    zeta, length, k, alpha, t = (0.7, -0.2), 50.0, np.array([-1.2, -0.9]), np.array([0.2 + 0.1j, -0.3j]), 1.3
+    gamma, omega_0 = linear.two_beam_growth(k, *zeta), -sum(zeta)
+    plus, minus = k + omega_0 + 1j * gamma, k - omega_0 - 1j * gamma
+    by_eq_7 = -2 * length * np.sum(abs(alpha) ** 2 * np.exp(2 * gamma * t) * (minus.conj() * 1j * k * plus).real)
+    h = 1e-4  # central difference: error h^2 (2 gamma)^2 / 6 < 4e-9 relative
+    before, after = linear.delta_U_whole(np.array([t - h, t + h]), k, alpha, *zeta, length)
+    assert (after - before) / (2 * h) == pytest.approx(by_eq_7, rel=1e-8)
+    assert linear.delta_U_whole(t, k[1:], alpha[1:], *zeta, length) > 0  # k = k_bar, where Eq. 12 vanishes
+
+
+# ---- angular distributions ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "alpha, k_max, gamma_max, omega_max, at_zero",
+    [
+        (0.89, 0.136320, 0.00541845, 0.03010011, 0),
+        (0.90, 0.128397, 0.01271149, 0.02348136, 0),
+        (0.93, 0.113389, 0.03043221, 0.01697164, -0.07374628 + 0.00755892j),
+        (0.97, 0.107634, 0.04839280, 0.02389662, -0.03202019 + 0.00501813j),
+        (1.00, 0.111798, 0.05867436, 0.03619045, 0),
+    ],
+)
+def test_published_growth_of_peaked_distributions(alpha, k_max, gamma_max, omega_max, at_zero):
+    # 128 Gauss-Legendre points: the pole gamma/k off the real axis leaves a quadrature error below 1e-8 for all rows.
+    modes = angular(128, peaked(alpha))
+    k, omega = linear.fastest(np.linspace(0.09, 0.15, 13), *modes)
+    # To the printed digits; k and with it Re omega are that of a flat maximum, whence half a unit more.
+    assert k == pytest.approx(k_max, abs=1e-6)
+    assert omega.imag == pytest.approx(gamma_max, abs=1e-8)
+    assert omega.real == pytest.approx(omega_max, abs=3e-8)
+    homogeneous = linear.spectrum(0.0, *modes)[0]
+    if at_zero:
+        assert homogeneous == pytest.approx(at_zero, abs=1e-8)
+    else:
+        assert homogeneous.imag == pytest.approx(0, abs=1e-10)  # round-off; the slowest printed rate is 5e-3
+
+
+@pytest.mark.parametrize("bins, gamma_max", [(32, 0.012788), (64, 0.012731), (200, 0.012713)])
+def test_published_shift_of_growth_by_mid_point_bins(bins, gamma_max):
+    k, omega = linear.fastest(np.linspace(0.12, 0.137, 4), *angular(bins, peaked(0.90), "midpoint"))
+    assert omega.imag == pytest.approx(gamma_max, abs=1e-6)  # six digits are printed
+
+
+@pytest.mark.parametrize(
+    "a, b, k_max, omega_max",
+    [
+        (0.0, 1.0, 0.90769773, 0.68962903j),
+        (0.2, 1.0, 0.95763131, -0.23533415 + 0.64335699j),
+        (0.4, 1.0, 1.17882393, -0.39693071 + 0.51308314j),
+        (0.5, 0.7, 1.24217277, -0.28203991 + 0.16822486j),
+    ],
+)
+def test_published_growth_of_linear_distributions(a, b, k_max, omega_max):
+    # Both signs of k grow alike for a = 0; the table lists the positive one.
+    k, omega = linear.fastest(np.linspace(0.6, 1.5, 10), *angular(96, lambda v: a - b * v))
+    assert k == pytest.approx(k_max, abs=1e-6)
+    assert omega.imag == pytest.approx(omega_max.imag, abs=1e-8)
+    assert omega.real == pytest.approx(omega_max.real, abs=1e-6)  # follows the error of k
+
+
+@pytest.mark.parametrize("G", [peaked(0.88), lambda v: 1.2 - v, lambda v: v - 1.1])
+def test_nothing_grows_without_a_crossing(G):
+    rates = linear.growth_rate(np.linspace(-2, 2, 41), *angular(48, G))
+    assert rates.max() < 1e-7  # round-off of nearly equal eigenvalues, its square root at worst; growth would be 1e-2
+
+
+def test_antineutrinos_may_be_written_either_way():
+    """Lepton number -n as s = -1, P^z = +n or as s = +1, P^z = -n: psi_a only changes its sign."""
+    v, s, Pz = angular(12, peaked(0.93))
+    k = np.linspace(-0.3, 0.3, 7)
+    np.testing.assert_allclose(linear.growth_rate(k, v, s, Pz), linear.growth_rate(k, v, s**2, s * Pz), atol=1e-10)
+
+
+def test_eigenvector_solves_the_eigenvalue_problem():
+    modes = angular(24, peaked(0.97))
+    omega, psi = linear.eigenvector(0.11, *modes)
+    assert omega.imag == pytest.approx(linear.growth_rate(0.11, *modes), abs=1e-12)
+    np.testing.assert_allclose(linear.matrix(0.11, *modes) @ psi, omega * psi, atol=1e-13)  # round-off of 24 terms
+    largest = psi[np.argmax(abs(psi))]
+    assert largest.imag == pytest.approx(0, abs=1e-15) and largest.real > 0
+
+
+def test_batches_have_the_shape_of_k():
+    modes = angular(5, peaked(0.9))
+    k = np.linspace(-1, 1, 6).reshape(2, 3)
+    M, omega = linear.matrix(k, *modes), linear.spectrum(k, *modes)
+    assert M.shape == (2, 3, 5, 5) and omega.shape == (2, 3, 5)
+    np.testing.assert_array_equal(M[1, 2], linear.matrix(k[1, 2], *modes))
+    # The trace is the sum of the eigenvalues, whatever their order.
+    np.testing.assert_allclose(omega.sum(-1), np.trace(M, axis1=-2, axis2=-1), atol=1e-13)
+    assert (np.diff(omega.imag, axis=-1) <= 0).all()
+
+
+def test_mode_arrays_of_different_length_are_refused():
+    with pytest.raises(ValueError, match="one value per mode"):
+        linear.matrix(0.0, [1.0, -1.0], [1.0, 1.0], [0.5])
+
+
+def test_a_scan_of_200_wavenumbers_and_64_directions_is_quick():
+    modes = angular(64, peaked(0.9))
+    start = time.process_time()  # of this process alone: other load on the machine does not count
+    linear.growth_rate(np.linspace(-1, 1, 200), *modes)
+    assert time.process_time() - start < 2  # 0.3 s on one core of 2020

@@ -1,0 +1,243 @@
+"""Figures: what is drawn equals what was computed, and the files say where they came from."""
+
+import hashlib
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from test_results import PROVENANCE, synthetic, write_run
+
+from nuflux_mpi import linear
+from nuflux_mpi.errors import InputError
+from nuflux_mpi.modes import g, quadrature
+from nuflux_mpi.results import MemoryRun, Run
+
+pytest.importorskip("matplotlib")
+from nuflux_mpi import plots  # noqa: E402  (needs matplotlib)
+
+
+def memory_run(**changes):
+    return MemoryRun(*synthetic(**changes))
+
+
+def axes_titled(figure, start):
+    (axes,) = [axes for axes in figure.axes if axes.get_title(loc="left").startswith(start)]
+    return axes
+
+
+def line(axes, number=-1):
+    """(x, y) of one of the curves of `axes`, without the guide lines that axhline draws."""
+    curves = [curve for curve in axes.lines if len(curve.get_xdata()) > 2]
+    return curves[number].get_data()
+
+
+def mesh(axes):
+    (image,) = [artist for artist in axes.collections if hasattr(artist, "get_coordinates")]
+    return image.get_array()
+
+
+def test_energy_figure_shows_the_series():
+    run = memory_run()
+    figure = plots.energy(run)
+    series, unit = run.series, abs(run.series["U_osc"][0])
+    t, U = line(axes_titled(figure, "refractive energy"))
+    np.testing.assert_array_equal(t, series["time"])
+    np.testing.assert_array_equal(U, series["U_osc"] / unit)
+    budget = axes_titled(figure, "energy budget")
+    np.testing.assert_allclose(line(budget, 0)[1], series["K"].sum(axis=1) / unit, rtol=1e-15)
+    np.testing.assert_array_equal(line(budget, 1)[1], series["energy"] / unit)
+    assert [text.get_text() for text in budget.get_legend().get_texts()] == [
+        r"$K$, kinetic energy gained",
+        r"$K + U_{\rm osc}$",
+    ]
+    residual_axes = axes_titled(figure, r"$|K + U_{\rm osc} -$ start")
+    residual = line(residual_axes)[1]
+    assert residual_axes.get_yscale() == "log"
+    np.testing.assert_array_equal(residual[1:], abs(series["energy_residual"][1:]) / unit)
+    assert np.ma.is_masked(residual[0])  # an exact zero has no logarithm
+
+
+def test_content_map_is_the_forward_beam_over_space_and_time():
+    run = memory_run()
+    figure = plots.energy(run)
+    axes = axes_titled(figure, r"$\nu_x$ content of the mode $v = +1$")
+    P = run.fields["P"]
+    # Rows of the mesh are z, columns t.
+    np.testing.assert_allclose(mesh(axes), (1 - P[:, 0, 2].T / 0.5) / 2, atol=1e-15)
+    assert axes.get_xlim() == (0, 10) and axes.get_ylabel().startswith("position")
+    # All panels share the time axis.
+    assert all(other.get_xlim() == (0, 10) for other in figure.axes if other.get_title(loc="left"))
+
+
+def test_content_map_takes_the_most_forward_mode():
+    config, series, fields, attrs = synthetic()
+    for arrays in (series, fields):
+        for name in ("v", "density"):
+            arrays[name] = arrays[name][::-1] if name == "v" else np.array([0.5, 0.25])
+    figure = plots.energy(MemoryRun(config, series, fields, attrs))
+    axes = axes_titled(figure, r"$\nu_x$ content of the mode $v = +1$")
+    np.testing.assert_allclose(mesh(axes), (1 - fields["P"][:, 1, 2].T / 0.25) / 2, atol=1e-15)
+
+
+def test_too_few_snapshots_are_not_spread_over_a_map():
+    figure = plots.energy(memory_run(snapshots=2))
+    axes = axes_titled(figure, r"$\nu_x$ content")
+    assert not axes.collections and "output.fields_every" in axes.texts[0].get_text()
+
+
+def test_level_standard_has_no_budget_and_says_so():
+    run = memory_run(level="standard")
+    figure = plots.energy(run)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert not any("budget" in title for title in titles)
+    axes = axes_titled(figure, 'refractive energy (level "standard" does not follow')
+    np.testing.assert_array_equal(line(axes)[1], run.series["U_osc"] / 5)
+
+
+def test_without_energy_at_the_start_it_is_shown_in_its_own_unit():
+    config, series, fields, attrs = synthetic()
+    series["U_osc"] = series["U_osc"] - series["U_osc"][0]
+    axes = axes_titled(plots.energy(MemoryRun(config, series, fields, attrs)), "refractive energy")
+    np.testing.assert_array_equal(line(axes)[1], series["U_osc"])
+    assert "(0)" not in axes.get_ylabel()
+
+
+def test_spectrum_figure_sets_measurement_beside_theory():
+    run = memory_run()
+    figure = plots.spectrum(run)
+    rates = axes_titled(figure, "growth rates")
+    theory, k = line(rates)
+    # The paper's closed form for zeta = +-1/2; at the edges the eigenvalue's root amplifies round-off.
+    np.testing.assert_allclose(theory, np.sqrt(np.maximum(-k * (2 + k), 0)), atol=1e-7)
+    (measured,) = rates.collections
+    gamma, k_measured = measured.get_offsets().T
+    recorded = run.series["k"]
+    np.testing.assert_allclose(k_measured, recorded[(recorded > -2) & (recorded < 0)])
+    # The synthetic spectra are pure exponentials: round-off of the fit.
+    np.testing.assert_allclose(gamma, np.sqrt(-k_measured * (2 + k_measured)), rtol=1e-10)
+    power = axes_titled(figure, "power spectrum")
+    assert power.get_ylim() == rates.get_ylim()
+    shown = (recorded >= k[0]) & (recorded <= k[-1])
+    np.testing.assert_array_equal(mesh(power), run.series["psi2"][:, shown].T)
+    edges = sorted(edge.get_ydata()[0] for edge in power.lines)
+    np.testing.assert_allclose(edges, [-2, 0], atol=1e-3)  # where growth exceeds 2 % of the fastest
+
+
+def test_window_of_the_linear_phase_ends_before_saturation():
+    growth = plots.measure_growth(memory_run().series)
+    start, end = growth.window
+    t = np.linspace(0, 10, 21)
+    inside = growth.power[(t >= start) & (t <= end)]
+    assert inside.size >= 3 and inside[-1] <= plots.LINEAR_POWER * 0.5  # 0.5 = sum n_a^2
+    assert growth.power[t > end][0] > plots.LINEAR_POWER * 0.5
+    assert inside[0] < inside[-1] * plots.WINDOW_POWER
+
+
+def test_saturation_before_the_third_spectrum_leaves_nothing_to_measure():
+    config, series, fields, attrs = synthetic()
+    series["psi2"] = series["psi2"] * 1e9
+    growth = plots.measure_growth(series)
+    assert growth.window is None and growth.measured.size == 0
+    rates = axes_titled(plots.spectrum(MemoryRun(config, series, fields, attrs)), "growth rates")
+    assert not rates.collections
+
+
+def test_nothing_unstable_is_said():
+    config, series, fields, attrs = synthetic()
+    series["P_mean"] = abs(series["P_mean"])
+    run = MemoryRun(config, series, fields, attrs)
+    growth = plots.measure_growth(series)
+    assert growth.band is None
+    np.testing.assert_allclose(growth.power, series["psi2"].sum(axis=1))
+    legends = [axes.get_legend() for axes in plots.spectrum(run).axes if axes.get_legend()]
+    assert legends[0].get_title().get_text() == "no wave is unstable"
+
+
+def test_angular_runs_are_scanned_on_both_sides_of_zero():
+    """Twelve directions with a crossing: the band found holds the fastest wave of a fine scan."""
+    v, weight = quadrature("midpoint", 12)
+    lepton = weight * (g(v, 0.6) - 0.97 * g(v, 0.53))
+    modes = v, np.sign(lepton), abs(lepton)
+    k = 2 * np.pi * np.arange(-128, 128) / 300
+    series = dict(zip(("v", "sign", "density"), modes), k=k, spectrum_time=np.arange(3.0), psi2=np.full((3, 256), 1e-9))
+    series["P_mean"] = np.zeros((1, 12, 3))
+    series["P_mean"][0, :, 2] = abs(lepton)
+    growth = plots.measure_growth(series)
+    k_fastest, omega = linear.fastest(k, *modes)
+    assert growth.band[0] < k_fastest < growth.band[1]
+    assert growth.theory.max() == pytest.approx(omega.imag, rel=1e-3)  # a parabola met to 1/150 of its width
+    outside = (growth.k < growth.band[0]) | (growth.k > growth.band[1])
+    assert outside.any() and growth.theory[outside].max() <= plots.SLOWEST * 1.01 * omega.imag
+
+
+def test_figures_need_their_data():
+    config, series, fields, attrs = synthetic()
+    del series["psi2"]
+    with pytest.raises(InputError, match="output.spectrum_every"):
+        plots.spectrum(MemoryRun(config, series, fields, attrs))
+    with pytest.raises(InputError, match="no results yet"):
+        plots.energy(memory_run(records=0))
+    with pytest.raises(InputError, match="in memory"):
+        plots.draw_all(memory_run())
+
+
+def png_text(path):
+    """(size, text chunks) of a PNG file, whose checksums are verified."""
+    data = path.read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    at, text, size, kinds = 8, {}, None, []
+    while at < len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        body = data[at + 8 : at + 8 + length]
+        assert zlib.crc32(kind + body) == struct.unpack(">I", data[at + 8 + length : at + 12 + length])[0]
+        if kind == b"IHDR":
+            size = struct.unpack(">II", body[:8])
+        if kind == b"tEXt":
+            name, value = body.split(b"\0", 1)
+            text[name.decode()] = value.decode("latin-1")
+        kinds.append(kind)
+        at += 12 + length
+    assert kinds[-1] == b"IEND"
+    return size, text
+
+
+def test_all_figures_of_a_written_run_carry_its_provenance(tmp_path):
+    write_run(tmp_path)
+    run = Run(tmp_path)
+    paths = plots.draw_all(run)
+    assert paths == [tmp_path / "energy.png", tmp_path / "spectrum.png"]
+    for path in paths:
+        (width, height), text = png_text(path)
+        assert width == 1200 and height > 800
+        assert text["config_sha256"] == PROVENANCE["config_sha256"]
+        assert text["git_commit"] == PROVENANCE["git_commit"]
+        assert text["config_toml"] == run.toml()
+        assert text["Title"] == "two synthetic beams"
+
+
+def test_provenance_without_attributes_is_that_of_the_config(tmp_path):
+    config, series, fields, _ = synthetic()
+    del series["psi2"]
+    run = MemoryRun(config, series, fields)
+    (path,) = plots.draw_all(run, tmp_path)
+    _, text = png_text(path)
+    assert text["config_sha256"] == hashlib.sha256(run.toml().encode()).hexdigest()
+    assert text["git_commit"] == "unknown"
+
+
+def test_pdf_carries_the_commit_too(tmp_path):
+    plots.energy(memory_run(), tmp_path / "energy.pdf")
+    content = (tmp_path / "energy.pdf").read_bytes()
+    assert content.startswith(b"%PDF") and PROVENANCE["git_commit"].encode() in content
+
+
+def test_an_unwritable_place_is_named(tmp_path):
+    with pytest.raises(InputError, match="cannot be written"):
+        plots.energy(memory_run(), tmp_path / "missing" / "energy.png")
+
+
+def test_drawing_leaves_the_settings_of_the_caller_alone():
+    with plots.matplotlib.rc_context({"font.size": 17}):
+        plots.energy(memory_run())
+        assert plots.matplotlib.rcParams["font.size"] == 17
