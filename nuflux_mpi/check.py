@@ -58,7 +58,7 @@ def report(resolved, ranks):
         text.append("  note            fewer than 16 points on some ranks: messages will cost more than arithmetic")
     if state.sum() / 8 >= 2**31:
         text.append("  note            2^31 or more unknowns: PETSc must be built with 64-bit indices")
-    return "\n".join(text) + "\n"
+    return "\n".join(text)
 
 
 def lines_of(resolved):
@@ -111,11 +111,13 @@ def output_times(resolved):
 
 
 def file_sizes(resolved):
-    """Bytes of fields.h5 and series.h5, all numbers stored as doubles."""
+    """Bytes of fields.h5 and series.h5; series grow by whole chunks of at most 1024 rows and 1 MB."""
     points, count = resolved["box"]["points"], mode_count(resolved["modes"])
     snapshots, rows, spectra = output_times(resolved)
     per_row = 20 + 5 * count  # some twenty scalars; mean P, K and flavor content of each mode
-    return 8 * lines_of(resolved) * points * snapshots, 8 * (per_row * rows + points * spectra)
+    chunk = max(1, min(1024, 2**17 // points))
+    numbers = per_row * 1024 * math.ceil(rows / 1024) + points * chunk * math.ceil(spectra / chunk)
+    return 8 * lines_of(resolved) * points * snapshots, 8 * numbers
 
 
 def balanced_ranks(points, count, lines, most=1024):

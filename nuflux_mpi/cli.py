@@ -214,7 +214,8 @@ def _plot(arguments):
         paths = plots.draw_all(run)
     else:
         target = arguments.output or run.directory / f"{arguments.what}.png"
-        paths = [{"energy": plots.energy, "spectrum": plots.spectrum}[arguments.what](run, target)]
+        {"energy": plots.energy, "spectrum": plots.spectrum}[arguments.what](run, target)
+        paths = [target]
     for path in paths:
         print(path)
     return EXIT_DONE

@@ -39,7 +39,7 @@ class Finding(NamedTuple):
 
 def main(argv=None):
     """Print the report; return the exit code, 1 if something that is required does not work."""
-    parser = argparse.ArgumentParser(prog="nuflux_mpi doctor", description="Check the installed packages, with remedies.")
+    parser = argparse.ArgumentParser(prog="nuflux_mpi doctor", description="Check the installed packages.")
     parser.add_argument("--ranks", type=int, default=2, metavar="N",
                         help="ranks of the mpirun test (default 2; 0 leaves it out, e.g. on a login node)")
     arguments = parser.parse_args(argv)
@@ -84,7 +84,8 @@ def check_packages():
     missing = environment.missing_packages()
     for name in environment.REQUIRED_PACKAGES:
         remedy = environment.petsc4py_remedy("not found") if name == "petsc4py" else "see docs/install.md"
-        yield Finding(name, name not in missing, "missing" if name in missing else version(name), remedy)
+        yield Finding(name, name not in missing, "missing" if name in missing else version(name) or "version unknown",
+                      remedy)
     for name, purpose in OPTIONAL_PACKAGES.items():
         found = version(name)
         yield Finding(name, True if found else None, found or f"missing, needed for {purpose}", f"pip install {name}")
@@ -92,8 +93,8 @@ def check_packages():
 
 def version(name):
     """Version of an installed package (str), '' if its metadata says none. Does not import it."""
-    # Debian's parallel h5py is a distribution of another name, and its petsc4py may be off the path pip looks at.
-    for distribution in (name, name.replace("_", "-"), f"{name}.-debian-{name}-mpi"):
+    # Debian's two builds of h5py are distributions of other names.
+    for distribution in (name, name.replace("_", "-"), f"{name}.-debian-{name}-mpi", f"{name}.-debian-{name}-serial"):
         try:
             return importlib.metadata.version(distribution)
         except importlib.metadata.PackageNotFoundError:
@@ -125,11 +126,12 @@ def check_process():
 def judge_process(found):
     """Findings from what `examine_process` returned (dict)."""
     libraries = found["mpi_libraries"]
-    yield Finding("MPI", len(libraries) < 2, f"{found['mpi']}; one library for all: {', '.join(libraries) or 'static'}"
-                  if len(libraries) < 2 else f"{len(libraries)} MPIs in one process: {', '.join(libraries)}",
+    one = len(libraries) < 2
+    names = ", ".join(libraries) or "linked statically"
+    yield Finding("MPI", one, f"{found['mpi']}, one for all: {names}" if one else f"several in one process: {names}",
                   "mpi4py, h5py and petsc4py must be built with one MPI: take all from one source (docs/install.md)")
-    yield Finding("h5py with MPI", found["h5py_mpi"], f"HDF5 {found['hdf5']}, " + (
-                  "parallel" if found["h5py_mpi"] else f"serial ({found['h5py_file']})"), environment.SERIAL_H5PY_REMEDY)
+    kind = "parallel" if found["h5py_mpi"] else f"serial ({found['h5py_file']})"
+    yield Finding("h5py with MPI", found["h5py_mpi"], f"HDF5 {found['hdf5']}, {kind}", environment.SERIAL_H5PY_REMEDY)
     real = found["petsc_scalar"].startswith("float")
     yield Finding("PETSc", real, f"{found['petsc']}, scalars {found['petsc_scalar']}, indices {found['petsc_index']}",
                   "install a PETSc with real scalars (docs/install.md)")
@@ -143,11 +145,12 @@ def examine_process():
     from petsc4py import PETSc
 
     loaded = loaded_libraries()
+    mpi_name = r"libmpi(ch)?\.so|libmpi_intel"
+    blas_name = r"lib(open|scipy_open)?blas|libmkl_rt|libblis"
     return {
         "mpi": MPI.Get_library_version().strip("\0").splitlines()[0].split(",")[0],
-        "mpi_libraries": [path for path in loaded if re.match(r"libmpi(ch)?\.so|libmpi_intel", os.path.basename(path))],
-        "blas_libraries": sorted({os.path.basename(path) for path in loaded
-                                  if re.match(r"lib(open|mkl_rt|scipy_open)?blas|libmkl_rt|libblis", os.path.basename(path))}),
+        "mpi_libraries": [path for path in loaded if re.match(mpi_name, os.path.basename(path))],
+        "blas_libraries": [os.path.basename(path) for path in loaded if re.match(blas_name, os.path.basename(path))],
         "hdf5": h5py.version.hdf5_version, "h5py_mpi": bool(h5py.get_config().mpi), "h5py_file": h5py.__file__,
         "petsc": ".".join(map(str, PETSc.Sys.getVersion())),
         "petsc_scalar": PETSc.ScalarType.__name__, "petsc_index": PETSc.IntType.__name__,
@@ -171,16 +174,16 @@ def check_mpirun(ranks):
     """Start `ranks` ranks, let them exchange a number and write a file together."""
     mpirun = shutil.which("mpirun")
     if mpirun is None:
-        return [Finding("mpirun", False, "not on PATH", "apt install openmpi-bin, or load the MPI module, or activate conda")]
+        return [Finding("mpirun", False, "not on PATH", "apt install openmpi-bin, load the MPI module, or use conda")]
     findings = []
     if os.geteuid() == 0 and "OMPI_ALLOW_RUN_AS_ROOT" not in os.environ:
-        findings.append(Finding("root", None, "Open MPI refuses to run as root, which tools/run.sh and this test get around",
+        findings.append(Finding("root", None, "Open MPI refuses root; tools/run.sh and this test get around it",
                                 "for mpirun by hand: export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"))
     with tempfile.TemporaryDirectory(dir=os.getcwd() if os.access(".", os.W_OK) else None) as directory:
         path = os.path.join(directory, "probe.h5")
         found, error = run_probe([mpirun, "-n", str(ranks), sys.executable], f"examine_ranks({path!r})")
     if found is None:
-        return [*findings, Finding("mpirun", False, f"{mpirun}: {error}", "see docs/troubleshooting.md for this message")]
+        return [*findings, Finding("mpirun", False, f"{mpirun}: {error}", "see docs/troubleshooting.md")]
     return [*findings, *judge_ranks(found, ranks, mpirun)]
 
 
@@ -190,7 +193,8 @@ def judge_ranks(found, ranks, mpirun):
     yield Finding("mpirun", joined, f"{mpirun}: {found['size']} of {ranks} ranks joined",
                   "mpirun and mpi4py belong to different MPIs: use the mpirun of mpi4py's MPI")
     if joined:
-        yield Finding("messages", found["ping"], "every rank heard from its neighbor" if found["ping"] else "wrong data arrived",
+        yield Finding("messages", found["ping"],
+                      "every rank heard from its neighbor" if found["ping"] else "wrong data arrived",
                       "MPI itself is broken: try its own examples")
         yield Finding("collective write", found["write"], found["write_text"], environment.SERIAL_H5PY_REMEDY)
 
@@ -203,10 +207,10 @@ def examine_ranks(path):
     comm = MPI.COMM_WORLD
     left, right = (comm.rank - 1) % comm.size, (comm.rank + 1) % comm.size
     heard = comm.sendrecv(comm.rank, dest=right, source=left)
-    result = {"size": comm.size, "ping": comm.allreduce(heard == left, MPI.LAND), "write": False, "write_text": "not tried"}
-    if comm.size > 1:
-        result["write"], result["write_text"] = write_together(comm, path)
-    return result if comm.rank == 0 else None
+    ping = comm.allreduce(heard == left, MPI.LAND)
+    # Without this, each of several processes that believe to be alone would write the file.
+    write, text = write_together(comm, path) if comm.size > 1 else (False, "not tried")
+    return {"size": comm.size, "ping": ping, "write": write, "write_text": text} if comm.rank == 0 else None
 
 
 def write_together(comm, path, count=4096):
@@ -223,7 +227,7 @@ def write_together(comm, path, count=4096):
             dataset[mine] = numpy.full(count, float(comm.rank))
     with h5py.File(path, "r", driver="mpio", comm=comm) as file:
         wrong = int((file["rank"][:] != numpy.repeat(numpy.arange(comm.size), count)).sum())
-    return wrong == 0, f"{comm.size} ranks wrote one HDF5 file" if wrong == 0 else f"{wrong} numbers of the file are wrong"
+    return wrong == 0, f"{comm.size} ranks wrote one HDF5 file" + (f", {wrong} numbers of it wrong" if wrong else "")
 
 
 def run_probe(python, call):
@@ -231,7 +235,8 @@ def run_probe(python, call):
 
     Returns (result, ''), or (None, one line that says why there is no result).
     """
-    code = f"import json; from nuflux_mpi import doctor; r = doctor.{call}; r and print('\\nprobe', json.dumps(r), flush=True)"
+    code = (f"import json; from nuflux_mpi import doctor; found = doctor.{call}\n"
+            "if found: print('\\nprobe', json.dumps(found), flush=True)")
     try:
         done = subprocess.run([*python, "-c", code], env=environment.mpirun_environment(), stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=PROBE_SECONDS)

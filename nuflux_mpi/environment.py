@@ -1,7 +1,7 @@
 """The environment nuflux_mpi needs: what must be set before numpy and h5py load, and checks that say the remedy.
 
-`prepare` runs when the package is imported and starts no MPI. `check_parallel` runs once at the start of a simulation, on
-every rank. `install_excepthook` makes an exception on one rank end all ranks.
+`prepare` runs when the package is imported and starts no MPI. `check_parallel` runs once at the start of a
+simulation, on every rank. `install_excepthook` makes an exception on one rank end all ranks.
 """
 
 import glob
@@ -14,7 +14,7 @@ import traceback
 from .errors import EnvironmentProblem
 
 # (size, rank) as each launcher tells its processes, before MPI is started. The order matters: mpirun inside a Slurm job
-# also inherits Slurm's variables. Slurm's are those of a step (srun); a batch script outside a step has only SLURM_NTASKS.
+# also inherits Slurm's variables. Slurm's are those of a step (srun): SLURM_NTASKS is there outside a step as well.
 LAUNCHER_VARIABLES = (
     ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),  # Open MPI
     ("PMI_SIZE", "PMI_RANK"),  # MPICH, Intel MPI, Cray
@@ -27,8 +27,8 @@ REQUIRED_PACKAGES = ("mpi4py", "mpi4py_fft", "h5py", "petsc4py", "numpy", "pydan
 DEBIAN_PETSC4PY = "/usr/lib/petscdir/petsc*/*-real/lib/python3/dist-packages"
 
 SERIAL_H5PY_REMEDY = (
-    "install a parallel h5py: on Debian and Ubuntu `apt install python3-h5py-mpi` and no h5py from pip in the environment "
-    "(`pip uninstall h5py`); with conda-forge h5py=*=mpi_*; with pip HDF5_MPI=ON (see docs/install.md)"
+    "install a parallel h5py: on Debian and Ubuntu `apt install python3-h5py-mpi` and no h5py from pip in the "
+    "environment (`pip uninstall h5py`); with conda-forge h5py=*=mpi_*; with pip HDF5_MPI=ON (see docs/install.md)"
 )
 
 
@@ -95,7 +95,7 @@ def _launcher_value(index, without_launcher):
 def mpirun_environment(environ=os.environ):
     """A copy of the mapping `environ` (dict) in which mpirun can be started for this package, with any number of ranks.
 
-    Also from inside an MPI job, whose variables are left out; as root, as in a container; and with more ranks than cores.
+    Also from inside an MPI job, whose variables are left out; as root, as in a container; with more ranks than cores.
     """
     settings = ("OMPI_MCA_rmaps", "OMPI_MCA_io", "OMPI_MCA_btl", "OMPI_ALLOW_")  # made by the user, not by a launcher
     launchers = ("OMPI_", "PMI_", "PMIX_", "MV2_COMM_", "HYDRA_", "HYDI_")
@@ -130,9 +130,9 @@ def check_launcher(size):
     launched = launcher_size()
     if size == 1 and launched > 1:
         raise EnvironmentProblem(
-            f"{launched} processes were started, but mpi4py sees 1 rank: mpirun and mpi4py belong to different MPIs. Use the "
-            "mpirun of the MPI that mpi4py was built with (`python -m nuflux_mpi doctor` names it); with srun, choose the "
-            "right plugin (`srun --mpi=list`, then --mpi=pmix or --mpi=pmi2)"
+            f"{launched} processes were started, but mpi4py sees 1 rank: mpirun and mpi4py belong to different MPIs. "
+            "Use the mpirun of the MPI that mpi4py was built with (`python -m nuflux_mpi doctor` names it); with srun, "
+            "choose the right plugin (`srun --mpi=list`, then --mpi=pmix or --mpi=pmi2)"
         )
 
 
@@ -174,16 +174,18 @@ def check_h5py():
     import h5py
 
     if not h5py.get_config().mpi:
-        raise EnvironmentProblem(f"h5py is serial ({h5py.__file__}) but there is more than one rank: {SERIAL_H5PY_REMEDY}")
+        raise EnvironmentProblem(
+            f"h5py is serial ({h5py.__file__}) but there is more than one rank: {SERIAL_H5PY_REMEDY}"
+        )
 
 
 def check_index_size(unknowns, index_bits):
-    """Raise EnvironmentProblem if `unknowns`, a global vector length, does not fit PETSc's signed index of `index_bits`."""
+    """Raise EnvironmentProblem if a vector of global length `unknowns` does not fit PETSc's signed indices."""
     largest = 2 ** (index_bits - 1) - 1
     if unknowns > largest:
         raise EnvironmentProblem(
-            f"{unknowns} unknowns do not fit PETSc's {index_bits}-bit indices (at most {largest}): use a PETSc configured "
-            "with --with-64-bit-indices, or fewer points or modes"
+            f"{unknowns} unknowns do not fit PETSc's {index_bits}-bit indices (at most {largest}): use a PETSc "
+            "configured with --with-64-bit-indices, or fewer points or modes"
         )
 
 

@@ -137,8 +137,9 @@ def _normalize(P, zeta, box):
     if box.max(-longitudinal) > 0:
         excess = np.array([box.max(-field) for field in longitudinal])
         a = int(np.argmax(excess > 0))
-        raise InputError(f"mode {a}: the transverse part reaches |psi| = {np.sqrt(excess[a] + zeta[a] ** 2):.4g}, "
-                         f"longer than |zeta| = {abs(zeta[a]):.4g}; choose smaller amplitudes, or amplitudes_in = \"n_a\".")
+        largest = np.sqrt(excess[a] + zeta[a] ** 2)
+        raise InputError(f"mode {a}: the transverse part reaches |psi| = {largest:.4g}, longer than |zeta| = "
+                         f"{abs(zeta[a]):.4g}; choose smaller amplitudes, or amplitudes_in = \"n_a\".")
     P[:, 2] = _column(np.sign(zeta), P[0, 0]) * np.sqrt(longitudinal)
 
 

@@ -22,6 +22,7 @@ from .results import MemoryRun, Run
 
 RUN_FILES = ("run.toml", "series.h5", "fields.h5", "run.log")
 FIGURES = ("energy.png", "spectrum.png")
+COORDINATES = {"coordinates": "v sign density"}  # by which xarray knows that they label the modes
 
 
 def holds_run(directory):
@@ -79,7 +80,7 @@ class SeriesFile:
         import h5py
 
         self._file = h5py.File(path, "w")
-        self._file.attrs.update(attrs)
+        self._file.attrs.update(attrs | COORDINATES)
         for name in ("mode", "v", "sign", "density", "component"):
             _create(self._file, name, axes[name].shape, axes[name].dtype)[...] = axes[name]
         self._file["component"].attrs["labels"] = "x y z"
@@ -147,7 +148,7 @@ class FieldsFile:
         """leading: shape in front of space of each field by name, e.g. {"P": (modes, 3)}."""
         self._box, self._rows, self._names = box, 0, list(leading)
         self._file = file = hdf5.open_parallel(path, "w", box.comm)
-        file.attrs.update(attrs)
+        file.attrs.update(attrs | COORDINATES)
         _create(file, "time", (0,), float)
         for name in ("mode", "v", "sign", "density", "component", *SPACE):
             dataset = _create(file, name, axes[name].shape, axes[name].dtype)

@@ -287,7 +287,7 @@ def _draw_power(figure, axes, colorbar_axes, series, growth):
     floor = max(values[values > 0].min(initial=top), top * 1e-12)  # below twelve decades is round-off
     norm = LogNorm(vmin=min(floor, top / 10), vmax=top)
     image = axes.pcolormesh(t[rows], k[seen], np.maximum(values, floor), norm=norm, cmap="magma", **MAP)
-    figure.colorbar(image, cax=colorbar_axes).ax.set_title(r"$\Sigma_a|\psi_{a,k}|^2$", fontsize=9)
+    figure.colorbar(image, cax=colorbar_axes).ax.set_title(r"$\Sigma_a|\psi_{a,k}|^2$", fontsize=9, pad=9)
     for edge in growth.band or ():
         axes.axhline(edge, color="white", lw=0.9, ls="--")
     axes.set_ylim(low, high)
@@ -379,8 +379,11 @@ def _metadata(run, suffix):
 
 
 def _title(run):
-    box = run.config["box"]
-    return f"{run.title}   $L = {box['length']:g}/\\mu$, $N = {box['points']}$"
+    length, points = (
+        r" \times ".join(f"{value:g}" for value in np.ravel(run.config["box"][key])) for key in ("length", "points")
+    )
+    title = run.title.replace("$", r"\$")  # a lone dollar would begin a formula
+    return rf"{title}   $L = {length}/\mu$, $N = {points}$"
 
 
 def _energy_unit(run):

@@ -125,7 +125,8 @@ class BaseRun:
         version = self.attrs.get("nuflux_version", "of unknown version")
         commit = str(self.attrs.get("git_commit") or "unknown")[:12]
         dirty = " with uncommitted changes" if self.attrs.get("git_dirty") else ""
-        return f"{when}, nuflux_mpi {version}, commit {commit}{dirty}, {self.attrs.get('n_ranks', '?')} ranks"
+        ranks = self.attrs.get("n_ranks", "?")
+        return f"{when}, nuflux_mpi {version}, commit {commit}{dirty}, {ranks} rank{'' if ranks == 1 else 's'}"
 
     def _describe_progress(self):
         time, start, end = self.series["time"], self.config["time"].get("start", 0.0), self.config["time"]["end"]
@@ -205,7 +206,7 @@ class Run(BaseRun):
 
 
 class _Stored(Mapping):
-    """The datasets of `layout.LAYOUT` in one HDF5 file, cut to the rows that `time` (or `spectrum_time`) had when it was opened.
+    """The datasets of `layout.LAYOUT` in one HDF5 file, cut to the rows that `time` (or `spectrum_time`) had at first.
 
     at_once: arrays are read whole and kept; otherwise those with three and more axes come as `_StoredArray`.
     """
@@ -218,7 +219,7 @@ class _Stored(Mapping):
             rows = {name: file[name].shape[0] for name in RECORD_AXES if name in file}
             self.attrs = {name: _plain(value) for name, value in file.attrs.items()}
             self._shapes = {}
-            for name in LAYOUT.keys() & file.keys():
+            for name in (name for name in LAYOUT if name in file):
                 axis = dimensions(name)[0]
                 shape = file[name].shape
                 self._shapes[name] = (min(rows[axis], shape[0]), *shape[1:]) if axis in rows else shape

@@ -130,8 +130,8 @@ def run_cli():
 def _run_cli(args, ranks=None, timeout=120, cwd=None, env=None):
     """Run `python -m nuflux_mpi ARGS`, under mpirun if `ranks` is a number; return a CompletedProcess with text output.
 
-    args: list of strings or paths. timeout in seconds: when it is over the run is ended and the test fails with the output so far.
-    env: variables to set on top of the present environment, from which those of a launcher are removed (None removes one).
+    args: list of strings or paths. timeout: seconds after which the run is ended and the test fails with its output.
+    env: variables to set on top of the present environment, without those of a launcher (a value None removes one).
     """
     command = [sys.executable, "-m", "nuflux_mpi", *map(str, args)]
     if ranks is not None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from mpi4py import MPI
 
 from nuflux_mpi import check, config
 from nuflux_mpi.box import Box, plan
@@ -26,8 +25,7 @@ def test_too_many_ranks_are_refused_with_the_possible_number():
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("count, points", [(2, 96), (5, 35)])
-def test_state_of_each_rank_is_what_the_transform_holds(count, points):
-    comm = MPI.COMM_WORLD
+def test_state_of_each_rank_is_what_the_transform_holds(comm, count, points):
     box = Box(10.0, points, 4 * count, comm)
     transform = box.transform(3 * count, count)
     cut = plan(points, 4 * count, comm.size)

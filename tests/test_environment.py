@@ -135,8 +135,8 @@ def test_petsc4py_imports_whatever_petsc_dir_says(petsc_dir):
     env.pop("PETSC_DIR", None)
     if petsc_dir:
         env["PETSC_DIR"] = petsc_dir
-    done = subprocess.run([sys.executable, "-c", "import nuflux_mpi, petsc4py.PETSc as p; print(p.Sys.getVersion()[0])"],
-                          env=env, capture_output=True, text=True, timeout=60)
+    code = "import nuflux_mpi, petsc4py.PETSc as PETSc; print(PETSc.Sys.getVersion()[0])"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "3", done.stderr
 
 

@@ -2,23 +2,20 @@
 
 import numpy as np
 import pytest
-from mpi4py import MPI
 
 from nuflux_mpi import config, initial, modes
 from nuflux_mpi.box import Box
 from nuflux_mpi.errors import InputError
 
 
-def start(source, *overrides, comm=MPI.COMM_SELF):
-    """P, modes and box of a config."""
+def start(source, *overrides, comm=None):
+    """P, modes and box of a config; without a communicator the whole box is on each rank."""
+    from mpi4py import MPI
+
     resolved = config.resolve(source, overrides)
     directions = modes.build(resolved["modes"])
-    box = make_box(resolved, comm)
+    box = Box(**resolved["box"], lines=3 * len(directions), comm=MPI.COMM_SELF if comm is None else comm)
     return initial.polarization(resolved, directions, box), directions, box
-
-
-def make_box(resolved, comm):
-    return Box(**resolved["box"], lines=3 * config.mode_count(resolved["modes"]), comm=comm)
 
 
 def two_beams(points=64, length=100.0, **keys):
@@ -28,6 +25,7 @@ def two_beams(points=64, length=100.0, **keys):
 # ---- seeds
 
 
+@pytest.mark.mpi
 def test_seeds_do_not_depend_on_the_grid():
     coarse, _, _ = start("two_beam", "box.points=256")
     fine, _, _ = start("two_beam", "box.points=768")
@@ -37,13 +35,14 @@ def test_seeds_do_not_depend_on_the_grid():
 
 
 @pytest.mark.mpi
-def test_seeds_do_not_depend_on_the_ranks():
+def test_seeds_do_not_depend_on_the_ranks(comm):
     alone, _, _ = start("two_beam", "box.points=300")
-    shared, _, box = start("two_beam", "box.points=300", comm=MPI.COMM_WORLD)
+    shared, _, box = start("two_beam", "box.points=300", comm=comm)
     (mine,) = box.indices()
     np.testing.assert_allclose(shared, alone[..., mine], rtol=0, atol=1e-17)  # blocks differ, so may the last bit
 
 
+@pytest.mark.mpi
 def test_seeds_are_the_sum_of_eq_13():
     P, _, box = start("two_beam", "box.points=512")
     amplitude, phase = initial.draw_seeds(seed=1, functions=2, n_max=100, variance=1e-8)
@@ -70,6 +69,7 @@ def test_seed_statistics_and_order_of_drawing():
     assert np.all(other != first)
 
 
+@pytest.mark.mpi
 def test_one_function_for_all_modes_in_units_of_their_density():
     P, directions, _ = start("angular")
     psi = (P[:, 0] + 1j * P[:, 1]) / directions.n[:, None]
@@ -94,6 +94,7 @@ def test_harmonic_sum_equals_the_plain_sum():
 # ---- chosen waves and profiles
 
 
+@pytest.mark.mpi
 def test_fourier_waves_and_their_modes():
     waves = [{"n": -3, "amplitude": 0.01, "phase": 0.4, "mode": 1}, {"n": 2, "amplitude": 0.02}]
     source = two_beams(kind="fourier", waves=waves)
@@ -108,6 +109,7 @@ def test_fourier_waves_and_their_modes():
     assert np.all(P[0, 2] > 0) and np.all(P[1, 2] < 0)
 
 
+@pytest.mark.mpi
 @pytest.mark.parametrize("shape, at_one_width", [("gaussian", np.exp(-0.5)), ("sech", 1 / np.cosh(1)), ("cosine", 0.0)])
 def test_profiles(shape, at_one_width):
     keys = {"kind": "profile", "shape": shape, "amplitude": 0.1, "width": 12.5}
@@ -122,6 +124,7 @@ def test_profiles(shape, at_one_width):
         np.testing.assert_allclose(edge, np.roll(P, 32, axis=-1), rtol=0, atol=1e-16)
 
 
+@pytest.mark.mpi
 def test_profile_on_a_carrier():
     P, _, box = start(two_beams(kind="profile", amplitude=0.1, width=20.0, n=-5, phase=0.3, amplitudes_in="n_a"))
     (z,) = box.coordinates()
@@ -130,6 +133,7 @@ def test_profile_on_a_carrier():
     np.testing.assert_allclose(P[0, 0] + 1j * P[0, 1], expected, rtol=0, atol=5e-16)
 
 
+@pytest.mark.mpi
 def test_multi_angle_case_is_the_published_start():
     P, directions, box = start("multi_angle")
     (z,) = box.coordinates()
@@ -143,11 +147,11 @@ def test_multi_angle_case_is_the_published_start():
 
 
 @pytest.mark.mpi
-def test_transverse_part_longer_than_the_vector_is_refused():
+def test_transverse_part_longer_than_the_vector_is_refused(comm):
     source = two_beams(kind="profile", amplitude=0.6, width=5.0)
     with pytest.raises(InputError, match="mode 0: the transverse part reaches .psi. = 0.6, longer than .zeta. = 0.5"):
-        start(source, comm=MPI.COMM_WORLD)
-    P, _, _ = start(source, "initial.normalize=false", comm=MPI.COMM_WORLD)
+        start(source, comm=comm)
+    P, _, _ = start(source, "initial.normalize=false", comm=comm)
     np.testing.assert_array_equal(P[:, 2], np.broadcast_to([[0.5], [-0.5]], P[:, 2].shape))
 
 
@@ -155,16 +159,17 @@ def test_transverse_part_longer_than_the_vector_is_refused():
 
 
 @pytest.mark.mpi
-def test_density_is_the_mean_length_unless_given():
+def test_density_is_the_mean_length_unless_given(comm):
     waves = [{"n": 1, "amplitude": 0.3}]
-    P, directions, box = start(two_beams(kind="fourier", waves=waves), comm=MPI.COMM_WORLD)
+    P, directions, box = start(two_beams(kind="fourier", waves=waves), comm=comm)
     np.testing.assert_allclose(initial.density(P, directions, box), [0.5, 0.5], rtol=1e-15)
     source = two_beams(kind="fourier", waves=waves)
     source["modes"] = {"density": [0.6, 0.7]}
-    P, directions, box = start(source, comm=MPI.COMM_WORLD)
+    P, directions, box = start(source, comm=comm)
     np.testing.assert_array_equal(initial.density(P, directions, box), [0.6, 0.7])
 
 
+@pytest.mark.mpi
 def test_empty_mode_is_refused():
     P, directions, box = start(two_beams(kind="fourier", waves=[{"n": 1, "amplitude": 0.0}], zeta=[0.5, 0.0]))
     with pytest.raises(InputError, match="mode 1 is empty"):
@@ -174,47 +179,59 @@ def test_empty_mode_is_refused():
 # ---- files
 
 
-def write_start(path, P):
+def write_start(comm, path, P):
+    """An initial file, written by one rank and there for all when the function returns."""
     import h5py
 
-    # Every rank calls this in an MPI test; one of them writes.
-    if MPI.COMM_WORLD.Get_rank() == 0:
+    if comm.Get_rank() == 0:
         with h5py.File(path, "w") as file:
             file["P"] = P
-    MPI.COMM_WORLD.Barrier()
+    comm.Barrier()
 
 
-@pytest.fixture
-def shared_path(tmp_path):
-    """A path in a directory that all ranks share."""
-    return MPI.COMM_WORLD.bcast(str(tmp_path)) + "/start.h5"
+def from_file(path):
+    """A config of two beams on 50 points that start from a file."""
+    return two_beams(points=50) | {"initial": {"kind": "file", "path": path}}
 
 
 @pytest.mark.mpi
-def test_file(shared_path):
+def test_file(comm, shared_tmp_path):
+    path = shared_tmp_path / "start.h5"
     P = initial.golden_ratio_seeds(np.arange(50) * 2.0, 100.0)
-    write_start(shared_path, P)
-    source = two_beams(points=50)
-    source["initial"] = {"kind": "file", "path": shared_path}
-    read, _, box = start(source, comm=MPI.COMM_WORLD)
+    write_start(comm, path, P)
+    read, _, box = start(from_file(path), comm=comm)
     np.testing.assert_array_equal(read, P[..., box.indices()[0]])
+
+
+def missing_point(P):
+    return P[..., :-1]
+
+
+def missing_mode(P):
+    return P[:1]
+
+
+def nan_at_the_last_point(P):
+    return np.where(np.arange(50) == 49, np.nan, P)
+
+
+def infinity_in_one_component(P):
+    P[1, 2, 7] = np.inf
+    return P
 
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("damage, words", [
-    (lambda P: P[..., :-1], "start.h5"),  # wrong number of points
-    (lambda P: P[:1], "start.h5"),  # a mode is missing
-    (lambda P: np.where(np.arange(50) == 49, np.nan, P), "not finite, first in mode 0, component x"),
-    (lambda P: P / np.where((np.indices(P.shape) == np.reshape([1, 2, 7], (3, 1, 1, 1))).all(0), 0, 1),
-     "not finite, first in mode 1, component z"),
+    (missing_point, r"\(2, 3, 49\)"),
+    (missing_mode, r"\(1, 3, 50\)"),
+    (nan_at_the_last_point, "not finite, first in mode 0, component x"),
+    (infinity_in_one_component, "not finite, first in mode 1, component z"),
 ])
-@pytest.mark.filterwarnings("ignore:divide by zero")
-def test_unusable_files_are_refused_on_all_ranks(shared_path, damage, words):
-    write_start(shared_path, damage(initial.golden_ratio_seeds(np.arange(50) * 2.0, 100.0)))
-    source = two_beams(points=50)
-    source["initial"] = {"kind": "file", "path": shared_path}
+def test_unusable_files_are_refused_on_all_ranks(comm, shared_tmp_path, damage, words):
+    path = shared_tmp_path / "start.h5"
+    write_start(comm, path, damage(initial.golden_ratio_seeds(np.arange(50) * 2.0, 100.0)))
     with pytest.raises(InputError, match=words):
-        start(source, comm=MPI.COMM_WORLD)
+        start(from_file(path), comm=comm)
 
 
 # ---- known solutions
@@ -244,6 +261,7 @@ def test_single_wave_solves_the_equations_of_motion(t):
     assert U == pytest.approx(-2 * np.pi / 4 * (2 * np.tanh(t - 6) ** 2 - 1), abs=1e-14)
 
 
+@pytest.mark.mpi
 def test_single_wave_case_starts_on_the_solution():
     P, _, box = start("single_wave")
     np.testing.assert_allclose(P, initial.single_wave(box.coordinates()[0], 0.0, t0=6.0), rtol=0, atol=1e-15)

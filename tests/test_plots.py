@@ -237,6 +237,14 @@ def test_an_unwritable_place_is_named(tmp_path):
         plots.energy(memory_run(), tmp_path / "missing" / "energy.png")
 
 
+def test_a_title_is_not_taken_for_a_formula():
+    config, series, fields, attrs = synthetic()
+    config["title"] = "costs 5 $ or x_1"
+    figure = plots.energy(MemoryRun(config, series, fields, attrs))
+    assert figure.get_suptitle() == r"costs 5 \$ or x_1   $L = 20/\mu$, $N = 32$"
+    figure.canvas.draw()  # a broken formula would raise
+
+
 def test_drawing_leaves_the_settings_of_the_caller_alone():
     with plots.matplotlib.rc_context({"font.size": 17}):
         plots.energy(memory_run())

@@ -21,7 +21,7 @@ if [ "$(id -u)" = 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
 
-# Cores this process may use, without hyperthreads: mpirun counts the same way, and a second thread per core gains nothing here.
+# Cores this process may use, without hyperthreads: mpirun counts the same way, and a second thread gains nothing here.
 # nproc would obey OMP_NUM_THREADS, which says something else.
 physical_cores() {
     local allowed cores

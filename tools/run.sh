@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Runs nuflux_mpi, after setting it up if need be: the paper's example without arguments, else whatever the arguments say.
+# Runs nuflux_mpi, after setting it up if need be: the paper's example without arguments, else what the arguments say.
 #
 #     bash tools/run.sh                              the paper's example on all cores
 #     bash tools/run.sh run my.toml --out runs/my    your own case
 #     NUFLUX_RANKS=3 bash tools/run.sh run my.toml   on 3 ranks
 #
-# The exit code is that of nuflux_mpi: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure.
+# The exit code is that of nuflux_mpi: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical
+# failure.
 set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 

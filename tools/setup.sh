@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes .venv with everything nuflux_mpi needs. Called by run.sh and test.sh; may be called any number of times, also at once.
+# Makes .venv with everything nuflux_mpi needs. Called by run.sh and test.sh; may be called any number of times, also
+# several at once.
 #
 # The compiled packages (Open MPI, PETSc, parallel HDF5, mpi4py-fft) come from Debian or Ubuntu, the rest from PyPI.
-# With NUFLUX_PYTHON=/path/to/python nothing is installed: that Python (conda, modules, ...) is only checked for completeness.
+# With NUFLUX_PYTHON=/path/to/python nothing is installed: that Python (conda, modules, ...) is only checked.
 set -eu
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -25,7 +26,7 @@ if sys.version_info < (3, 11):
 from nuflux_mpi import environment
 missing = environment.missing_packages()
 if missing:
-    sys.exit(f"setup: NUFLUX_PYTHON={sys.executable} lacks {', '.join(missing)}; see docs/install.md, or unset NUFLUX_PYTHON")
+    sys.exit(f"setup: NUFLUX_PYTHON={sys.executable} lacks {', '.join(missing)}: see docs/install.md, or unset it")
 PYTHON
     exit 0
 fi
@@ -43,7 +44,8 @@ is_complete && exit 0
 # --- Debian packages -------------------------------------------------------------------------------------------------
 command -v apt-get >/dev/null || fail \
     "this machine has no apt-get, so the Debian recipe does not apply." \
-    "Install the packages as docs/install.md says (conda-forge, or modules and pip), then set NUFLUX_PYTHON=/path/to/python."
+    "Install the packages as docs/install.md says (conda-forge, or modules and pip)," \
+    "then set NUFLUX_PYTHON=/path/to/python."
 
 missing=""
 for package in $debian_packages; do
@@ -69,7 +71,7 @@ fi
 # --- .venv -----------------------------------------------------------------------------------------------------------
 # Debian's own Python: a python3 from pyenv or conda that comes first on PATH does not see Debian's packages.
 /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    fail "/usr/bin/python3 is older than 3.11: use Debian 12 or newer, Ubuntu 24.04 or newer, or conda (docs/install.md)."
+    fail "/usr/bin/python3 is older than 3.11: use Debian 12, Ubuntu 24.04 or newer, or conda (docs/install.md)."
 echo "setup: making $venv"
 /usr/bin/python3 -m venv --system-site-packages "$venv"
 

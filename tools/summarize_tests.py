@@ -1,7 +1,8 @@
 """Sums the pytest sessions of tools/test.sh: python summarize_tests.py DIRECTORY.
 
 The directory holds, for each session, NAME.status (pytest's exit code) and NAME.rank0.xml (its JUnit report; missing if
-the session was killed). The last line printed is 'N passed, N failed, N skipped'; the exit code is 1 if anything failed.
+the session was killed). The last line printed is 'N passed, N failed, N skipped'; the exit code is 1 if anything
+failed.
 """
 
 import sys
@@ -9,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
 
-ALL_PASSED, NOTHING_SELECTED = 0, 5  # pytest's exit codes for an orderly end; 1 says that tests failed, and the report says which
+ALL_PASSED, NOTHING_SELECTED = 0, 5  # pytest's exit codes of a session in which nothing failed
 
 
 def outcomes(report):

@@ -3,7 +3,7 @@
 #
 #     bash tools/test.sh -k box -x
 #
-# Five sessions: the serial tests, then the tests marked `mpi` on 1 rank (without mpirun) and under mpirun on 2, 3 and 4.
+# Five sessions: the serial tests, then those marked `mpi` on 1 rank (without mpirun) and under mpirun on 2, 3 and 4.
 # The last line is the sum over the sessions; the exit code is 0 if all is well, and 1 if anything failed, a session did
 # not end in an orderly way, or a test marked `mpi` was skipped on every number of ranks.
 set -u

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# PBS Pro / OpenPBS job. From the top of the checkout:
+#
+#     qsub jobs/pbs.sh                                                the case below
+#     qsub -v CASE=my.toml,OUT=runs/my jobs/pbs.sh                    your own case and its output directory
+
+#PBS -N nuflux
+#PBS -l select=2:ncpus=32:mpiprocs=32:mem=32gb
+#PBS -l walltime=02:00:00
+#PBS -j oe
+# 2 nodes of 32 cores: adapt to your machine, ncpus = mpiprocs = cores per node.
+# Memory: `python -m nuflux_mpi check CASE --ranks 64` says how much a rank needs; Python itself takes about 200 MB.
+
+set -eu
+cd "${PBS_O_WORKDIR:-.}"
+
+# --- adapt to your site: how Python and MPI come onto PATH ---
+# module load openmpi                                         # the MPI that mpi4py was built with
+python=${NUFLUX_PYTHON:-.venv/bin/python}
+
+case_file=${CASE:-jobs/two_beam_64.toml}
+out=${OUT:-runs/two_beam_64-${PBS_JOBID:-by-hand}}            # a new directory for each job: a run is never overwritten
+
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1               # the ranks already fill the cores
+export HDF5_USE_FILE_LOCKING=FALSE                            # Lustre and NFS often have no locks
+export PYTHONUNBUFFERED=1                                     # log lines appear when they are written
+
+# The node file has one line per rank. Open MPI built without PBS support needs it; others accept it.
+if [ -n "${PBS_NODEFILE:-}" ]; then
+    ranks=$(wc -l < "$PBS_NODEFILE")
+    hosts="-hostfile $PBS_NODEFILE"
+else
+    ranks=64
+    hosts=""
+fi
+
+# A mistake in the case is found here, in a second, and not after 64 ranks have started.
+"$python" -m nuflux_mpi check "$case_file" --ranks "$ranks"
+
+# exec: signals from PBS reach mpirun, and its exit code is the job's:
+# 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure.
+# shellcheck disable=SC2086  # hosts is two words or none
+exec mpirun -n "$ranks" $hosts "$python" -m nuflux_mpi run "$case_file" --out "$out"

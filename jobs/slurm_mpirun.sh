@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Slurm job that starts the ranks with mpirun. From the top of the checkout:
+#
+#     sbatch jobs/slurm_mpirun.sh                     the case below
+#     sbatch jobs/slurm_mpirun.sh my.toml runs/my     your own case and its output directory
+#
+# Use this one if mpi4py's MPI is your own (Debian packages, conda). If it is the site's, take slurm_srun.sh.
+
+#SBATCH --job-name=nuflux
+#SBATCH --ntasks=64
+#SBATCH --cpus-per-task=1
+#SBATCH --hint=nomultithread
+#SBATCH --time=02:00:00
+#SBATCH --output=nuflux-%j.log
+# Memory: `python -m nuflux_mpi check CASE --ranks 64` says how much a rank needs; Python itself takes about 200 MB.
+#SBATCH --mem-per-cpu=1G
+
+set -eu
+cd "${SLURM_SUBMIT_DIR:-.}"
+
+# --- adapt to your site: how Python and MPI come onto PATH ---
+# module load openmpi                                         # the MPI that mpi4py was built with
+# source ~/miniforge3/bin/activate nuflux                     # conda; then python=python
+python=${NUFLUX_PYTHON:-.venv/bin/python}
+
+case_file=${1:-jobs/two_beam_64.toml}
+out=${2:-runs/two_beam_64-${SLURM_JOB_ID:-by-hand}}           # a new directory for each job: a run is never overwritten
+
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1               # the ranks already fill the cores
+export HDF5_USE_FILE_LOCKING=FALSE                            # Lustre and NFS often have no locks
+export PYTHONUNBUFFERED=1                                     # log lines appear when they are written
+
+# A mistake in the case is found here, in a second, and not after 64 ranks have started.
+"$python" -m nuflux_mpi check "$case_file" --ranks "${SLURM_NTASKS:-64}"
+
+# exec: signals from Slurm reach mpirun, and its exit code is the job's:
+# 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure.
+exec mpirun -n "${SLURM_NTASKS:-64}" "$python" -m nuflux_mpi run "$case_file" --out "$out"

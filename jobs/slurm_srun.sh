@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Slurm job that starts the ranks with srun, for an mpi4py built with the site's MPI. From the top of the checkout:
+#
+#     sbatch jobs/slurm_srun.sh                     the case below
+#     sbatch jobs/slurm_srun.sh my.toml runs/my     your own case and its output directory
+
+#SBATCH --job-name=nuflux
+#SBATCH --ntasks=64
+#SBATCH --cpus-per-task=1
+#SBATCH --hint=nomultithread
+#SBATCH --time=02:00:00
+#SBATCH --output=nuflux-%j.log
+# Memory: `python -m nuflux_mpi check CASE --ranks 64` says how much a rank needs; Python itself takes about 200 MB.
+#SBATCH --mem-per-cpu=1G
+
+set -eu
+cd "${SLURM_SUBMIT_DIR:-.}"
+
+# --- adapt to your site: how Python and MPI come onto PATH ---
+# module load openmpi hdf5-parallel petsc python
+python=${NUFLUX_PYTHON:-.venv/bin/python}
+# The plugin through which MPI learns its rank; `srun --mpi=list` shows what there is. With the wrong one every process
+# believes to be rank 0 of 1, which nuflux_mpi recognizes and refuses. Empty: the site's default.
+plugin=${NUFLUX_SRUN_MPI:-}                                   # e.g. pmix or pmi2
+
+case_file=${1:-jobs/two_beam_64.toml}
+out=${2:-runs/two_beam_64-${SLURM_JOB_ID:-by-hand}}           # a new directory for each job: a run is never overwritten
+
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1               # the ranks already fill the cores
+export HDF5_USE_FILE_LOCKING=FALSE                            # Lustre and NFS often have no locks
+export PYTHONUNBUFFERED=1                                     # log lines appear when they are written
+
+# A mistake in the case is found here, in a second, and not after 64 ranks have started.
+"$python" -m nuflux_mpi check "$case_file" --ranks "${SLURM_NTASKS:-64}"
+
+# --kill-on-bad-exit: if one rank dies the others are not left waiting for it until the time limit.
+# Exit code: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure.
+exec srun ${plugin:+--mpi="$plugin"} --kill-on-bad-exit=1 --cpu-bind=cores \
+    "$python" -m nuflux_mpi run "$case_file" --out "$out"
