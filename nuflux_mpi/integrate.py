@@ -58,7 +58,8 @@ class Integrator:
     dt_initial, dt_min, dt_max: optional step sizes.
     dt_min: below it the run ends as a collapsed step; default 1e-12 of the time reached plus span.
 
-    `u` is the local state: fill it, then call `begin`, then `advance`. Call `destroy` when done (collective).
+    `attempted` is the step size of the last attempt. `u` is the local state and `t` its time: set them, then call `begin`, then `advance`. Call `destroy` when done
+    (collective).
     """
 
     def __init__(self, rhs, size, comm, method="8vr", rtol=1e-10, atol=0.0, start=0.0, dt_initial=None, dt_min=None,
@@ -80,7 +81,6 @@ class Integrator:
         ts.setMaxSteps(2**31 - 1)
         ts.setMaxStepRejections(60)
         ts.setErrorIfStepFails(False)
-        ts.setTime(start)
 
     def _evaluate(self, ts, t, u, du):
         self.statistics.rhs_evaluations += 1
@@ -93,6 +93,7 @@ class Integrator:
         self.tolerance = self.atol + self.rtol * norm
         ts.setTolerances(rtol=0.0, atol=max(self.tolerance, 1e-300) / np.sqrt(self._vector.getSize()))
         ts.setSolution(self._vector)
+        ts.setTime(self.t)
         if self._dt is None:
             self._dt = self._first_step()
         ts.setTimeStep(self._dt)
@@ -158,19 +159,21 @@ class Integrator:
         PETSc, ts = self._PETSc, self._ts
         smallest = self._dt_min if self._dt_min is not None else 1e-13 * max(1.0, abs(self.t))
         ts.setTimeStep(h)
+        self.attempted = h
         try:
             ts.step()
         except PETSc.Error as error:
             if error.ierr != PETSC_ERR_FP:
                 raise
+            ts.rollBack()  # `u` is the last good state again
             raise NumericalFailure(
-                f"not-a-number or infinity in the state at t = {self.t:.10g}, step size {h:.3g}"
+                f"not-a-number or infinity in the step from t = {self.t:.10g} to {self.t + h:.10g}"
             ) from None
         if ts.getConvergedReason() < 0 or (ts.getTime() - self.t < smallest and h > 2 * smallest):
             raise NumericalFailure(
-                f"the step size collapsed at t = {self.t:.10g}: {h:.3g} and every smaller step down to "
-                f"{ts.getTimeStep():.3g} missed the tolerance {self.tolerance:.3g} (time.rtol, time.atol); "
-                "a tolerance below what rounding allows and a field that is not resolved are the usual causes"
+                f"the step size collapsed at t = {self.t:.10g}: from {h:.3g} downward every step missed the tolerance "
+                f"{self.tolerance:.3g} (time.rtol, time.atol); a tolerance below what rounding allows and a field that is "
+                "not resolved are the usual causes"
             )
 
     def view(self):

@@ -190,15 +190,21 @@ class Simulation:
         self._count += 1
 
     def _place_of_damage(self):
-        """Where the state is not finite, or largest, as the end of a sentence. Collective."""
-        P = self.equations.take(self.integrator.t, self.integrator.u)["P"]
-        size = np.abs(P).max(axis=1)
+        """Where the last good state changes fastest, or not in numbers at all, as the end of a sentence. Collective."""
+        picture, t = self.equations.picture, self.integrator.t
+        rate = self.equations.P
+        for moment in (t, t + self.integrator.attempted):
+            picture.fields(moment, self.integrator.u, picture.needed)
+            picture.source(moment)
+            if any_rank(self.comm, not np.isfinite(rate).all()):
+                break
+        size = np.abs(rate).max(axis=1)  # (modes, n)
         worst = np.where(np.isfinite(size), size, np.inf)
-        here = np.unravel_index(np.argmax(worst), worst.shape)
-        place = (float(worst[here]), int(here[0]), float(self.box.coordinates()[0][here[1]]))
-        value, mode, z = max(self.comm.allgather(place))
-        what = "|P| is not finite" if np.isinf(value) else f"the largest component of P, {value:.4g}, is"
-        return f"; {what} at z = {z:.6g} in mode {mode} (v = {self.modes.v[mode]:g})"
+        mode, point = np.unravel_index(np.argmax(worst), worst.shape)
+        here = (float(worst[mode, point]), int(mode), float(self.box.coordinates()[0][point]))
+        value, mode, z = max(self.comm.allgather(here))
+        what = "is not finite" if np.isinf(value) else f"is largest ({value:.3g})"
+        return f"; dP/dt {what} at z = {z:.6g} in mode {mode} (v = {self.modes.v[mode]:g})"
 
     def close(self):
         """Free PETSc's objects (collective)."""

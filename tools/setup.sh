@@ -72,8 +72,13 @@ fi
 # Debian's own Python: a python3 from pyenv or conda that comes first on PATH does not see Debian's packages.
 /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "/usr/bin/python3 is older than 3.11: use Debian 12, Ubuntu 24.04 or newer, or conda (docs/install.md)."
-echo "setup: making $venv"
-/usr/bin/python3 -m venv --system-site-packages "$venv"
+# A .venv that works is only completed: making it again would for some seconds hide Debian's packages from running jobs.
+if "$venv/bin/python" -c 'import pip, mpi4py' 2>/dev/null; then
+    echo "setup: completing $venv"
+else
+    echo "setup: making $venv"
+    /usr/bin/python3 -m venv --system-site-packages "$venv"
+fi
 
 # Debian's petsc4py is compiled for one major version of numpy, so pip must stay within it.
 requirements=$(/usr/bin/python3 - "$root/pyproject.toml" $debian_modules <<'PYTHON'

@@ -12,6 +12,9 @@ exec </dev/null                        # mpirun would forward it, and fails wher
 export OMPI_MCA_rmaps_base_oversubscribe=1      # 4 ranks also on a machine with fewer cores
 seconds=${NUFLUX_TEST_SECONDS:-2400}            # per session; pytest-timeout has ended every single test long before
 
+# Decided here, since under mpirun every rank believes to write to a terminal.
+if [ -t 1 ]; then color=yes; else color=no; fi
+export color
 logs=$(mktemp -d "${TMPDIR:-/tmp}/nuflux-tests.XXXXXX")
 trap 'echo "test: interrupted; output so far in $logs" >&2; exit 130' INT TERM
 # Paths given by the user are theirs; without one pytest needs to be told where the tests are.
@@ -24,7 +27,7 @@ rank=${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-0}}
 session=$1
 shift
 if [ "$rank" != 0 ]; then exec >"$session.rank$rank.log"; fi
-exec "$@" -p no:cacheprovider --basetemp="$session.tmp$rank" --junitxml="$session.rank$rank.xml"
+exec "$@" --color="$color" -p no:cacheprovider --basetemp="$session.tmp$rank" --junitxml="$session.rank$rank.xml"
 RANK
 
 session() {                            # session NAME COMMAND...: one pytest session, its status kept for the summary
