@@ -46,7 +46,8 @@ def parser():
     existing.add_argument("--overwrite", action="store_true", help="replace the run that the directory holds")
     existing.add_argument("--resume", action="store_true", help="continue the run that the directory holds from its last fields")
     run.add_argument("--deterministic", action="store_true", help="FFT plans by estimate: bit for bit the same on equal ranks")
-    run.add_argument("petsc", nargs="*", metavar="-- PETSC_OPTIONS", help="options for PETSc after --, e.g. -- -ts_view")
+    run.usage = "%(prog)s [case] [--out DIR] [--set KEY=VALUE] [--overwrite | --resume] [--deterministic] [-- PETSC_OPTIONS]"
+    run.epilog = "What follows -- goes to PETSc, for example: run case.toml -- -ts_view -log_view"
 
     plot = commands.add_parser("plot", help="draw the figures of a run")
     plot.add_argument("directory")
@@ -88,7 +89,11 @@ def main(argv=None):
         from . import doctor
 
         return doctor.main(argv[1:])
-    arguments = parser().parse_args(_normalized(argv))
+    cut = argv.index("--") if "--" in argv else len(argv)
+    arguments = parser().parse_args(_normalized(argv[:cut]))
+    arguments.petsc = argv[cut + 1 :]
+    if arguments.petsc and arguments.command != "run":
+        parser().error("only run takes options for PETSc after --")
     environment.install_excepthook()
     try:
         return {"run": _run, "plot": _plot, "info": _info, "init": _init, "check": _check}[arguments.command](arguments)

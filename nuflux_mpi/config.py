@@ -310,13 +310,18 @@ def _validate_table(keys, table, where, problems):
     try:
         return _plain(create_model("Table", __config__=rules, **fields).model_validate(table).model_dump())
     except ValidationError as error:
-        reported = set()
-        for detail in error.errors():
-            problem = _sentence(detail, table, where, keys, here)
-            if problem not in reported:
-                problems.append(problem)
-            reported.add(problem)
+        # A misspelled key is one mistake: that the right one is missing then goes without saying.
+        details = error.errors()
+        misspelled = {_closest(name, here) for name in table if name not in here}
+        found = [_sentence(detail, table, where, keys, here) for detail in details
+                 if not (detail["type"] == "missing" and len(detail["loc"]) == 1 and detail["loc"][0] in misspelled)]
+        problems.extend(dict.fromkeys(found))  # each once
     return None
+
+
+def _closest(name, names):
+    """The one of `names` that a misspelled name probably stands for, or None."""
+    return next(iter(difflib.get_close_matches(str(name), names, n=1)), None)
 
 
 def _selected(keys, table):
@@ -404,12 +409,12 @@ def _unknown(prefix, name, keys, here, where):
     if name in elsewhere:
         return f"{text}: it belongs to {elsewhere[name]}."
     candidates = names if where else names + [section for section in SCHEMA if section]
-    close = difflib.get_close_matches(str(name), candidates, n=1)
+    close = _closest(name, candidates)
     if close:
-        return f"{text}: did you mean {close[0]}?"
-    close = difflib.get_close_matches(str(name), elsewhere, n=1)
+        return f"{text}: did you mean {close}?"
+    close = _closest(name, elsewhere)
     if close:
-        return f"{text}: did you mean {close[0]}, in {elsewhere[close[0]]}?"
+        return f"{text}: did you mean {close}, in {elsewhere[close]}?"
     return f"{text}: allowed are {', '.join(candidates)}."
 
 

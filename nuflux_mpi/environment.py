@@ -27,8 +27,8 @@ REQUIRED_PACKAGES = ("mpi4py", "mpi4py_fft", "h5py", "petsc4py", "numpy", "pydan
 DEBIAN_PETSC4PY = "/usr/lib/petscdir/petsc*/*-real/lib/python3/dist-packages"
 
 SERIAL_H5PY_REMEDY = (
-    "install a parallel h5py: on Debian and Ubuntu `apt install python3-h5py-mpi` and no h5py from pip in the "
-    "environment (`pip uninstall h5py`); with conda-forge h5py=*=mpi_*; with pip HDF5_MPI=ON (see docs/install.md)"
+    "install a parallel h5py: on Debian and Ubuntu `apt install python3-h5py python3-h5py-mpi` and no h5py from pip in "
+    "the environment (`pip uninstall h5py`); with conda-forge h5py=*=mpi_*; with pip HDF5_MPI=ON (see docs/install.md)"
 )
 
 
@@ -70,7 +70,9 @@ def _version_in_path(path):
 
 def missing_packages():
     """Names of required packages that cannot be imported, found without importing them."""
-    return [name for name in REQUIRED_PACKAGES if not importlib.util.find_spec(name)]
+    specs = {name: importlib.util.find_spec(name) for name in REQUIRED_PACKAGES}
+    # A directory without __init__.py is what Ubuntu's python3-h5py-mpi leaves without python3-h5py.
+    return [name for name, spec in specs.items() if spec is None or spec.origin is None]
 
 
 def launcher_size():
@@ -170,9 +172,11 @@ def check_petsc_scalar(scalar_type):
 
 
 def check_h5py():
-    """Raise EnvironmentProblem if h5py was built without MPI."""
+    """Raise EnvironmentProblem if h5py is incomplete or was built without MPI."""
     import h5py
 
+    if not hasattr(h5py, "get_config"):
+        raise EnvironmentProblem("h5py is incomplete: on Debian and Ubuntu `apt install python3-h5py python3-h5py-mpi`")
     if not h5py.get_config().mpi:
         raise EnvironmentProblem(
             f"h5py is serial ({h5py.__file__}) but there is more than one rank: {SERIAL_H5PY_REMEDY}"

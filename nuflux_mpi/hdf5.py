@@ -19,18 +19,22 @@ def open_parallel(path, mode, comm):
     return h5py.File(path, mode, driver="mpio", comm=comm)
 
 
-def create_field(file, name, leading, box):
-    """An empty dataset (time, *leading, *points), unlimited in time, chunks of a few MB; collective. -> Dataset"""
+def create_growing(file, name, shape, dtype=float, chunk=None):
+    """An empty dataset of the given row shape, unlimited along a leading time axis; collective. -> Dataset
+
+    Chunks are allocated as soon as the dataset grows, also in a file that one rank makes: with HDF5's usual allocation on
+    first writing, a file made by one rank could not be continued by several.
+    """
     import h5py
 
-    shape = (0, *leading, *box.points)
-    limit = (h5py.h5s.UNLIMITED, *shape[1:])
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    properties.set_chunk(_chunk(shape[1:]))
+    properties.set_chunk(chunk or _chunk(shape))
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)  # each row is written whole, right after it is made
     properties.set_obj_track_times(False)
-    space = h5py.h5s.create_simple(shape, limit)
-    h5py.h5d.create(file.id, name.encode(), h5py.h5t.IEEE_F64LE, space, dcpl=properties).close()
+    space = h5py.h5s.create_simple((0, *shape), (h5py.h5s.UNLIMITED, *shape))
+    kind = h5py.h5t.py_create(np.dtype(dtype), logical=True)
+    h5py.h5d.create(file.id, name.encode(), kind, space, dcpl=properties).close()
     return file[name]
 
 

@@ -58,8 +58,8 @@ class Integrator:
     dt_initial, dt_min, dt_max: optional step sizes.
     dt_min: below it the run ends as a collapsed step; default 1e-12 of the time reached plus span.
 
-    `attempted` is the step size of the last attempt. `u` is the local state and `t` its time: set them, then call `begin`, then `advance`. Call `destroy` when done
-    (collective).
+    `u` is the local state and `t` its time: set them, then call `begin`, then `advance`. After a NumericalFailure `u` is
+    the last good state and `attempted` the step size that failed. Call `destroy` when done (collective).
     """
 
     def __init__(self, rhs, size, comm, method="8vr", rtol=1e-10, atol=0.0, start=0.0, dt_initial=None, dt_min=None,
@@ -68,7 +68,7 @@ class Integrator:
         self._rhs, self.rtol, self.atol, self.method = rhs, rtol, atol, method
         self.statistics = Statistics()
         self._vector = PETSc.Vec().createMPI((size, None), comm=comm)
-        self._work = self._vector.duplicate()
+        self._work, self._good = self._vector.duplicate(), self._vector.duplicate()
         self.u = self._vector.getArray()
         self.t, self._dt, self._dt_min, self._dt_max = start, dt_initial, dt_min, dt_max
         ts = self._ts = PETSc.TS().create(comm=comm)
@@ -160,12 +160,13 @@ class Integrator:
         smallest = self._dt_min if self._dt_min is not None else 1e-13 * max(1.0, abs(self.t))
         ts.setTimeStep(h)
         self.attempted = h
+        self._vector.copy(self._good)  # little beside a step's many stages; the stages cannot be had back from PETSc
         try:
             ts.step()
         except PETSc.Error as error:
             if error.ierr != PETSC_ERR_FP:
                 raise
-            ts.rollBack()  # `u` is the last good state again
+            self._good.copy(self._vector)
             raise NumericalFailure(
                 f"not-a-number or infinity in the step from t = {self.t:.10g} to {self.t + h:.10g}"
             ) from None
@@ -184,7 +185,7 @@ class Integrator:
     def destroy(self):
         """Give PETSc's objects back (collective)."""
         self.u = None
-        for thing in (self._ts, self._vector, self._work):
+        for thing in (self._ts, self._vector, self._work, self._good):
             thing.destroy()
 
 

@@ -47,19 +47,17 @@ def coordinates(box, modes, density):
     return axes
 
 
-def _create(file, name, shape, dtype):
-    """Dataset with unit and meaning as attributes, unlimited along a leading record axis."""
+def _create(file, name, shape, dtype=float):
+    """Dataset with unit and meaning as attributes; growing, and `shape` that of a row, if it has a record axis."""
     dims, unit, meaning = LAYOUT[name]
-    growing = dims[0] in RECORD_AXES
-    options = {"maxshape": (None, *shape[1:]), "chunks": _series_chunk(shape)} if growing else {}
-    dataset = file.create_dataset(name, shape, dtype=dtype, track_times=False, **options)
+    if dims[0] not in RECORD_AXES:
+        dataset = file.create_dataset(name, shape, dtype=dtype, track_times=False)
+    else:
+        width = int(np.prod(shape, dtype=int))
+        many = None if "{space}" in dims else (max(1, min(1024, 2**17 // max(width, 1))), *shape)
+        dataset = hdf5.create_growing(file, name, shape, dtype, many)
     dataset.attrs["units"], dataset.attrs["long_name"] = unit, meaning
     return dataset
-
-
-def _series_chunk(shape):
-    width = int(np.prod(shape[1:], dtype=int))
-    return (max(1, min(1024, 2**17 // max(width, 1))), *(max(1, n) for n in shape[1:]))
 
 
 def _attach(file):
@@ -85,9 +83,9 @@ class SeriesFile:
             _create(self._file, name, axes[name].shape, axes[name].dtype)[...] = axes[name]
         self._file["component"].attrs["labels"] = "x y z"
         if k is not None:
-            _create(self._file, "k", k.shape, float)[...] = k
-            _create(self._file, "spectrum_time", (0,), float)
-            _create(self._file, "psi2", (0, len(k)), float)
+            _create(self._file, "k", k.shape)[...] = k
+            _create(self._file, "spectrum_time", ())
+            _create(self._file, "psi2", k.shape)
         self._names = None
         self._rows = self._spectra = 0
 
@@ -118,7 +116,7 @@ class SeriesFile:
             self._names = [name for name in row if name != "time"] + ["time"]
             for name in self._names:
                 value = np.asarray(row[name])
-                _create(self._file, name, (0, *value.shape), value.dtype)
+                _create(self._file, name, value.shape, value.dtype)
             _attach(self._file)
         for name in self._names:
             dataset = self._file[name]
@@ -149,7 +147,7 @@ class FieldsFile:
         self._box, self._rows, self._names = box, 0, list(leading)
         self._file = file = hdf5.open_parallel(path, "w", box.comm)
         file.attrs.update(attrs | COORDINATES)
-        _create(file, "time", (0,), float)
+        _create(file, "time", ())
         for name in ("mode", "v", "sign", "density", "component", *SPACE):
             dataset = _create(file, name, axes[name].shape, axes[name].dtype)
             if box.rank == 0:
@@ -158,8 +156,7 @@ class FieldsFile:
         for axis, length in zip(SPACE, box.length):
             file[axis].attrs["axis"], file[axis].attrs["period"] = axis.upper(), length
         for name, shape in leading.items():
-            dataset = hdf5.create_field(file, name, shape, box)
-            dataset.attrs["units"], dataset.attrs["long_name"] = LAYOUT[name][1:]
+            _create(file, name, (*shape, *box.points))
         _attach(file)
         file.flush()
 

@@ -186,6 +186,20 @@ def test_serial_h5py_is_refused(monkeypatch):
         environment.check_h5py()
 
 
+def test_h5py_without_its_top_level_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", SimpleNamespace())
+    with pytest.raises(EnvironmentProblem, match="incomplete.*python3-h5py "):
+        environment.check_h5py()
+
+
+def test_missing_packages_are_named(monkeypatch):
+    assert environment.missing_packages() == []
+    found = {"numpy": SimpleNamespace(origin="/numpy/__init__.py"), "h5py": SimpleNamespace(origin=None)}
+    monkeypatch.setattr(environment.importlib.util, "find_spec", found.get)
+    missing = environment.missing_packages()
+    assert "h5py" in missing and "petsc4py" in missing and "numpy" not in missing
+
+
 def test_index_overflow_is_refused():
     environment.check_index_size(2**31 - 1, 32)
     environment.check_index_size(2**31, 64)

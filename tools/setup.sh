@@ -8,8 +8,8 @@ set -eu
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$root/.venv
-debian_packages="openmpi-bin python3-venv python3-petsc4py python3-petsc4py-real python3-mpi4py python3-h5py-mpi
-                 python3-mpi4py-fft"
+debian_packages="openmpi-bin python3-venv python3-petsc4py python3-petsc4py-real python3-mpi4py
+                 python3-h5py python3-h5py-mpi python3-mpi4py-fft"
 debian_modules="mpi4py mpi4py-fft h5py petsc4py"      # what pip must not replace
 
 fail() {

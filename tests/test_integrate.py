@@ -1,0 +1,293 @@
+"""Time integration: order of each method, meaning of the tolerance, exact output times, and failures that say when."""
+
+import re
+
+import numpy as np
+import pytest
+
+import nuflux_mpi
+from nuflux_mpi import equations
+from nuflux_mpi.errors import NumericalFailure
+from nuflux_mpi.integrate import METHODS, Integrator
+
+START = np.array([0.5, 1 / 6, 5 / 6])
+
+
+def logistic(t, u, du):
+    """u' = 2 cos(t) u (1 - u): nonlinear and explicitly time-dependent, so that no order condition is spared."""
+    du[:] = 2 * np.cos(t) * u * (1 - u)
+
+
+def flow(u, t0, t):
+    """Closed form: the logistic u at time t that starts from u at t0."""
+    return 1 / (1 + (1 / u - 1) * np.exp(-2 * (np.sin(t) - np.sin(t0))))
+
+
+@pytest.fixture
+def integrator(comm):
+    """Make an Integrator whose local state starts as `start`; all are destroyed at the end of the test."""
+    made = []
+
+    def make(rhs, start, **keys):
+        made.append(Integrator(rhs, len(start), comm, **keys))
+        made[-1].u[:] = start
+        made[-1].begin()
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.destroy()
+
+
+# ---- order
+
+# Largest step at which each method shows its order on both problems; the smallest error stays above rounding.
+ORDER_STEP = {"3bs": 1 / 16, "5f": 1 / 8, "5dp": 1 / 16, "5bs": 1 / 8, "6vr": 1 / 8, "7vr": 1 / 8, "8vr": 1 / 4}
+
+
+@pytest.mark.parametrize("method, order", METHODS.items())
+def test_observed_order_on_a_closed_form(method, order, integrator):
+    def error(h):
+        one = integrator(logistic, START, method=method, rtol=1e3, dt_initial=h, dt_max=h)  # every step is accepted
+        assert one.advance(2.0) and one.statistics.steps == round(2 / h)
+        return np.linalg.norm(one.u - flow(START, 0, 2.0))
+
+    h = ORDER_STEP[method]
+    # The next order adds O(h): up to 0.53 at these steps (5dp, whose leading error is small by design).
+    assert np.log2(error(h) / error(h / 2)) == pytest.approx(order, abs=0.6)
+
+
+def two_beams(*overrides):
+    """Fields at t = 2 of two beams with a few large waves, as a vector whose 2-norm is that of the fields."""
+    case = {
+        "box": {"length": 12.0, "points": 64, "fftw": "estimate"},
+        "initial": {"kind": "fourier", "zeta": [0.5, -0.5], "waves": [
+            {"n": -2, "amplitude": 0.1, "mode": 0}, {"n": -1, "amplitude": 0.15, "phase": 1.0, "mode": 1},
+            {"n": 1, "amplitude": 0.05, "phase": 2.0}]},
+        "time": {"end": 2.0},
+        "output": {"series_every": 2.0, "fields_every": 0, "spectrum_every": 0},
+    }
+    return nuflux_mpi.simulate(case, overrides=overrides).fields["P"][-1] / 8  # 64 points
+
+
+@pytest.mark.parametrize("method", ["3bs", "5dp", "5bs", "6vr", "7vr", "8vr"])
+def test_observed_order_on_two_beams(method):
+    def solution(h):
+        return two_beams(f"time.method={method}", "time.rtol=0.99", f"time.dt_initial={h}", f"time.dt_max={h}")
+
+    reference, h = two_beams("time.rtol=1e-14"), ORDER_STEP[method]
+    error = [np.linalg.norm(solution(step) - reference) for step in (h, h / 2)]
+    assert 1e-14 < error[1] < error[0] < 1e-4
+    assert np.log2(error[0] / error[1]) == pytest.approx(METHODS[method], abs=0.25)  # 0.22 for 5bs, O(h)
+
+
+# ---- tolerance
+
+
+@pytest.mark.parametrize("method", ["5dp", "8vr"])
+def test_error_falls_with_the_tolerance_on_two_beams(method):
+    def solution(rtol):
+        return nuflux_mpi.simulate("two_beam", overrides=[
+            "box.points=512", "box.fftw=estimate", "equations.level=standard", f"time.rtol={rtol}", f"time.method={method}",
+            "time.end=8", "output.series_every=8", "output.fields_every=0", "output.spectrum_every=0"]).fields["P"][-1]
+
+    reference, tolerances = solution(1e-13), 10.0 ** -np.arange(4, 11)
+    norm = np.linalg.norm(reference)
+    errors = np.array([np.linalg.norm(solution(rtol) - reference) / norm for rtol in tolerances])
+    assert np.all(np.diff(errors) < 0)
+    # In proportion: the instability, exp(8) = 3000 at most, is in the factor but for the error made late.
+    assert np.all(errors < 100 * tolerances) and np.all(errors > 0.1 * tolerances)
+
+
+@pytest.mark.parametrize("rtol, atol", [(1e-6, 0.0), (1e-11, 0.0), (0.0, 1e-7), (1e-7, 1e-7)])
+def test_the_error_of_each_step_is_below_the_tolerance(rtol, atol, integrator):
+    one = integrator(logistic, START, method="5dp", rtol=rtol, atol=atol)
+    tolerance = rtol * np.linalg.norm(START) + atol
+    assert one.tolerance == pytest.approx(tolerance, rel=1e-14)
+    before, errors = [(0.0, START)], []
+
+    def compare():
+        t, u = before.pop()
+        errors.append(np.linalg.norm(one.u - flow(u, t, one.t)))
+        before.append((one.t, one.u.copy()))
+
+    one.advance(6.0, compare)
+    assert len(errors) > 5
+    assert max(errors) < tolerance  # the estimate is the error of the fourth-order partner, the step is fifth order
+    assert max(errors) > 1e-3 * tolerance
+
+
+def test_steps_do_not_depend_on_the_number_of_unknowns(integrator):
+    """A tolerance in the 2-norm sees through zeros and through copies of smaller size."""
+    starts = [START, np.concatenate((START, np.zeros(500)))]
+    steps = []
+    for start in starts:
+        one = integrator(logistic, start, rtol=1e-9)
+        one.advance(5.0)
+        steps.append((one.statistics.steps, one.statistics.largest_dt))
+    assert steps[0][0] == steps[1][0]
+    assert steps[0][1] == pytest.approx(steps[1][1], rel=1e-9)  # rounding in the norms
+
+
+@pytest.mark.mpi
+def test_ranks_share_one_tolerance_and_may_be_empty(comm, integrator):
+    """The state on the first rank alone, and a copy on every rank."""
+    alone = integrator(logistic, START if comm.rank == 0 else np.empty(0), rtol=1e-10)
+    assert alone.advance(3.0)
+    np.testing.assert_allclose(alone.u, flow(START, 0, 3.0)[: len(alone.u)], rtol=1e-8)  # tolerance times steps
+    everywhere = integrator(logistic, START, rtol=1e-10)
+    assert everywhere.tolerance == pytest.approx(np.sqrt(comm.size) * alone.tolerance)
+    assert everywhere.advance(3.0)
+    np.testing.assert_allclose(everywhere.u, flow(START, 0, 3.0), rtol=1e-8)
+    # Error and tolerance both grow with sqrt(ranks).
+    assert everywhere.statistics.steps == alone.statistics.steps
+
+
+# ---- steps and output times
+
+
+def test_targets_are_met_exactly_and_steps_survive_them(integrator):
+    targets = np.arange(1, 41) * 0.1
+    one, free = (integrator(logistic, START, rtol=1e-4) for _ in range(2))
+    for t in targets:
+        assert one.advance(t)
+        assert one.t == t
+        # 1e-4 |START| per step and 40 steps; the steps are much shorter than the tolerance asks for
+        np.testing.assert_allclose(one.u, flow(START, 0, t), rtol=0, atol=1e-4)
+    free.advance(4.0)
+    # One step to each target: the controller's step is kept across them. Without targets it would be longer.
+    assert one.statistics.steps <= 42
+    assert free.statistics.steps < 20
+    assert one.statistics.smallest_dt > 1e-3
+
+
+def test_asked_steps_are_taken(integrator):
+    one = integrator(logistic, START, rtol=1e-3, dt_initial=0.01, dt_max=0.07)
+    sizes = []
+    one.advance(3.0, lambda: sizes.append(one.statistics.dt))
+    assert sizes[0] == pytest.approx(0.01)
+    assert max(sizes) == one.statistics.largest_dt == pytest.approx(0.07)
+    assert sum(sizes) == pytest.approx(3.0)
+    assert one.statistics.steps == len(sizes)
+
+
+def test_statistics_count_what_happened(integrator):
+    calls = []
+
+    def rhs(t, u, du):
+        calls.append(t)
+        # A jump in the right-hand side at t = 1 forces rejections.
+        du[:] = np.where(t < 1, 1.0, 100.0) * u
+
+    one = integrator(rhs, START, method="5dp", rtol=1e-9)
+    one.advance(1.2)
+    assert one.statistics.rhs_evaluations == len(calls)
+    assert one.statistics.rejections >= 3
+    # Seven stages, the first of which is the last of the step before at best.
+    assert 6 * one.statistics.steps <= len(calls) <= 7 * (one.statistics.steps + one.statistics.rejections) + 2
+    np.testing.assert_allclose(one.u, START * np.exp(21), rtol=1e-7)
+
+
+def test_first_step_suits_the_tolerance(integrator):
+    """Neither is the first step rejected, nor are many needed to reach the size that the later ones have."""
+    for rtol in (1e-4, 1e-12):
+        one, sizes = integrator(logistic, START, rtol=rtol), []
+        one.advance(2.0, lambda: sizes.append(one.statistics.dt))
+        assert one.statistics.rejections == 0
+        assert sizes[0] > 0.01 * max(sizes)
+
+
+def test_a_true_answer_after_a_step_stops_there(integrator):
+    one = integrator(logistic, START, rtol=1e-8)
+    assert not one.advance(3.0, lambda: one.t > 1.0)
+    assert 1.0 < one.t < 3.0
+    np.testing.assert_allclose(one.u, flow(START, 0, one.t), rtol=1e-6)  # tolerance times steps
+    assert one.advance(3.0)
+    np.testing.assert_allclose(one.u, flow(START, 0, 3.0), rtol=1e-6)
+
+
+def test_output_times_of_a_run_are_exact():
+    run = nuflux_mpi.simulate("two_beam", overrides=[
+        "box.points=256", "time.start=-1", "time.end=2.05", "output.series_every=0.3", "output.fields_every=0.7",
+        "output.spectrum_every=1.5"])
+    assert run.series["time"].tolist() == [-1 + 0.3 * i for i in range(11)] + [2.05]
+    # 1.1 is due for both, and which of two roundings of it is taken is left open.
+    assert run.fields["time"] == pytest.approx(np.array([-1, -0.3, 0.4, 1.1, 1.8, 2.05]), abs=1e-15)
+    assert run.series["spectrum_time"].tolist() == [-1, 0.5, 2.0, 2.05]
+    undisturbed = nuflux_mpi.simulate("two_beam", overrides=[
+        "box.points=256", "time.start=-1", "time.end=2.05", "output.series_every=4", "output.fields_every=0"])
+    # Other steps: 1e-10 each, times the growth exp(3).
+    np.testing.assert_allclose(run.fields["P"][-1], undisturbed.fields["P"][-1], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("method, evaluations", [("3bs", 4), ("8vr", 13)])
+def test_petsc_options_reach_the_integrator(method, evaluations, integrator):
+    from petsc4py import PETSc
+
+    # Stages per step tell which method ran.
+    PETSc.Options().setValue("ts_rk_type", method)
+    try:
+        one = integrator(logistic, START, method="5dp", rtol=1e3, dt_initial=0.125, dt_max=0.125)
+        one.advance(2.0)
+    finally:
+        PETSc.Options().delValue("ts_rk_type")
+    assert one.statistics.rhs_evaluations == pytest.approx(16 * evaluations, abs=16)  # one stage may be reused
+
+
+# ---- failures
+
+
+@pytest.mark.mpi
+def test_not_a_number_ends_all_ranks_and_names_the_time(comm, integrator):
+    def rhs(t, u, du):
+        logistic(t, u, du)
+        if t > 0.5 and comm.rank == comm.size - 1:
+            du[0] = np.nan
+
+    one = integrator(rhs, START, rtol=1e-8)
+    with pytest.raises(NumericalFailure, match="not-a-number or infinity in the step from t =") as failure:
+        one.advance(2.0)
+    before, after = map(float, re.findall(r"\d\.\d+", str(failure.value)))
+    assert 0 < before <= 0.5 < after < 2
+    # The last good state is kept.
+    assert one.t == pytest.approx(before, abs=1e-9)  # ten digits are printed
+    np.testing.assert_allclose(one.u, flow(START, 0, one.t), rtol=1e-6)  # tolerance times steps
+
+
+@pytest.mark.mpi
+def test_not_a_number_at_the_start_is_told_at_once(comm, integrator):
+    def rhs(t, u, du):
+        du[:] = np.nan if comm.rank == 0 else 0.0
+
+    with pytest.raises(NumericalFailure, match="not finite at the start, t = 0"):
+        integrator(rhs, START)
+
+
+def test_a_solution_that_ends_in_a_pole_is_a_collapsed_step(integrator):
+    def rhs(t, u, du):
+        du[:] = u**2  # u = 1 / (1 - t)
+
+    one = integrator(rhs, np.array([1.0]), rtol=1e-8)
+    with pytest.raises(NumericalFailure, match=r"the step size collapsed at t = 0\.9999"):
+        one.advance(2.0)
+
+
+def test_the_smallest_step_allowed_is_a_limit(integrator):
+    one = integrator(lambda t, u, du: np.multiply(u, -50.0, out=du), START, method="3bs", rtol=1e-10, dt_initial=0.5,
+                     dt_min=0.1)
+    with pytest.raises(NumericalFailure, match="collapsed at t = 0: from 0.5 downward"):
+        one.advance(2.0)
+
+
+def test_a_failing_run_says_where(monkeypatch):
+    """In a whole run the sentence goes on with the place and the mode."""
+    sound = equations.Standard.source
+
+    def damaged(self, t):
+        sound(self, t)
+        if t > 1.0:
+            self.P[1, 0, 25] = np.inf
+
+    monkeypatch.setattr(equations.Standard, "source", damaged)
+    with pytest.raises(NumericalFailure, match=r"from t = [\d.]+ to .* z = 9\.76562 in mode 1 \(v = -1\)"):
+        nuflux_mpi.simulate("two_beam", overrides=["box.points=256", "equations.level=standard", "time.end=3"])

@@ -1,0 +1,128 @@
+"""The compiled and the NumPy form of every kernel against formulas written out here."""
+
+import importlib.util
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nuflux_mpi import environment, kernels
+
+EPSILON = np.array([[[(a - b) * (b - c) * (c - a) / 2 for c in range(3)] for b in range(3)] for a in range(3)])
+# Modes and points: one, several, and around the 256 points that the compiled loops take at a time.
+sizes = pytest.mark.parametrize("modes, points", [(1, 1), (2, 255), (3, 256), (2, 257), (5, 700), (2, 0)])
+
+
+@pytest.fixture(params=["numba", "numpy"])
+def form(request, monkeypatch):
+    """The kernels module in one of its two forms."""
+    if request.param == "numba":
+        if not kernels.COMPILED:
+            pytest.skip("numba is not installed")
+        return kernels
+    monkeypatch.setenv("NUFLUX_NUMBA", "0")
+    spec = importlib.util.spec_from_file_location("kernels_without_numba", kernels.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert not module.COMPILED
+    return module
+
+
+def fields(modes, points, seed=0):
+    """Random P, kappa, v, s, D and dD."""
+    generator = np.random.default_rng(seed)
+    P, kappa = generator.standard_normal((modes, 3, points)), generator.standard_normal((modes, points))
+    v, s = generator.uniform(-1, 1, modes), generator.choice([-1.0, 1.0], modes)
+    return P, kappa, v, s, *generator.standard_normal((2, 2, 3, points))
+
+
+def numbers(shape, seed=0):
+    """Random complex numbers."""
+    return np.random.default_rng(seed).standard_normal((*shape, 2)).view(complex)[..., 0]
+
+
+def rotation(P, v, D):
+    """(D_0 - v_a D_1) x P_a, written with the antisymmetric tensor."""
+    W = D[0] - v[:, None, None] * D[1]
+    return np.einsum("ijk,ajz,akz->aiz", EPSILON, W, P)
+
+
+@sizes
+def test_moments(form, modes, points):
+    P, _, v, s, D, _ = fields(modes, points)
+    form.moments(P, v, s, D)
+    expected = [np.einsum("a,acz->cz", s * v**m, P) for m in (0, 1)]
+    np.testing.assert_allclose(D, expected, rtol=0, atol=1e-14)  # sums of a few numbers of size 1
+
+
+@sizes
+def test_rotation(form, modes, points):
+    P, _, v, _, D, _ = fields(modes, points)
+    dP = P.copy()
+    form.rotate(dP, v, D)
+    np.testing.assert_allclose(dP, rotation(P, v, D), rtol=0, atol=2e-14)  # products of numbers up to 10
+    # The length of P is kept: what is left of P . dP are the roundings of the sum's terms.
+    left = np.abs(np.sum(P * dP, axis=1))
+    assert np.all(left <= 1e-15 * np.sum(np.abs(P), axis=1) * np.abs(D).sum(axis=(0, 1)) * np.abs(P).sum(axis=1))
+
+
+@sizes
+def test_rotation_with_work_by_the_weak_force(form, modes, points):
+    P, kappa, v, s, D, dD = fields(modes, points)
+    dP = P.copy()
+    form.rotate_and_drive(dP, kappa, v, s, D, dD)
+    np.testing.assert_allclose(dP, rotation(P, v, D), rtol=0, atol=2e-14)
+    force = np.einsum("acz,acz->az", dD[0] - v[:, None, None] * dD[1], P)
+    np.testing.assert_allclose(kappa, -0.5 * (s * v)[:, None] * force, rtol=0, atol=2e-14)
+
+
+@pytest.mark.parametrize("groups", [0, 1, 3])
+@pytest.mark.parametrize("shared", [True, False])
+def test_phases_of_many_waves_from_two_short_tables(form, groups, shared):
+    rate = np.linspace(-0.7, 0.4, groups)
+    h = np.arange(-200, 201) if shared else np.arange(-200, 201) + np.arange(groups)[:, None]
+    coarse = np.exp(1j * rate[:, None] * 64 * np.arange(5))
+    fine = np.exp(1j * rate[:, None] * np.arange(64))
+    phase = np.empty((groups, 401), dtype=complex)
+    form.phase_table(coarse, fine, np.atleast_2d(h).astype(np.int64), phase)
+    # Angles up to 140, each rounded once, and one product.
+    np.testing.assert_allclose(phase, np.exp(1j * rate[:, None] * np.atleast_2d(h)), rtol=0, atol=5e-14)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7])
+def test_winding_and_unwinding(form, rows):
+    amplitude, group = numbers((rows, 33)), np.arange(rows) % 2
+    phase = np.exp(1j * numbers((2, 33)).real)
+    by_row, by_column = np.linspace(0.5, 2, rows), np.linspace(1, 3, 33)
+    u, back = np.empty_like(amplitude), np.empty_like(amplitude)
+    form.wind(amplitude, phase, group, by_row, by_column, u)
+    expected = amplitude * phase[group] * by_row[:, None] * by_column
+    np.testing.assert_allclose(u, expected, rtol=0, atol=1e-14)  # three products of numbers up to 10
+    form.unwind(u, phase, group, 1 / by_row, 1 / by_column, back)
+    np.testing.assert_allclose(back, amplitude, rtol=0, atol=1e-14)
+
+
+RUN = """
+import sys
+import numpy as np
+import nuflux_mpi
+from nuflux_mpi import kernels
+
+assert not kernels.COMPILED
+case = nuflux_mpi.simulate("two_beam", overrides=["box.points=256", "time.end=6", "output.spectrum_every=0"])
+np.save(sys.argv[1], case.fields["P"][-1])
+"""
+
+
+def test_a_run_without_numba_gives_the_same_fields(tmp_path):
+    if not kernels.COMPILED:
+        pytest.skip("numba is not installed")
+    import nuflux_mpi
+
+    variables = environment.mpirun_environment() | {"NUFLUX_NUMBA": "0"}
+    done = subprocess.run([sys.executable, "-c", RUN, tmp_path / "P.npy"], env=variables, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    run = nuflux_mpi.simulate("two_beam", overrides=["box.points=256", "time.end=6", "output.spectrum_every=0"])
+    # Rounding, of which the instability makes exp(6) = 400 times more.
+    np.testing.assert_allclose(run.fields["P"][-1], np.load(tmp_path / "P.npy"), rtol=0, atol=1e-12)

@@ -1,0 +1,165 @@
+"""The paper's example and exact solutions of two beams.
+
+Paper: Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024). Two beams, v = +1 and -1, zeta = +1/2 and -1/2, box of length 100: the
+refractive energy starts at -25, and the flavor instability takes it to about 0.
+"""
+
+import h5py
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+import nuflux_mpi
+from nuflux_mpi import box as boxes
+from nuflux_mpi.initial import golden_ratio_seeds, single_wave
+
+SPARSE = ["output.fields_every=0", "output.spectrum_every=0"]
+
+
+def two_beams(*overrides, comm=None):
+    return nuflux_mpi.simulate("two_beam", overrides=[*SPARSE, *overrides], comm=comm)
+
+
+# ---- the paper's example
+
+
+@pytest.fixture(scope="module")
+def long_run():
+    """The example at level "energy" up to t = 100, as shipped: N = 1024, rtol = 1e-10."""
+    return two_beams("time.end=100", "output.series_every=2")
+
+
+def test_kinetic_and_refractive_energy_add_up_to_a_constant(long_run):
+    series = long_run.series
+    U, K = series["U_osc"], series["K"].sum(axis=1)
+    np.testing.assert_array_equal(series["energy"], U + K)
+    # 1100 steps with an error of 1e-10 |P| each, if all of it went one way, are 1e-7; they do not add up like that.
+    assert np.abs(U + K - U[0]).max() < 1e-8 * abs(U[0])
+    assert np.ptp(U) > 25 and np.ptp(K) > 25  # there was something to balance
+
+
+def test_both_beams_gain_the_same_kinetic_energy(long_run):
+    """As total momentum, K_+ - K_-, is conserved and the beams are mirror images of each other in speed."""
+    K = long_run.series["K"]
+    assert np.abs(K).max() > 10
+    np.testing.assert_allclose(K[:, 0], K[:, 1], rtol=0, atol=1e-8)  # rounding, summed over 1100 steps
+    np.testing.assert_allclose(long_run.series["momentum"], 0, atol=1e-8)
+
+
+def test_lengths_of_polarization_vectors_are_kept(long_run):
+    assert long_run.series["P_drift_mean"].max() < 1e-9  # a part of the tolerance, 1e-10 per step
+    assert long_run.series["spectral_tail"].max() < 1e-7  # resolved all the way: else aliasing would show first
+
+
+def test_isospin_is_conserved(long_run):
+    """int D_0, the total flavor isospin: exactly kept by rotation about D_0 - v D_1."""
+    D0 = long_run.series["D0"]
+    np.testing.assert_allclose(D0, np.broadcast_to(D0[0], D0.shape), rtol=0, atol=1e-7)  # 1e-10 per step, times L
+
+
+def test_the_papers_puzzle_refractive_energy_alone_rises_from_minus_25_to_about_0():
+    run = two_beams("equations.level=standard", "time.end=50", "output.series_every=0.5")
+    t, U = run.series["time"], run.series["U_osc"]
+    assert U[0] == pytest.approx(-25, abs=1e-4)  # seeds of variance 1e-8 change it by 200 L 1e-8 / 10 at most
+    assert "energy" not in run.series and "K" not in run.series
+    first = t[U > -2.5][0]
+    assert 7 < first < 12  # Fig. 1: the bulk of the change is in the first instability phase
+    late = U[t > first]
+    assert abs(late.mean()) < 2.5  # "about 0": a tenth of the change; beats of the size of L^-1/2 remain
+    assert np.abs(late).max() < 15
+
+
+def test_flavor_does_not_depend_on_the_energy_that_is_followed():
+    flavor, both = (two_beams("time.end=10", f"equations.level={level}").fields["P"][-1] for level in ("standard", "energy"))
+    # The steps differ: kappa is in the norm. 1e-10 per step, times the growth, exp(7), of the early ones.
+    np.testing.assert_allclose(flavor, both, rtol=0, atol=1e-6)
+    assert np.abs(flavor[:, :2]).max() > 0.4
+
+
+def test_eq_7_is_the_slope_of_the_refractive_energy():
+    cadence = 0.01
+    run = two_beams("equations.level=standard", "time.end=10", f"output.series_every={cadence}")
+    rate, difference = run.series["dU_osc_dt"], run.series["dU_osc_dt_difference"]
+    size = np.abs(rate).max()
+    assert size > 10
+    # Central differences: error h^2/6 U''', and U'' changes over times of 1/3: 1.5e-4 of the rate; one-sided at the ends.
+    np.testing.assert_allclose(difference[1:-1], rate[1:-1], rtol=0, atol=1.5e-4 * size)
+    np.testing.assert_allclose(difference[[0, -1]], rate[[0, -1]], rtol=0, atol=3e-4 * size)
+
+
+def test_twice_the_points_change_nothing():
+    """N = 1024 resolves the example: spectral convergence."""
+    coarse, fine = (
+        two_beams("time.end=20", "time.rtol=1e-12", f"box.points={points}", "equations.level=standard").fields["P"][-1]
+        for points in (1024, 2048))
+    # The smallest scales hold 1e-11 at N = 1024, and 1e-6 at N = 512.
+    np.testing.assert_allclose(fine[..., ::2], coarse, rtol=0, atol=1e-10)
+
+
+@pytest.mark.mpi
+def test_every_number_of_ranks_gives_the_same_fields(comm):
+    settings = ["time.end=20", "time.rtol=1e-10", "output.series_every=10"]
+    shared = two_beams(*settings, comm=comm)
+    if comm.rank == 0:
+        alone = two_beams(*settings, comm=MPI.COMM_SELF)
+        # Sums in another order differ by rounding, of which the instability makes 1e4 times more.
+        np.testing.assert_allclose(shared.fields["P"][-1], alone.fields["P"][-1], rtol=0, atol=1e-8)
+        np.testing.assert_allclose(shared.fields["kappa"][-1], alone.fields["kappa"][-1], rtol=0, atol=1e-8)
+        np.testing.assert_allclose(shared.series["U_osc"], alone.series["U_osc"], rtol=0, atol=1e-8)
+    assert np.abs(shared.series["energy_residual"]).max() < 25e-8
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("N1", [8, 15])
+def test_a_factored_box_gives_the_same_fields(N1, comm, monkeypatch):
+    """The cut that many ranks get, forced on few."""
+    settings = ["time.end=6", "box.points=480", "output.series_every=3", "output.spectrum_every=3"]
+    slabs = two_beams(*settings, comm=comm)
+    monkeypatch.setattr(boxes, "plan", lambda points, lines, ranks: boxes.Plan(points, lines, ranks, N1))
+    factored = two_beams(*settings, comm=comm)
+    assert np.abs(factored.series["psi2"] - slabs.series["psi2"]).max() < 1e-12  # rounding, times exp(6)
+    if comm.rank == 0:
+        np.testing.assert_allclose(factored.fields["P"][-1], slabs.fields["P"][-1], rtol=0, atol=1e-11)
+        np.testing.assert_allclose(factored.fields["kappa"][-1], slabs.fields["kappa"][-1], rtol=0, atol=1e-11)
+
+
+# ---- known solutions
+
+
+def test_one_wave_follows_the_exact_nonlinear_solution():
+    """P_+^z = tanh^2(t - 6)/2 and the phases with it: the energy swings from -L/4 to +L/4 and back."""
+    run = nuflux_mpi.simulate("single_wave")
+    t, z = run.fields["time"], run.fields["z"]
+    exact = np.array([single_wave(z, now, 6.0) for now in t])
+    # The solution is unstable itself: 12 e-foldings turn a rounding of 1e-16 into 2e-11.
+    np.testing.assert_allclose(run.fields["P"], exact, rtol=0, atol=1e-10)
+    swing = 2 * np.tanh(run.series["time"] - 6) ** 2 - 1
+    np.testing.assert_allclose(run.series["U_osc"], -2 * np.pi / 4 * swing, rtol=0, atol=1e-9)
+    # K mirrors U_osc, and spread evenly: the weak force works on a homogeneous P_+ . P_-.
+    np.testing.assert_allclose(run.series["K"].sum(axis=1), run.series["U_osc"][0] - run.series["U_osc"], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("points", [512, 540])
+def test_a_deterministic_run_agrees_with_another_code_to_all_digits(points, tmp_path):
+    """Numbers of NuGas (commit 884d44e, FFT and DOP853 at 1e-12), the same for N = 512, 1024, 2048."""
+    with h5py.File(tmp_path / "start.h5", "w") as file:
+        file["P"] = golden_ratio_seeds(np.arange(points) * 100 / points, 100.0)
+    run = nuflux_mpi.simulate({
+        "box": {"length": 100.0, "points": points},
+        "modes": {"velocity": [1.0, -1.0]},
+        "initial": {"kind": "file", "path": str(tmp_path / "start.h5")},
+        "time": {"end": 8.0, "rtol": 1e-12},
+        "output": {"series_every": 1.0},
+    })
+    U, nu_x = run.series["U_osc"], run.series["nu_x"][:, 0]
+    assert U[0] == pytest.approx(-24.99996915352762, abs=1e-13)  # rounding
+    printed = {
+        2: (0.9999880694, 0.0000034610),
+        4: (0.9995372982, 0.0001158576),
+        6: (0.9802603400, 0.0049351767),
+        7: (0.8718820244, 0.0320523306),
+        8: (0.3213179367, 0.1707466627),
+    }
+    for t, (ratio, content) in printed.items():
+        assert U[t] / U[0] == pytest.approx(ratio, abs=2e-10)  # the digits printed
+        assert nu_x[t] == pytest.approx(content, abs=2e-10)
