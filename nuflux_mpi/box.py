@@ -116,7 +116,7 @@ class Box:
     Attributes (tuples have one entry per space dimension): `length`, `points`, `origin`, `spacing`, `volume`,
     `cell` (volume per point), `local_shape` (points of this rank).
     Raises InputError if the ranks cannot be fed. All ranks must call every method that communicates: `sum`, `integral`,
-    `max`, `Transform.forward`, `Transform.backward`, `read`.
+    `mean`, `max`, `total`, `Transform.forward`, `Transform.backward`, `read`.
     """
 
     def __init__(self, length, points, lines, comm, origin=0.0, fftw="measure", factor=None):

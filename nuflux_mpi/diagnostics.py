@@ -29,8 +29,9 @@ def refractive_power(D, gradient, box):
 class Drift:
     """How far |P_a| has moved from its start, which the exact solution carries along the rays unchanged.
 
-    P: the initial polarization; n: (modes,) densities by which changes are divided. Calling it with P at time t gives
-    (largest, mean) over all points and modes of ||P_a(z, t)| - |P_a(z - v_a t, 0)|| / n_a. Collective.
+    P: the initial polarization; n: (modes,) densities by which changes are divided. Calling it with P a time `elapsed`
+    later gives (largest, mean) over all points and modes of ||P_a(z)| - |P_a(z - v_a elapsed)| at the start| / n_a.
+    Collective.
     """
 
     # A length that varies by no more than rounding needs no transport.
@@ -46,11 +47,11 @@ class Drift:
             self._transform = box.transform(len(modes))
             self._waves = self._transform.amplitudes(length2)
 
-    def __call__(self, t, P):
+    def __call__(self, elapsed, P):
         expected = self.start
         if self._waves is not None:
             transform = self._transform
-            shift = np.exp(-1j * transform.k * self.v[transform.line][:, None] * t)
+            shift = np.exp(-1j * transform.k * self.v[transform.line][:, None] * elapsed)
             np.multiply(self._waves, shift, out=transform.spectral)
             expected = np.sqrt(np.maximum(transform.backward().reshape(len(self.v), *self.box.local_shape), 0.0))
         change = np.abs(np.sqrt(np.sum(P**2, axis=1)) - expected) / self.n
@@ -100,11 +101,12 @@ class Spectrum:
 class Diagnostics:
     """All of a run's series at one time: ``measure(t, fields)`` -> dict of numbers and small arrays. Collective.
 
-    box, modes: as in the run; P: initial polarization (local); n: (modes,) densities n_a. `energy_at_start` is what the
+    box, modes: as in the run; P: initial polarization (local) at time `start`; n: (modes,) densities n_a. `energy_at_start` is what the
     residual refers to: the first energy measured, unless it is set before.
     """
 
-    def __init__(self, box, modes, P, n):
+    def __init__(self, box, modes, P, n, start=0.0):
+        self.start = start
         self.box, self.modes, self.n = box, modes, np.asarray(n, dtype=float)
         self.drift = Drift(P, modes, np.where(self.n > 0, self.n, 1.0), box)
         self.spectrum = Spectrum(box, modes)
@@ -118,7 +120,7 @@ class Diagnostics:
         D = moments(P, modes)
         transverse, longitudinal = refractive_energy(D, box)
         mean = box.mean(P)
-        largest, typical = self.drift(t, P)
+        largest, typical = self.drift(t - self.start, P)
         power = self.spectrum(P)
         series = {
             "U_osc": transverse + longitudinal,

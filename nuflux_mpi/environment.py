@@ -112,13 +112,15 @@ def mpirun_environment(environ=os.environ):
 
 
 def check_parallel(comm):
-    """Refuse packages that do not work together on `comm`, the communicator of all launched ranks.
+    """Refuse packages that do not work together on `comm`, the communicator of a run.
 
     Raises EnvironmentProblem, with the remedy, if mpirun and mpi4py belong to different MPIs, if petsc4py is missing or
     has complex scalars, or if h5py is serial although there is more than one rank. Every check is local, and its result
     is the same on all ranks of one installation, so all ranks raise or none. Starts PETSc.
     """
-    check_launcher(comm.size)
+    from mpi4py import MPI
+
+    check_launcher(MPI.COMM_WORLD.size)
     check_petsc()
     if comm.size > 1:
         check_h5py()

@@ -1,7 +1,7 @@
 """Adaptive time integration with PETSc TS. Knows a right-hand side and a state vector, and no physics.
 
 Tolerances mean what they say in the 2-norm: a step is accepted when the estimated error of the state, as a Euclidean
-norm over all ranks, is below ``atol + rtol |u(start)|``. PETSc's norm is a root mean square over entries, so the scalar
+norm over all ranks, is below ``atol + rtol |u(start)|``, the norm at the start of the run. PETSc's norm is a root mean square over entries, so the scalar
 tolerance it gets is that number divided by the square root of the global size; its own component-wise relative
 tolerance is off, since single Fourier amplitudes may well be zero.
 """
@@ -15,7 +15,7 @@ from .environment import petsc4py_remedy
 from .errors import EnvironmentProblem, NumericalFailure
 
 # Order of the error estimate of the TSRK methods with error control.
-METHODS = {"3bs": 3, "5f": 5, "5dp": 5, "5bs": 5, "6vr": 6, "7vr": 7, "8vr": 8}
+METHODS = {"3bs": 3, "5dp": 5, "5bs": 5, "6vr": 6, "7vr": 7, "8vr": 8}
 
 
 def initialize(comm, options=""):
@@ -56,7 +56,7 @@ class Integrator:
     size: local length of the state (zero is allowed); comm: mpi4py communicator.
     method: a key of `METHODS`; rtol, atol: see the module's text. start: initial time.
     dt_initial, dt_min, dt_max: optional step sizes.
-    dt_min: below it the run ends as a collapsed step; default 1e-12 of the time reached plus span.
+    dt_min: below it the run ends as a collapsed step; default 1e-13 of the larger of 1 and the time reached.
 
     `u` is the local state and `t` its time: set them, then call `begin`, then `advance`. After a NumericalFailure `u` is
     the last good state and `attempted` the step size that failed. Call `destroy` when done (collective).
@@ -86,10 +86,10 @@ class Integrator:
         self.statistics.rhs_evaluations += 1
         self._rhs(t, u.getArray(readonly=True), du.getArray())
 
-    def begin(self):
-        """Take the state in `u` as initial: set the tolerance from its norm, choose the first step."""
+    def begin(self, norm=None):
+        """Take the state in `u` as initial: set the tolerance from `norm` (default: its own), choose the first step."""
         self._vector.assemble()
-        ts, norm = self._ts, self._vector.norm()
+        ts, norm = self._ts, self._vector.norm() if norm is None else norm
         self.tolerance = self.atol + self.rtol * norm
         ts.setTolerances(rtol=0.0, atol=max(self.tolerance, 1e-300) / np.sqrt(self._vector.getSize()))
         ts.setSolution(self._vector)
@@ -125,7 +125,7 @@ class Integrator:
     def advance(self, target, after_step=None):
         """Integrate to exactly `target`. `after_step()` is called after every accepted step; a true value stops there.
 
-        Returns True if the target was reached. The last steps are stretched or halved so that the target is met without
+        Returns True if the target was reached. The last steps are shortened or halved so that the target is met without
         a tiny one, and the step that the controller wanted is kept for later. NumericalFailure (on all ranks) if the
         step collapses or the state is no longer finite.
         """

@@ -60,6 +60,12 @@ def _create(file, name, shape, dtype=float):
     return dataset
 
 
+def _mark_continued(file, attrs):
+    """The attributes of the run that goes on; `created` stays, `continued` is new. All ranks for a shared file."""
+    file.attrs.update({name: value for name, value in attrs.items() if name != "created"})
+    file.attrs["continued"] = attrs["created"]
+
+
 def _attach(file):
     """Make every one-dimensional axis a dimension scale and name the dimensions of all datasets by them."""
     for name in file:
@@ -90,12 +96,13 @@ class SeriesFile:
         self._rows = self._spectra = 0
 
     @classmethod
-    def continued(cls, path, t):
+    def continued(cls, path, attrs, t):
         """The file of an earlier run, cut back to the rows up to time t."""
         import h5py
 
         self = cls.__new__(cls)
         self._file = file = h5py.File(path, "r+")
+        _mark_continued(file, attrs)
         kept = {axis: int(np.count_nonzero(file[axis][:] <= t)) for axis in RECORD_AXES if axis in file}
         for name in file:
             axis = dimensions(name)[0]
@@ -161,10 +168,11 @@ class FieldsFile:
         file.flush()
 
     @classmethod
-    def continued(cls, path, box, names):
+    def continued(cls, path, attrs, box, names):
         """The file of an earlier run, to go on after its last snapshot."""
         self = cls.__new__(cls)
         self._file = hdf5.open_parallel(path, "r+", box.comm)
+        _mark_continued(self._file, attrs)
         self._box, self._rows, self._names = box, self._file["time"].shape[0], list(names)
         return self
 
@@ -203,10 +211,10 @@ class RunDirectory:
         self.directory, self._series = Path(directory), None
         root, path = box.rank == 0, self.directory
         if resume:
-            self._fields = FieldsFile.continued(path / "fields.h5", box, leading)
+            self._fields = FieldsFile.continued(path / "fields.h5", attrs, box, leading)
             t, fields = self._fields.last()
             if root:
-                self._series = SeriesFile.continued(path / "series.h5", t)
+                self._series = SeriesFile.continued(path / "series.h5", attrs, t)
             self.start = (t, fields, box.comm.bcast(self._series.rows(2) if root else None))
         else:
             axes = coordinates(box, modes, density)

@@ -68,7 +68,7 @@ class Simulation:
             atol=times["atol"], start=times["start"], dt_initial=times["dt_initial"], dt_min=times["dt_min"],
             dt_max=times["dt_max"],
         )
-        self.diagnostics = Diagnostics(box, modes, P, self.density)
+        self.diagnostics = Diagnostics(box, modes, P, self.density, times["start"])
         self.equations.put(times["start"], self.integrator.u, P=P)
         self.output = self._open_output(out, overwrite, resume)
         self.stopped = False
@@ -134,7 +134,7 @@ class Simulation:
         cadences = {name: config["output"][f"{name}_every"] for name in ("series", "fields", "spectrum")}
         self._begun = clock.monotonic()
         done = integrator.t if self._count else -np.inf
-        integrator.begin()
+        integrator.begin(norm=np.sqrt(self.diagnostics.norm2))  # also when resumed: P alone, since K starts at 0
 
         def after_step():
             if progress:

@@ -13,7 +13,7 @@ def test_report_of_the_default_case_on_64_ranks():
     assert "64 ranks, 16 x 64 points" in text
     assert "points per rank 16, imbalance 0 %" in text
     assert "15.8 MB, 241 snapshots" in text  # 8 lines x 1024 points x 8 bytes x (60 / 0.25 + 1)
-    assert "601 rows, 601 power spectra" in text
+    assert "241 rows, 241 power spectra" in text
 
 
 def test_too_many_ranks_are_refused_with_the_possible_number():
@@ -38,7 +38,7 @@ def test_output_times_count_start_and_end_once(every, number):
     resolved = config.resolve("two_beam", [f"output.fields_every={every}"])
     assert check.output_times(resolved)[0] == number
     resolved = config.resolve("two_beam", ["output.fields_every=0", "output.spectrum_every=0"])
-    assert check.output_times(resolved) == (2, 601, 0)
+    assert check.output_times(resolved) == (2, 241, 0)
 
 
 def test_level_and_method_change_the_memory():
