@@ -7,7 +7,7 @@ import numpy as np
 from . import modes
 from .box import blocks, most_ranks, plan
 from .config import mode_count
-from .equations import LEVELS
+from .levels import LEVELS, settings
 from .errors import InputError
 
 # Stages of the TSRK methods. PETSc keeps two vectors per stage and three more (measured with PETSc 3.18: 11, 17, 19,
@@ -63,7 +63,7 @@ def report(resolved, ranks):
 
 def lines_of(resolved):
     """Number of real functions of space in the state."""
-    return LEVELS[resolved["equations"]["level"]].lines(mode_count(resolved["modes"]))
+    return LEVELS[resolved["equations"]["level"]].lines(mode_count(resolved["modes"]), settings(resolved))
 
 
 def rows_per_rank(cut, count):

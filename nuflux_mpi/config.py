@@ -141,8 +141,21 @@ SCHEMA = {
             "relative to the config", when=_FILE),
     ),
     "equations": (
-        Key("level", "choice", "standard", "standard: flavor only; energy: also kappa_a, the kinetic energy density "
-            "that each mode gains", choices=("standard", "energy")),
+        Key("level", "choice", "standard", "standard: flavor only; energy: also kappa_a, the energy gained by each "
+            "mode; momentum: also f_a(q)",
+            choices=("standard", "energy", "momentum")),
+    ),
+    "momentum": (
+        Key("points", "integer", 64, "grid points in q = |p| - p_0, an even number (level momentum)", {"ge": 4}),
+        Key("half_width", "number", 12.0, "the grid covers -half_width <= q < half_width [mu]", {"gt": 0}),
+        Key("distribution", "choice", "gaussian", "distribution of every mode in q at the start",
+            choices=("gaussian", "fermi-dirac", "file")),
+        Key("sigma", "number", 0.7, "width: exp(-q^2 / 2 sigma^2) [mu]", {"gt": 0}, when={"distribution": "gaussian"}),
+        Key("temperature", "number", REQUIRED, "p^2 / (exp(p / temperature - eta) + 1), q counted from the mean of p [mu]",
+            {"gt": 0}, when={"distribution": "fermi-dirac"}),
+        Key("eta", "number", 0.0, "degeneracy parameter", when={"distribution": "fermi-dirac"}),
+        Key("path", "string", REQUIRED, "HDF5 file with datasets q and g, interpolated; relative to the config",
+            when={"distribution": "file"}),
     ),
     "time": (
         Key("start", "number", 0.0, "time of the initial state [1/mu]"),
@@ -163,6 +176,8 @@ SCHEMA = {
             unset="1/200 of the run's duration"),
         Key("fields_every", "number", None, "time between snapshots in fields.h5 [1/mu]; 0: only start and end",
             {"ge": 0}, unset="1/20 of the run's duration"),
+        Key("phase_space_every", "number", 0.0, "time between snapshots of f in phase_space.h5 [1/mu]; 0: only start and "
+            "end", {"ge": 0}),
         Key("spectrum_every", "number", None, "time between power spectra in series.h5 [1/mu]; 0: none", {"ge": 0},
             unset="series_every"),
         Key("figures", "boolean", True, "draw the figures when the run is done"),
@@ -172,6 +187,9 @@ SCHEMA = {
         Key("options", "string", "", "PETSc options, for example \"-ts_view -log_view\""),
     ),
 }
+
+# Sections of one level: they need not be there for another, but may be, so that levels of one case can be compared.
+LEVEL_SECTIONS = ("momentum",)
 
 
 # ---------------------------------------------------------------------------------------------------- resolving
@@ -277,11 +295,14 @@ def _apply(override, raw):
 
 def _validate(raw, problems):
     """Types, bounds, choices and unknown keys of every section; returns the dict with the schema's own defaults."""
-    sections = [section for section in SCHEMA if section]
+    sections = sorted((section for section in SCHEMA if section), key=lambda section: section in LEVEL_SECTIONS)
     top = {key: value for key, value in raw.items() if key not in sections}
     resolved = _validate_table(SCHEMA[""], top, "", problems) or {}
     for section in sections:
         table = raw.get(section)
+        level = (resolved["equations"] or {}).get("level") if section in LEVEL_SECTIONS else None
+        if section in LEVEL_SECTIONS and table is None and level != section:
+            continue
         table = {} if table is None else table
         if isinstance(table, dict):
             resolved[section] = _validate_table(SCHEMA[section], table, section, problems)
@@ -438,6 +459,9 @@ def _fill_in(resolved, name, base_dir):
         modes["sign"] = [1] * len(modes["velocity"])
     if initial["kind"] == "profile" and initial["center"] is None:
         initial["center"] = resolved["box"]["origin"] + resolved["box"]["length"] / 2
+    momentum = resolved.get("momentum")
+    if momentum and momentum["distribution"] == "file":
+        momentum["path"] = str((base_dir / Path(momentum["path"]).expanduser()).resolve())
     if initial["kind"] == "file":
         initial["path"] = str((base_dir / Path(initial["path"]).expanduser()).resolve())
 
@@ -448,6 +472,8 @@ def _cross_check(resolved, problems):
         problems.append(f"name must be a word without '/', not {toml_value(resolved['name'])}.")
     _check_modes(resolved["modes"], problems)
     _check_initial(resolved["initial"], resolved["modes"], resolved["box"], problems)
+    if resolved.get("momentum", {}).get("points", 0) % 2:
+        problems.append(f"momentum.points must be even, not {resolved['momentum']['points']}.")
     time = resolved["time"]
     if time["end"] <= time["start"]:
         problems.append(f"time.end must be later than time.start = {time['start']:g}, not {time['end']:g}.")
@@ -568,6 +594,8 @@ def template(name=DEFAULT_CASE):
     lines = [line for line in text.split("\n\n")[0].splitlines() if line.startswith("#")]
     lines.append("# Units: hbar = c = 1; lengths and times in 1/mu, densities in n.")
     for section, keys in SCHEMA.items():
+        if section and section not in resolved:
+            continue
         given, values = (raw.get(section, {}), resolved[section]) if section else (raw, resolved)
         selected = _selected(keys, values)
         lines += ["", f"[{section}]"] if section else [""]

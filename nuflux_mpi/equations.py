@@ -24,27 +24,33 @@ from .interaction import InteractionPicture
 class Standard:
     """The usual kinetic equation: flavor rotates, refractive energy is not conserved.
 
-    modes: :class:`~nuflux_mpi.modes.Modes`; box: :class:`~nuflux_mpi.box.Box`.
-    `picture` is the right-hand side for the integrator.
+    modes: :class:`~nuflux_mpi.modes.Modes`; box: :class:`~nuflux_mpi.box.Box`; settings: the config section that belongs
+    to the level, if there is one. `picture` is the right-hand side for the integrator. P and the other fields are local.
     """
 
     level = "standard"
-    fields = ("P",)
 
     @staticmethod
-    def lines(modes):
+    def lines(modes, settings=None):
         """Number of lines of the state for so many modes."""
         return 3 * modes
 
-    def __init__(self, box, modes):
-        self.box, self.modes = box, modes
+    @staticmethod
+    def leading(modes):
+        """Fields to store, by name, with their axes in front of space."""
+        return {"P": (modes, 3)}
+
+    @classmethod
+    def state_leading(cls, modes, settings=None):
+        """The same for the fields from which a run can be continued, if those to store are not enough; else {}."""
+        return {}
+
+    def __init__(self, box, modes, settings=None):
+        self.box, self.modes, self.settings = box, modes, settings
         self.v, self.s = np.asarray(modes.v, dtype=float), np.asarray(modes.s, dtype=float)
         segments = self._segments()
         self.transform = box.transform(*segments, back=tuple({1, len(segments)}))
-        count = len(modes)
-        physical = self.transform.physical
-        self.P = physical[: 3 * count].reshape(count, 3, *box.local_shape)
-        self.D = np.zeros((2, 3) + box.local_shape)
+        self._lay_out()
         self.picture = InteractionPicture(self.transform, self._velocity(), self.source, needed=1)
 
     def _segments(self):
@@ -53,10 +59,20 @@ class Standard:
     def _velocity(self):
         return np.repeat(self.v, 3)
 
+    def _lay_out(self):
+        """Name the parts of the transform's lines, allocate the rest."""
+        count = len(self.modes)
+        self.P = self.transform.physical[: 3 * count].reshape(count, 3, *self.box.local_shape)
+        self.D = np.zeros((2, 3) + self.box.local_shape)
+
     def source(self, t):
         """Local terms, in place on the lines of `transform.physical`."""
         kernels.moments(self.P, self.v, self.s, self.D)
         kernels.rotate(self.P, self.v, self.D)
+
+    def start(self, t, u, P, density):
+        """u <- the state at time t of the initial polarization P (modes, 3, *local_shape); nothing gained yet."""
+        self.put(t, u, P=P)
 
     def put(self, t, u, **fields):
         """u <- the state at time t of the local `fields` by name; those not given are zero."""
@@ -66,9 +82,17 @@ class Standard:
         self.picture.store(t, u)
 
     def take(self, t, u):
-        """Fields by name at time t, local views that the next right-hand side overwrites."""
+        """Fields to store, by name, at time t: local views that the next right-hand side overwrites. Collective."""
         self.picture.fields(t, u)
-        return {"P": self.P}
+        return {name: getattr(self, name) for name in self.leading(len(self.modes))}
+
+    def axes(self):
+        """Coordinates along axes that only this level's results have, by name."""
+        return {}
+
+    def measure(self, t, u):
+        """Series that only this level has, by name. Collective."""
+        return {}
 
 
 class Energy(Standard):
@@ -78,16 +102,20 @@ class Energy(Standard):
     """
 
     level = "energy"
-    fields = ("P", "kappa")
 
     @staticmethod
-    def lines(modes):
+    def lines(modes, settings=None):
         return 4 * modes
 
-    def __init__(self, box, modes):
-        super().__init__(box, modes)
-        self.kappa = self.transform.physical[3 * len(modes) :].reshape(len(modes), *box.local_shape)
-        self.gradient = box.gradient(6)
+    @staticmethod
+    def leading(modes):
+        return {"P": (modes, 3), "kappa": (modes,)}
+
+    def _lay_out(self):
+        super()._lay_out()
+        count = len(self.modes)
+        self.kappa = self.transform.physical[3 * count :].reshape(count, *self.box.local_shape)
+        self.gradient = self.box.gradient(6)
 
     def _segments(self):
         return (3 * len(self.modes), len(self.modes))
@@ -99,10 +127,3 @@ class Energy(Standard):
         kernels.moments(self.P, self.v, self.s, self.D)
         dD = self.gradient(self.D.reshape(6, -1)).reshape(self.D.shape)
         kernels.rotate_and_drive(self.P, self.kappa, self.v, self.s, self.D, dD)
-
-    def take(self, t, u):
-        self.picture.fields(t, u)
-        return {"P": self.P, "kappa": self.kappa}
-
-
-LEVELS = {level.level: level for level in (Standard, Energy)}

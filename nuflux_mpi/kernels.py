@@ -70,6 +70,34 @@ def rotate_and_drive(P, kappa, v, s, D, dD):
     rotate(P, v, D)
 
 
+def push(f, v, s, y, M, dM):
+    """Local terms of level "momentum", in place on f (modes, 4, Q, n): the rotation and the matrix-valued force.
+
+    f holds, along Q, the Fourier amplitudes in q: the real one of y = 0, real and imaginary parts in turn for
+    y[1], y[2], ..., and for even Q the real one of the highest y, whose derivative is zero. M, dM: (2, 4, n), the moments
+    (n_m, D_m) for m = 0, 1 and their derivatives d_z. With W = D_0 - v_a D_1 and a = s_a v_a d_z Omega_a,
+    (a0, A) = s_a v_a/2 (3 (n_0' - v_a n_1'), D_0' - v_a D_1'):
+
+        n <- i y (a0 n + A.P),    P <- W x P + i y (a0 P + n A)
+    """
+    Q = f.shape[2]
+    pairs = (Q - 1) // 2
+    for a in range(len(f)):
+        W = M[0, 1:] - v[a] * M[1, 1:]
+        A = 0.5 * s[a] * v[a] * (dM[0] - v[a] * dM[1])
+        A[0] *= 3.0
+        real, imaginary = f[a, :, 1 : 2 * pairs : 2], f[a, :, 2 : 2 * pairs + 1 : 2]
+        wave = real + 1j * imaginary
+        n, P, iy = wave[0], wave[1:], 1j * y[1 : pairs + 1, None]
+        change = np.empty_like(wave)
+        change[0] = iy * (A[0] * n + np.einsum("cz,cjz->jz", A[1:], P))
+        change[1:] = np.cross(W[:, None], P, axis=0) + iy * (A[0] * P + n * A[1:, None])
+        for j in {0, Q - 1} if Q % 2 == 0 else {0}:
+            f[a, 1:, j] = np.cross(W, f[a, 1:, j], axis=0)
+            f[a, 0, j] = 0.0
+        real[...], imaginary[...] = change.real, change.imag
+
+
 if COMPILED:
     _jit = numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"}, boundscheck=False)
 
@@ -147,6 +175,54 @@ if COMPILED:
                     )
                     X[z], Y[z], Z[z] = wy * u - wz * y, wz * x - wx * u, wx * y - wy * x
 
+    @_jit
+    def push(f, v, s, y, M, dM):  # noqa: F811
+        Q, n = f.shape[2], f.shape[3]
+        pairs = (Q - 1) // 2
+        W, A = np.empty((3, _BLOCK)), np.empty((4, _BLOCK))
+        for start in range(0, n, _BLOCK):
+            width = min(start + _BLOCK, n) - start
+            for a in range(f.shape[0]):
+                va, half = v[a], 0.5 * s[a] * v[a]
+                for z in range(width):
+                    A[0, z] = 3.0 * half * (dM[0, 0, start + z] - va * dM[1, 0, start + z])
+                    for c in range(3):
+                        W[c, z] = M[0, c + 1, start + z] - va * M[1, c + 1, start + z]
+                        A[c + 1, z] = half * (dM[0, c + 1, start + z] - va * dM[1, c + 1, start + z])
+                _turn(f, a, 0, start, width, W)
+                if Q % 2 == 0:
+                    _turn(f, a, Q - 1, start, width, W)
+                for j in range(1, pairs + 1):
+                    N, I = f[a, 0, 2 * j - 1], f[a, 0, 2 * j]
+                    X, K = f[a, 1, 2 * j - 1], f[a, 1, 2 * j]
+                    Y, L = f[a, 2, 2 * j - 1], f[a, 2, 2 * j]
+                    Z, H = f[a, 3, 2 * j - 1], f[a, 3, 2 * j]
+                    yj = y[j]
+                    for z in range(width):
+                        i = start + z
+                        a0, ax, ay, az = yj * A[0, z], yj * A[1, z], yj * A[2, z], yj * A[3, z]
+                        wx, wy, wz = W[0, z], W[1, z], W[2, z]
+                        n0, x0, y0, z0 = N[i], X[i], Y[i], Z[i]
+                        n1, x1, y1, z1 = I[i], K[i], L[i], H[i]
+                        N[i] = -(a0 * n1 + ax * x1 + ay * y1 + az * z1)
+                        I[i] = a0 * n0 + ax * x0 + ay * y0 + az * z0
+                        X[i] = wy * z0 - wz * y0 - a0 * x1 - ax * n1
+                        K[i] = wy * z1 - wz * y1 + a0 * x0 + ax * n0
+                        Y[i] = wz * x0 - wx * z0 - a0 * y1 - ay * n1
+                        L[i] = wz * x1 - wx * z1 + a0 * y0 + ay * n0
+                        Z[i] = wx * y0 - wy * x0 - a0 * z1 - az * n1
+                        H[i] = wx * y1 - wy * x1 + a0 * z0 + az * n0
+
+    @_jit
+    def _turn(f, a, j, start, width, W):
+        """n <- 0, P <- W x P for one amplitude that feels no force."""
+        N, X, Y, Z = f[a, 0, j], f[a, 1, j], f[a, 2, j], f[a, 3, j]
+        for z in range(width):
+            i = start + z
+            x, y, u = X[i], Y[i], Z[i]
+            N[i] = 0.0
+            X[i], Y[i], Z[i] = W[1, z] * u - W[2, z] * y, W[2, z] * x - W[0, z] * u, W[0, z] * y - W[1, z] * x
+
 
 def warm_up(comm):
     """Compile (or load from numba's cache) every kernel, rank 0 first, so that the others find a filled cache.
@@ -166,6 +242,7 @@ def _touch():
     moments(P, one, one, D)
     rotate(P, one, D)
     rotate_and_drive(P, np.zeros((1, 1)), one, one, D, D)
+    push(np.zeros((1, 4, 4, 1)), one, one, np.zeros(3), np.zeros((2, 4, 1)), np.zeros((2, 4, 1)))
     table, group = np.ones((1, 64), dtype=complex), np.zeros(1, dtype=np.int64)
     u = np.zeros((1, 1), dtype=complex)
     phase_table(table, table, np.zeros((1, 1), dtype=np.int64), np.ones((1, 1), dtype=complex))

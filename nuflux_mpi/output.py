@@ -3,6 +3,7 @@
     <run>/run.toml     resolved config: `run <run>/run.toml` repeats the run
           series.h5    numbers over time, written by rank 0, flushed row by row
           fields.h5    snapshots of the fields, written by all ranks together
+          phase_space.h5   the same of f, level "momentum" only, seldom
           run.log      what the run said
 
 docs/output.md describes the files. Rows are appended with `time` resized last: its length is the commit mark.
@@ -20,7 +21,7 @@ from .errors import InputError
 from .layout import LAYOUT, RECORD_AXES, SPACE, dimensions
 from .results import MemoryRun, Run
 
-RUN_FILES = ("run.toml", "series.h5", "fields.h5", "run.log")
+RUN_FILES = ("run.toml", "series.h5", "fields.h5", "phase_space.h5", "run.log")
 FIGURES = ("energy.png", "spectrum.png")
 COORDINATES = {"coordinates": "v sign density"}  # by which xarray knows that they label the modes
 
@@ -39,10 +40,10 @@ def free_directory(parent, name):
     return candidate
 
 
-def coordinates(box, modes, density):
-    """Arrays along the axes that are not time, by name."""
+def coordinates(box, modes, density, more):
+    """Arrays along the axes that are not time, by name; `more` are those of the level."""
     axes = {"mode": np.arange(len(modes)), "v": np.asarray(modes.v), "sign": np.asarray(modes.s, dtype=int),
-            "density": np.asarray(density), "component": np.arange(3)}
+            "density": np.asarray(density), "component": np.arange(3), **more}
     axes.update(zip(SPACE, box.axes()))
     return axes
 
@@ -85,8 +86,9 @@ class SeriesFile:
 
         self._file = h5py.File(path, "w")
         self._file.attrs.update(attrs | COORDINATES)
-        for name in ("mode", "v", "sign", "density", "component"):
-            _create(self._file, name, axes[name].shape, axes[name].dtype)[...] = axes[name]
+        for name, values in axes.items():
+            if name not in SPACE:
+                _create(self._file, name, values.shape, values.dtype)[...] = values
         self._file["component"].attrs["labels"] = "x y z"
         if k is not None:
             _create(self._file, "k", k.shape)[...] = k
@@ -155,10 +157,10 @@ class FieldsFile:
         self._file = file = hdf5.open_parallel(path, "w", box.comm)
         file.attrs.update(attrs | COORDINATES)
         _create(file, "time", ())
-        for name in ("mode", "v", "sign", "density", "component", *SPACE):
-            dataset = _create(file, name, axes[name].shape, axes[name].dtype)
+        for name, values in axes.items():
+            dataset = _create(file, name, values.shape, values.dtype)
             if box.rank == 0:
-                dataset[...] = axes[name]
+                dataset[...] = values
         file["component"].attrs["labels"] = "x y z"
         for axis, length in zip(SPACE, box.length):
             file[axis].attrs["axis"], file[axis].attrs["period"] = axis.upper(), length
@@ -168,12 +170,15 @@ class FieldsFile:
         file.flush()
 
     @classmethod
-    def continued(cls, path, attrs, box, names):
-        """The file of an earlier run, to go on after its last snapshot."""
+    def continued(cls, path, attrs, box, names, t=np.inf):
+        """The file of an earlier run, to go on after its last snapshot, or the last one up to time t."""
         self = cls.__new__(cls)
         self._file = hdf5.open_parallel(path, "r+", box.comm)
         _mark_continued(self._file, attrs)
-        self._box, self._rows, self._names = box, self._file["time"].shape[0], list(names)
+        self._box, self._names = box, list(names)
+        self._rows = int(np.count_nonzero(self._file["time"][:] <= t))
+        for name in ("time", *names):
+            self._file[name].resize(self._rows, axis=0)
         return self
 
     def last(self):
@@ -201,29 +206,35 @@ class FieldsFile:
 class RunDirectory:
     """Results as files in a directory. All methods are collective, rows and times the same on all ranks.
 
-    With `resume` the files that are there are continued after their last snapshot of the fields, which :attr:`start`
-    holds: (t, fields by name, [first row, ..., last row of the series]).
+    With `resume` the files that are there are continued after the last snapshot that holds the whole state, which
+    :attr:`start` gives: (t, fields by name, [first row, ..., last row of the series]).
     """
 
     start = None
 
-    def __init__(self, directory, resume, config, attrs, box, modes, density, leading, k):
-        self.directory, self._series = Path(directory), None
+    def __init__(self, directory, resume, config, attrs, box, axes, leading, state_leading, k):
+        self.directory, self._series, self._state = Path(directory), None, None
         root, path = box.rank == 0, self.directory
         if resume:
-            self._fields = FieldsFile.continued(path / "fields.h5", attrs, box, leading)
-            t, fields = self._fields.last()
+            if state_leading:
+                self._state = FieldsFile.continued(path / "phase_space.h5", attrs, box, state_leading)
+                t, fields = self._state.last()
+                self._fields = FieldsFile.continued(path / "fields.h5", attrs, box, leading, t)
+            else:
+                self._fields = FieldsFile.continued(path / "fields.h5", attrs, box, leading)
+                t, fields = self._fields.last()
             if root:
                 self._series = SeriesFile.continued(path / "series.h5", attrs, t)
             self.start = (t, fields, box.comm.bcast(self._series.rows(2) if root else None))
         else:
-            axes = coordinates(box, modes, density)
             if root:
                 for name in RUN_FILES + FIGURES:
                     (path / name).unlink(missing_ok=True)
                 self._series = SeriesFile(path / "series.h5", attrs, axes, k)
             box.comm.Barrier()  # the old fields.h5 is gone before the ranks make the new one
             self._fields = FieldsFile(path / "fields.h5", attrs, axes, box, leading)
+            if state_leading:
+                self._state = FieldsFile(path / "phase_space.h5", attrs, axes, box, state_leading)
         if root:
             (path / "run.toml").write_text(to_toml(config), encoding="utf-8")
 
@@ -242,10 +253,13 @@ class RunDirectory:
     def append_fields(self, t, fields):
         self._fields.append(t, fields)
 
+    def append_state(self, t, fields):
+        self._state.append(t, fields)
+
     def close(self):
-        if self._series:
-            self._series.close()
-        self._fields.close()
+        for file in (self._series, self._fields, self._state):
+            if file:
+                file.close()
 
     def result(self):
         return Run(self.directory)
@@ -256,11 +270,11 @@ class Memory:
 
     directory = start = None
 
-    def __init__(self, config, attrs, box, modes, density, leading, k):
-        self._config, self._attrs, self._box = config, attrs, box
-        self._axes = coordinates(box, modes, density)
+    def __init__(self, config, attrs, box, axes, leading, state_leading, k):
+        self._config, self._attrs, self._box, self._axes = config, attrs, box, axes
         self._k, self._rows, self._spectra = k, [], []
         self._snapshots = {name: [] for name in ("time", *leading)}
+        self._states = {name: [] for name in ("time", *state_leading)}
 
     def append(self, row):
         self._rows.append({name: np.array(value) for name, value in row.items()})
@@ -272,8 +286,14 @@ class Memory:
         self._spectra.append((t, psi2))
 
     def append_fields(self, t, fields):
+        self._gather(self._snapshots, t, fields)
+
+    def append_state(self, t, fields):
+        self._gather(self._states, t, fields)
+
+    def _gather(self, rows, t, fields):
         box = self._box
-        self._snapshots["time"].append(t)
+        rows["time"].append(t)
         indices = box.comm.gather(box.indices())
         for name, field in fields.items():
             parts = box.comm.gather(field)
@@ -282,24 +302,23 @@ class Memory:
                 whole = np.empty((*leading, *box.points))
                 for index, part in zip(indices, parts):
                     whole[(..., *index)] = part
-                self._snapshots[name].append(whole)
+                rows[name].append(whole)
 
     def close(self):
         pass
 
     def result(self):
-        axes = {name: self._axes[name] for name in ("mode", "v", "sign", "density", "component")}
-        series = dict(axes)
+        series = {name: values for name, values in self._axes.items() if name not in SPACE}
         series.update({name: np.array([row[name] for row in self._rows]) for name in self._rows[0]})
         if self._k is not None:
             series["k"] = self._k
             series["spectrum_time"] = np.array([t for t, _ in self._spectra])
             series["psi2"] = np.array([power for _, power in self._spectra])
-        fields = {}
-        if self._box.rank == 0:
-            fields = dict(self._axes)
-            fields.update({name: np.array(rows) for name, rows in self._snapshots.items()})
-        return MemoryRun(self._config, series, fields, self._attrs)
+        fields, states = ({}, {}) if self._box.rank else (
+            self._axes | {name: np.array(values) for name, values in rows.items()}
+            for rows in (self._snapshots, self._states)
+        )
+        return MemoryRun(self._config, series, fields, self._attrs, states)
 
 
 def choose_directory(config, out, overwrite, resume):

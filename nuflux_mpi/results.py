@@ -162,10 +162,11 @@ class MemoryRun(BaseRun):
     config: resolved dict. series, fields: dicts of arrays, with names and shapes of the files. attrs: provenance.
     """
 
-    def __init__(self, config, series, fields, attrs=None):
+    def __init__(self, config, series, fields, attrs=None, phase_space=None):
         self.config = config
         self.series = dict(series)
         self.fields = Fields(dict(fields))
+        self.phase_space = Fields(dict(phase_space or {}))
         self.attrs = dict(attrs or {})
 
 
@@ -185,6 +186,11 @@ class Run(BaseRun):
     @cached_property
     def fields(self):
         return Fields(_Stored(self.directory / "fields.h5", at_once=False))
+
+    @cached_property
+    def phase_space(self):
+        """Snapshots of f, like `fields`; only level "momentum" writes them."""
+        return Fields(_Stored(self.directory / "phase_space.h5", at_once=False))
 
     @cached_property
     def config(self):

@@ -42,8 +42,8 @@ class Simulation:
         from .box import Box
         from .diagnostics import Diagnostics
         from .environment import check_index_size, check_parallel
-        from .equations import LEVELS
         from .integrate import Integrator, initialize
+        from .levels import LEVELS, settings
         from .modes import build
 
         comm = self.comm = MPI.COMM_WORLD if comm is None else comm
@@ -55,21 +55,21 @@ class Simulation:
             config["box"]["fftw"] = "estimate"
 
         place, times = config["box"], config["time"]
-        level = LEVELS[config["equations"]["level"]]
+        level, special = LEVELS[config["equations"]["level"]], settings(config)
         self.modes = modes = build(config["modes"])
-        lines = level.lines(len(modes))
+        lines = level.lines(len(modes), special)
         check_index_size(2 * lines * (np.prod(place["points"], dtype=int) // 2 + 1), 8 * petsc.IntType().itemsize)
         self.box = box = Box(place["length"], place["points"], lines, comm, origin=place["origin"], fftw=place["fftw"])
         P = initial.polarization(config, modes, box)
         self.density = initial.density(P, modes, box)
-        self.equations = level(box, modes)
+        self.equations = level(box, modes, special)
         self.integrator = Integrator(
             self.equations.picture.rhs, self.equations.picture.size, comm, method=times["method"], rtol=times["rtol"],
             atol=times["atol"], start=times["start"], dt_initial=times["dt_initial"], dt_min=times["dt_min"],
             dt_max=times["dt_max"],
         )
         self.diagnostics = Diagnostics(box, modes, P, self.density, times["start"])
-        self.equations.put(times["start"], self.integrator.u, P=P)
+        self.equations.start(times["start"], self.integrator.u, P, self.density)
         self.output = self._open_output(out, overwrite, resume)
         self.stopped = False
         self._rows, self._count = [], 0  # the last rows of the series, and how many there are
@@ -78,18 +78,19 @@ class Simulation:
             self._continue(*self.output.start)
 
     def _open_output(self, out, overwrite, resume):
-        from .output import Memory, RunDirectory, check_same_physics, choose_directory
+        from .output import Memory, RunDirectory, check_same_physics, choose_directory, coordinates
 
         config, box = self.config, self.box
-        spaces = {"P": (len(self.modes), 3), "kappa": (len(self.modes),)}
-        leading = {name: spaces[name] for name in self.equations.fields}
+        count, level = len(self.modes), self.equations
+        leading, state_leading = level.leading(count), level.state_leading(count, level.settings)
+        axes = coordinates(box, self.modes, self.density, level.axes())
         k = self.diagnostics.spectrum.k if config["output"]["spectrum_every"] else None
         directory = None if out is None else on_root(self.comm, choose_directory, config, out, overwrite, resume)
         if resume:
             on_root(self.comm, check_same_physics, directory, config)
         text = on_root(self.comm, configuration.to_toml, config)
         attrs = provenance.attributes(config, text, box, self._checkout)
-        parts = (config, attrs, box, self.modes, self.density, leading, k)
+        parts = (config, attrs, box, axes, leading, state_leading, k)
         return Memory(*parts) if directory is None else RunDirectory(directory, resume, *parts)
 
     def _continue(self, t, fields, rows):
@@ -131,7 +132,7 @@ class Simulation:
         """
         config, integrator = self.config, self.integrator
         start, end = config["time"]["start"], config["time"]["end"]
-        cadences = {name: config["output"][f"{name}_every"] for name in ("series", "fields", "spectrum")}
+        cadences = {name: config["output"][f"{name}_every"] for name in ("series", "fields", "spectrum", "phase_space")}
         self._begun = clock.monotonic()
         done = integrator.t if self._count else -np.inf
         integrator.begin(norm=np.sqrt(self.diagnostics.norm2))  # also when resumed: P alone, since K starts at 0
@@ -147,7 +148,7 @@ class Simulation:
                 continue
             try:
                 if not integrator.advance(t, after_step):
-                    self._record(integrator.t, {"series", "fields", "spectrum"})
+                    self._record(integrator.t, set(cadences))
                     break
             except NumericalFailure as failure:
                 raise NumericalFailure(f"{failure}{self._place_of_damage()}") from None
@@ -166,9 +167,11 @@ class Simulation:
             measured = self.diagnostics.measure(t, fields)
             power = measured.pop("psi2")
             if "series" in due:
-                self._append(t, measured)
+                self._append(t, measured | self.equations.measure(t, self.integrator.u))
             if "spectrum" in due:
                 self.output.append_spectrum(t, power)
+        if "phase_space" in due and self.equations.state_leading(len(self.modes), self.equations.settings):
+            self.output.append_state(t, self.equations.take_state(t, self.integrator.u))
 
     def _append(self, t, measured):
         counts, before, rows = self.integrator.statistics, self._before, self._rows
@@ -221,7 +224,7 @@ def _slope(rows, t):
 def schedule(start, end, cadences):
     """Output times in order with what is due: (t, {names}). Multiples of each cadence from `start`, and both ends.
 
-    cadences: name -> interval; an interval of 0 asks for nothing but, for "fields", the two ends. Times of different
+    cadences: name -> interval; an interval of 0 asks for nothing, but for snapshots (not "spectrum") it means the two ends. Times of different
     cadences that agree to rounding are one time.
     """
     due = {}
@@ -229,7 +232,7 @@ def schedule(start, end, cadences):
         if every:
             count = int(np.floor((end - start) / every * (1 + 1e-12)))
             steps = [start + i * every for i in range(count + 1)]
-        elif name == "fields":
+        elif name != "spectrum":
             steps = [start]
         else:
             continue

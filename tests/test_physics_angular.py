@@ -41,26 +41,28 @@ def one_wave(section, modes, k, duration, snapshots):
 def test_64_directions_with_a_crossing_grow_at_the_eigenvalue_of_their_bins(alpha, rule):
     section, modes = gaussian(64, alpha, rule)
     k, omega = linear.fastest(np.linspace(0.1, 0.15, 11), modes.v, modes.s, modes.n)
-    psi = one_wave(section, modes, k, 12 / omega.imag, 12)
-    # Between 9 and 12 e-foldings every direction takes part in the growing wave alone: the others are below 1e-4 of it,
-    # and change the slope by a third of that.
-    ratio = psi[12] / psi[9]
+    psi = one_wave(section, modes, k, 13 / omega.imag, 13)
+    # Between 10 and 13 e-foldings the waves that do not grow, up to ten times the seed, are below 2e-4 of the growing
+    # one; they change the slope by a third of that at most, measured 4e-5.
+    ratio = psi[13] / psi[10]
     np.testing.assert_allclose(np.log(np.abs(ratio)) / 3, 1, rtol=1e-4)
     expected = np.exp(-1j * omega.real * 3 / omega.imag)  # exp(i k z - i omega t): the wave turns as it should
     np.testing.assert_allclose(ratio / np.abs(ratio), expected, rtol=0, atol=1e-3)
     # The directions keep the proportions of the eigenvector.
     wave = linear.eigenvector(k, modes.v, modes.s, modes.n)[1] / modes.n
-    np.testing.assert_allclose(psi[12] / psi[12, 0], wave / wave[0], rtol=1e-3)
-    assert np.abs(psi[12]).max() > 1e-5
+    np.testing.assert_allclose(psi[13] / psi[13, 0], wave / wave[0], rtol=1e-3)
+    assert np.abs(psi[13]).max() > 1e-5
 
 
 @pytest.mark.parametrize("alpha, k", [(0.88, 0.13), (0.97, -0.1076), (0.97, 0.4)])
 def test_no_growth_without_a_crossing_or_outside_the_band(alpha, k):
     section, modes = gaussian(64, alpha)
     assert linear.growth_rate(k, modes.v, modes.s, modes.n) < 1e-7
-    psi = np.abs(one_wave(section, modes, k, 250.0, 50))  # 12 e-foldings of the fastest wave of alpha = 0.97
-    assert psi.max() < 10 * psi[0].max()
-    assert psi[25:].max() < 1.1 * psi[:25].max()
+    psi = one_wave(section, modes, k, 250.0, 50)  # 12 e-foldings of the fastest wave of alpha = 0.97
+    # Each direction by its lepton number; they beat by up to 1.4 and then run out of phase.
+    size = np.abs(psi) @ modes.n
+    assert size.max() < 2 * size[0]
+    assert size[25:].max() <= size[:25].max()
 
 
 # ---- another group's numbers

@@ -236,7 +236,7 @@ def test_xarray_gets_names_and_coordinates(written):
         assert series["K"].dims == ("time", "mode") and series["psi2"].dims == ("spectrum_time", "k")
         assert series["U_osc"].sel(time=10.0) == 5.0
         assert series["K"].coords["v"].values.tolist() == [1.0, -1.0]
-        assert series.attrs["n_ranks"] == 3 and series["U_osc"].attrs["units"] == "mu n L"
+        assert series.attrs["n_ranks"] == 3 and series["U_osc"].attrs["units"] == "mu n (1/mu)"
         fields = each.to_xarray("fields")
         assert fields["P"].dims == ("time", "mode", "component", "z")
         np.testing.assert_array_equal(fields["P"].sel(time=4.0, mode=1), memory.fields["P"][2, 1])

@@ -61,7 +61,7 @@ def measure(comm, modes, points, level, method, repeat):
     import numpy as np
 
     from nuflux_mpi.box import Box
-    from nuflux_mpi.equations import LEVELS
+    from nuflux_mpi.levels import LEVELS
     from nuflux_mpi.integrate import Integrator
     from nuflux_mpi.modes import build
 
