@@ -67,8 +67,7 @@ class Standard:
 
     def source(self, t):
         """Local terms, in place on the lines of `transform.physical`."""
-        kernels.moments(self.P, self.v, self.s, self.D)
-        kernels.rotate(self.P, self.v, self.D)
+        kernels.precess(self.P, self.v, self.s, self.D)
 
     def start(self, t, u, P, density):
         """u <- the state at time t of the initial polarization P (modes, 3, *local_shape); nothing gained yet."""

@@ -41,8 +41,6 @@ class InteractionPicture:
         harmonic = np.where(transform.k == 0.0, 0, transform.harmonic)
         self._harmonic = np.ascontiguousarray(harmonic if len(harmonic) == 1 else harmonic[first], dtype=np.int64)
         self._rate = 2 * np.pi / transform.box.length[0] * groups[:, 0]
-        top = int(np.abs(self._harmonic).max(initial=0))
-        self._coarse_steps, self._fine_steps = 64.0 * np.arange((top >> 6) + 1), np.arange(64.0)
         self._phase = np.ones((len(groups), waves), dtype=complex)
         self._phase_time = None
         root = np.sqrt(np.broadcast_to(transform.weight, (rows, waves)))
@@ -56,9 +54,7 @@ class InteractionPicture:
 
     def _phases(self, t):
         if t != self._phase_time:
-            angle = self._rate[:, None] * t
-            coarse, fine = np.exp(1j * angle * self._coarse_steps), np.exp(1j * angle * self._fine_steps)
-            kernels.phase_table(coarse, fine, self._harmonic, self._phase)
+            kernels.phase_table(self._rate * t, self._harmonic, self._phase)
             self._phase_time = t
         return self._phase
 

@@ -7,6 +7,7 @@ Shapes: P (modes, 3, n), kappa (modes, n), D (2, 3, n) with D[0] = D_0 and D[1] 
 number of this rank's points. Spectral arrays are (rows, K) complex; `phase` is (groups, K) complex with ``group[row]``.
 """
 
+import math
 import os
 
 import numpy as np
@@ -24,12 +25,14 @@ COMPILED = numba is not None
 _BLOCK = 256
 
 
-def phase_table(coarse, fine, harmonic, phase):
-    """phase[g, d] = exp(i h w_g) for integers h = harmonic[g or 0, d], from exp(64 i j w_g) and exp(i j w_g), j < 64.
+def phase_table(angle, harmonic, phase):
+    """phase[g, d] = exp(i h angle_g) for the integers h = harmonic[g or 0, d], by products of two short tables of powers.
 
-    coarse: (groups, ...), fine: (groups, 64), harmonic: (1 or groups, K) integers, phase: (groups, K), overwritten.
+    angle: (groups,), harmonic: (1 or groups, K) integers, phase: (groups, K), overwritten.
     """
     size = np.abs(harmonic)
+    coarse = np.exp(1j * angle[:, None] * (64.0 * np.arange((size.max(initial=0) >> 6) + 1)))
+    fine = np.exp(1j * angle[:, None] * np.arange(64.0))
     if harmonic.shape[0] == 1:
         np.multiply(coarse[:, size[0] >> 6], fine[:, size[0] & 63], out=phase)
     else:
@@ -61,6 +64,12 @@ def rotate(P, v, D):
     for a in range(len(P)):
         W = D[0] - v[a] * D[1]
         P[a] = np.cross(W, P[a], axis=0)
+
+
+def precess(P, v, s, D):
+    """P_a <- (D_0 - v_a D_1) x P_a, in place, with D <- the moments of P: `moments` and `rotate` in one pass."""
+    moments(P, v, s, D)
+    rotate(P, v, D)
 
 
 def rotate_and_drive(P, kappa, v, s, D, dD):
@@ -102,17 +111,46 @@ if COMPILED:
     _jit = numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"}, boundscheck=False)
 
     @_jit
-    def phase_table(coarse, fine, harmonic, phase):  # noqa: F811
+    def _powers(angle, table):
+        """table[j] = exp(i j angle), by doubling: each entry is a product of few exact ones."""
+        table[0] = 1.0
+        m = 1
+        while m < len(table):
+            c, s = math.cos(m * angle), math.sin(m * angle)
+            for j in range(min(m, len(table) - m)):
+                p = table[j]
+                table[m + j] = complex(c * p.real - s * p.imag, c * p.imag + s * p.real)
+            m *= 2
+
+    @_jit
+    def phase_table(angle, harmonic, phase):  # noqa: F811
+        groups, K = phase.shape
         shared = harmonic.shape[0] == 1
-        for g in range(phase.shape[0]):
-            row = harmonic[0] if shared else harmonic[g]
-            for d in range(phase.shape[1]):
+        top = 0
+        for g in range(harmonic.shape[0]):
+            for d in range(K):
+                top = max(top, abs(harmonic[g, d]))
+        coarse, fine = np.empty((top >> 6) + 1, dtype=np.complex128), np.empty(64, dtype=np.complex128)
+        for g in range(groups):
+            _powers(64.0 * angle[g], coarse)
+            _powers(angle[g], fine)
+            row, out = harmonic[0] if shared else harmonic[g], phase[g]
+            d = 0
+            while d < K:
                 h = row[d]
+                if (h & 63) == 0 and h >= 0 and d + 64 <= K and row[d + 63] == h + 63:
+                    # 64 waves in order, the usual case: one factor times the short table
+                    c = coarse[h >> 6]
+                    for j in range(64):
+                        f = fine[j]
+                        out[d + j] = complex(c.real * f.real - c.imag * f.imag, c.real * f.imag + c.imag * f.real)
+                    d += 64
+                    continue
                 j = abs(h)
-                c, f = coarse[g, j >> 6], fine[g, j & 63]
-                re = c.real * f.real - c.imag * f.imag
+                c, f = coarse[j >> 6], fine[j & 63]
                 im = c.real * f.imag + c.imag * f.real
-                phase[g, d] = complex(re, im if h >= 0 else -im)
+                out[d] = complex(c.real * f.real - c.imag * f.imag, im if h >= 0 else -im)
+                d += 1
 
     @_jit
     def unwind(u, phase, group, row_scale, column_scale, out):  # noqa: F811
@@ -131,31 +169,52 @@ if COMPILED:
                 out[r, d] = complex(c * (a.real * b.real - a.imag * b.imag), c * (a.imag * b.real + a.real * b.imag))
 
     @_jit
+    def _add_moments(P, v, s, D, start, stop):
+        """The moments of the points start..stop; two modes at a time, so that D is read half as often."""
+        D[:, :, start:stop] = 0.0
+        modes = P.shape[0]
+        for a in range(0, modes - 1, 2):
+            s0, s1, t0, t1 = s[a], s[a] * v[a], s[a + 1], s[a + 1] * v[a + 1]
+            for c in range(3):
+                p, q, D0, D1 = P[a, c], P[a + 1, c], D[0, c], D[1, c]
+                for z in range(start, stop):
+                    D0[z] += s0 * p[z] + t0 * q[z]
+                    D1[z] += s1 * p[z] + t1 * q[z]
+        if modes % 2:
+            a = modes - 1
+            s0, s1 = s[a], s[a] * v[a]
+            for c in range(3):
+                p, D0, D1 = P[a, c], D[0, c], D[1, c]
+                for z in range(start, stop):
+                    D0[z] += s0 * p[z]
+                    D1[z] += s1 * p[z]
+
+    @_jit
+    def _rotate_block(P, v, D, start, stop):
+        for a in range(P.shape[0]):
+            va = v[a]
+            X, Y, Z = P[a, 0], P[a, 1], P[a, 2]
+            for z in range(start, stop):
+                wx, wy, wz = D[0, 0, z] - va * D[1, 0, z], D[0, 1, z] - va * D[1, 1, z], D[0, 2, z] - va * D[1, 2, z]
+                x, y, u = X[z], Y[z], Z[z]
+                X[z], Y[z], Z[z] = wy * u - wz * y, wz * x - wx * u, wx * y - wy * x
+
+    @_jit
     def moments(P, v, s, D):  # noqa: F811
-        n = P.shape[2]
-        for start in range(0, n, _BLOCK):
-            stop = min(start + _BLOCK, n)
-            D[:, :, start:stop] = 0.0
-            for a in range(P.shape[0]):
-                s0, s1 = s[a], s[a] * v[a]
-                for c in range(3):
-                    line, D0, D1 = P[a, c], D[0, c], D[1, c]
-                    for z in range(start, stop):
-                        D0[z] += s0 * line[z]
-                        D1[z] += s1 * line[z]
+        for start in range(0, P.shape[2], _BLOCK):
+            _add_moments(P, v, s, D, start, min(start + _BLOCK, P.shape[2]))
 
     @_jit
     def rotate(P, v, D):  # noqa: F811
-        n = P.shape[2]
-        for start in range(0, n, _BLOCK):
-            stop = min(start + _BLOCK, n)
-            for a in range(P.shape[0]):
-                va = v[a]
-                X, Y, Z = P[a, 0], P[a, 1], P[a, 2]
-                for z in range(start, stop):
-                    wx, wy, wz = D[0, 0, z] - va * D[1, 0, z], D[0, 1, z] - va * D[1, 1, z], D[0, 2, z] - va * D[1, 2, z]
-                    x, y, u = X[z], Y[z], Z[z]
-                    X[z], Y[z], Z[z] = wy * u - wz * y, wz * x - wx * u, wx * y - wy * x
+        for start in range(0, P.shape[2], _BLOCK):
+            _rotate_block(P, v, D, start, min(start + _BLOCK, P.shape[2]))
+
+    @_jit
+    def precess(P, v, s, D):  # noqa: F811
+        for start in range(0, P.shape[2], _BLOCK):
+            stop = min(start + _BLOCK, P.shape[2])
+            _add_moments(P, v, s, D, start, stop)
+            _rotate_block(P, v, D, start, stop)
 
     @_jit
     def rotate_and_drive(P, kappa, v, s, D, dD):  # noqa: F811
@@ -241,11 +300,12 @@ def _touch():
     P, D, one = np.zeros((1, 3, 1)), np.zeros((2, 3, 1)), np.ones(1)
     moments(P, one, one, D)
     rotate(P, one, D)
+    precess(P, one, one, D)
     rotate_and_drive(P, np.zeros((1, 1)), one, one, D, D)
     push(np.zeros((1, 4, 4, 1)), one, one, np.zeros(3), np.zeros((2, 4, 1)), np.zeros((2, 4, 1)))
     table, group = np.ones((1, 64), dtype=complex), np.zeros(1, dtype=np.int64)
     u = np.zeros((1, 1), dtype=complex)
-    phase_table(table, table, np.zeros((1, 1), dtype=np.int64), np.ones((1, 1), dtype=complex))
+    phase_table(one, np.zeros((1, 1), dtype=np.int64), np.ones((1, 1), dtype=complex))
     unwind(u, u, group, one, one, u.copy())
     frozen = u.copy()
     frozen.flags.writeable = False  # as PETSc hands out the state inside a step

@@ -161,6 +161,15 @@ def test_targets_are_met_exactly_and_steps_survive_them(integrator):
     assert one.statistics.smallest_dt > 1e-3
 
 
+def test_a_short_step_to_a_target_does_not_shorten_the_next(integrator):
+    one, sizes = integrator(logistic, START, rtol=1e-8), []
+    for target in (1.5, 1.500001, 3.0):
+        one.advance(target, lambda: sizes.append(one.statistics.dt))
+    cut = sizes.index(pytest.approx(1e-6))
+    # The controller alone would grow from 1e-6 by a factor 10 at most.
+    assert sizes[cut + 1] > 0.5 * sizes[cut - 1]
+
+
 def test_asked_steps_are_taken(integrator):
     one = integrator(logistic, START, rtol=1e-3, dt_initial=0.01, dt_max=0.07)
     sizes = []

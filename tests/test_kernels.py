@@ -68,6 +68,41 @@ def test_rotation(form, modes, points):
 
 
 @sizes
+def test_moments_and_rotation_in_one_pass(form, modes, points):
+    P, _, v, s, D, _ = fields(modes, points)
+    dP, found = P.copy(), np.empty_like(D)
+    form.precess(dP, v, s, found)
+    form.moments(P, v, s, D)
+    np.testing.assert_array_equal(found, D)
+    np.testing.assert_allclose(dP, rotation(P, v, D), rtol=0, atol=5e-14)  # sums of products of numbers up to 10
+
+
+@pytest.mark.parametrize("Q", [1, 2, 7, 8])
+@sizes
+def test_push_is_rotation_and_matrix_valued_force(form, modes, points, Q):
+    generator = np.random.default_rng(2)
+    f = generator.standard_normal((modes, 4, Q, points))
+    M, dM = generator.standard_normal((2, 2, 4, points))
+    v, s, y = generator.uniform(-1, 1, modes), generator.choice([-1.0, 1.0], modes), generator.uniform(0, 5, Q // 2 + 1)
+    pushed = f.copy()
+    form.push(pushed, v, s, y, M, dM)
+
+    a, pauli = v[:, None, None], np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
+    Omega, dOmega = ((m[0] - a * m[1]) * np.array([1.5, 0.5, 0.5, 0.5])[:, None] for m in (M, dM))
+    Omega, A = (np.einsum("acz,cij->azij", w, pauli) for w in (Omega, (s[:, None] * v[:, None])[..., None] * dOmega))
+    pairs = (Q - 1) // 2
+    waves = [(f[:, :, 0], 0.0)] + [(f[:, :, 2 * j - 1] + 1j * f[:, :, 2 * j], y[j]) for j in range(1, pairs + 1)]
+    waves += [(f[:, :, -1], 0.0)] if Q % 2 == 0 else []  # the highest wave feels no force
+    found = [pushed[:, :, 0]] + [pushed[:, :, 2 * j - 1] + 1j * pushed[:, :, 2 * j] for j in range(1, pairs + 1)]
+    found += [pushed[:, :, -1]] if Q % 2 == 0 else []
+    for (wave, yj), change in zip(waves, found):
+        rho = np.einsum("acz,cij->azij", wave, pauli) / 2
+        expected = 0.5j * yj * (A @ rho + rho @ A) + 1j * (rho @ Omega - Omega @ rho)
+        coefficients = np.einsum("azij,cji->acz", expected, pauli)
+        np.testing.assert_allclose(change, coefficients, rtol=0, atol=2e-13)  # products of numbers up to 50
+
+
+@sizes
 def test_rotation_with_work_by_the_weak_force(form, modes, points):
     P, kappa, v, s, D, dD = fields(modes, points)
     dP = P.copy()
@@ -82,11 +117,9 @@ def test_rotation_with_work_by_the_weak_force(form, modes, points):
 def test_phases_of_many_waves_from_two_short_tables(form, groups, shared):
     rate = np.linspace(-0.7, 0.4, groups)
     h = np.arange(-200, 201) if shared else np.arange(-200, 201) + np.arange(groups)[:, None]
-    coarse = np.exp(1j * rate[:, None] * 64 * np.arange(5))
-    fine = np.exp(1j * rate[:, None] * np.arange(64))
     phase = np.empty((groups, 401), dtype=complex)
-    form.phase_table(coarse, fine, np.atleast_2d(h).astype(np.int64), phase)
-    # Angles up to 140, each rounded once, and one product.
+    form.phase_table(rate, np.atleast_2d(h).astype(np.int64), phase)
+    # Angles up to 140, each rounded once, and some ten products.
     np.testing.assert_allclose(phase, np.exp(1j * rate[:, None] * np.atleast_2d(h)), rtol=0, atol=5e-14)
 
 
