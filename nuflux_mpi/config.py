@@ -477,6 +477,8 @@ def _cross_check(resolved, problems):
     time = resolved["time"]
     if time["end"] <= time["start"]:
         problems.append(f"time.end must be later than time.start = {time['start']:g}, not {time['end']:g}.")
+    if time["dt_min"] is not None and time["dt_initial"] is not None and time["dt_initial"] < time["dt_min"]:
+        problems.append(f"time.dt_initial must not be below time.dt_min = {time['dt_min']:g}, not {time['dt_initial']:g}.")
     if time["dt_min"] is not None and time["dt_max"] is not None and time["dt_min"] > time["dt_max"]:
         problems.append(f"time.dt_min must not exceed time.dt_max = {time['dt_max']:g}, not {time['dt_min']:g}.")
 

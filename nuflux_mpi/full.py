@@ -156,14 +156,14 @@ class MomentumDerivative:
         flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_DESTROY_INPUT)
         self._forward = fftw.rfftn(self.values, axes=(1,), flags=flags, output_array=waves)
         self._backward = fftw.irfftn(waves, s=(points,), axes=(1,), flags=flags, output_array=self.values)
-        factor = 2j * np.pi * np.arange(points // 2 + 1) / (points * spacing) / points
-        factor[-1] = 0.0
-        self._factor = factor[:, None]
+        # FFTW does not normalise: the wave number in p_z, over the number of points.
+        self._rate = 2.0 * np.pi * np.arange(points // 2 + 1) / (points * spacing) / points
+        self._rate[-1] = 0.0
         self.values[...] = 0.0
 
     def __call__(self):
         self._forward()
-        np.multiply(self._waves, self._factor, out=self._waves)
+        full_kernels.differentiate(self._waves, self._rate)
         self._backward()
         return self.values
 
@@ -340,7 +340,7 @@ class Full:
         """
         self.picture.fields(t, u)
         box, grid, f = self.box, self.grid, self._f
-        F = np.atleast_3d(box.integral(f.reshape(f.shape[:3] + box.local_shape)))  # (Q, 4, I)
+        F = box.integral(f.reshape(f.shape[:3] + box.local_shape))  # (parts, 4, points)
         squares = box.cell * box.total(np.array([np.sum(self._weight[q] * _squares(f[q])) for q in range(len(f))]).sum())
         M = self._three_moments()
         dM = self.gradient(M[:2]).reshape(2, 4, -1)

@@ -38,6 +38,11 @@ def commute(f, v, G, start, stop):
     f[0, :, start:stop] = 0.0
 
 
+def differentiate(waves, rate):
+    """waves *= i rate; waves (4, K, width) complex, rate (K,)."""
+    waves *= 1j * rate[:, None]
+
+
 def subtract_derivative(spectral, flux, k):
     """spectral -= i k flux; spectral and flux (rows, K) complex, k (1 or rows, K)."""
     spectral -= 1j * k * flux
@@ -90,6 +95,15 @@ if COMPILED:
                 X[z], Y[z], Z[z] = wy * u - wz * y, wz * x - wx * u, wx * y - wy * x
 
     @_jit
+    def differentiate(waves, rate):  # noqa: F811
+        for c in range(waves.shape[0]):
+            for m in range(waves.shape[1]):
+                row, r = waves[c, m], rate[m]
+                for z in range(waves.shape[2]):
+                    a = row[z]
+                    row[z] = complex(-r * a.imag, r * a.real)
+
+    @_jit
     def subtract_derivative(spectral, flux, k):  # noqa: F811
         shared = k.shape[0] == 1
         for r in range(spectral.shape[0]):
@@ -115,5 +129,6 @@ def _touch():
     moments(f, np.ones((1, 1)), np.ones((1, 1)), G)
     anticommute(f[0], one, one, G, 0, 1, f[0].copy(), 0)
     commute(f[0], one, G, 0, 1)
+    differentiate(np.zeros((4, 1, 1), dtype=complex), one)
     u = np.zeros((1, 1), dtype=complex)
     subtract_derivative(u, u.copy(), np.ones((1, 1)))

@@ -28,7 +28,8 @@ def initialize(comm, options=""):
         import petsc4py
 
         if not running:
-            petsc4py.init(["nuflux_mpi"] + options.split(), comm=comm)
+            # PETSc's world must outlive PETSc, which ends with the process: it gets a communicator of its own.
+            petsc4py.init(["nuflux_mpi"] + options.split(), comm=comm.Dup())
         from petsc4py import PETSc
     except ImportError as error:
         raise EnvironmentProblem(petsc4py_remedy(error)) from error
@@ -55,8 +56,9 @@ class Integrator:
     rhs: callable ``rhs(t, u, du)`` on local real arrays, called by all ranks together.
     size: local length of the state (zero is allowed); comm: mpi4py communicator.
     method: a key of `METHODS`; rtol, atol: see the module's text. start: initial time.
-    dt_initial, dt_min, dt_max: optional step sizes.
-    dt_min: below it the run ends as a collapsed step; default 1e-13 of the larger of 1 and the time reached.
+    dt_initial, dt_max: optional step sizes. dt_min: a controller that asks for less ends the run as a collapsed step;
+    default 1e-13 of the larger of 1 and the time reached.
+    options: PETSc options of this integrator alone; those of PETSc as a whole, such as -log_view, stay in force.
 
     `u` is the local state and `t` its time: set them, then call `begin`, then `advance`. After a NumericalFailure `u` is
     the last good state and `attempted` the step size that failed. Call `destroy` when done (collective).
@@ -65,7 +67,7 @@ class Integrator:
     def __init__(self, rhs, size, comm, method="8vr", rtol=1e-10, atol=0.0, start=0.0, dt_initial=None, dt_min=None,
                  dt_max=None, options=""):
         PETSc = self._PETSc = initialize(comm, options)
-        self._rhs, self.rtol, self.atol, self.method = rhs, rtol, atol, method
+        self._rhs, self.rtol, self.atol, self.method, self._options = rhs, rtol, atol, method, options
         self.statistics = Statistics()
         self._vector = PETSc.Vec().createMPI((size, None), comm=comm)
         self._work, self._good = self._vector.duplicate(), self._vector.duplicate()
@@ -98,7 +100,16 @@ class Integrator:
             self._dt = self._first_step()
         ts.setTimeStep(self._dt)
         ts.setFromOptions()
+        self._forget_options()
         ts.setUp()
+
+    def _forget_options(self):
+        """Take this integrator's options out of PETSc's global table, where the next one would find them."""
+        table = self._PETSc.Options()
+        self._view = table.hasName("ts_view")
+        for word in self._options.split():
+            if word.startswith("-ts_"):
+                table.delValue(word[1:])
 
     def _first_step(self):
         """First step from the sizes of the first two derivatives (Hairer, Norsett, Wanner, Solving ODEs I, II.4)."""
@@ -151,13 +162,23 @@ class Integrator:
             stat.steps, stat.rejections, stat.dt = ts.getStepNumber(), ts.getStepRejections(), taken
             stat.smallest_dt, stat.largest_dt = min(stat.smallest_dt, taken), max(stat.largest_dt, taken)
             ts.monitor(stat.steps, self.t)
+            if self._dt < self._smallest():
+                raise self._collapsed()
             if after_step is not None and after_step():
                 return self.t >= target
         return True
 
+    def _smallest(self):
+        return self._dt_min if self._dt_min is not None else 1e-13 * max(1.0, abs(self.t))
+
+    def _collapsed(self):
+        return NumericalFailure(
+            f"the step size collapsed at t = {self.t:.10g}: no step of {self._smallest():.3g} (time.dt_min) or more meets the "
+            f"tolerance {self.tolerance:.3g} (time.rtol, time.atol); a tolerance below what rounding allows and a field that is not resolved are the usual causes"
+        )
+
     def _step(self, h):
         PETSc, ts = self._PETSc, self._ts
-        smallest = self._dt_min if self._dt_min is not None else 1e-13 * max(1.0, abs(self.t))
         ts.setTimeStep(h)
         self.attempted = h
         self._vector.copy(self._good)  # little beside a step's many stages; the stages cannot be had back from PETSc
@@ -170,16 +191,13 @@ class Integrator:
             raise NumericalFailure(
                 f"not-a-number or infinity in the step from t = {self.t:.10g} to {self.t + h:.10g}"
             ) from None
-        if ts.getConvergedReason() < 0 or (ts.getTime() - self.t < smallest and h > 2 * smallest):
-            raise NumericalFailure(
-                f"the step size collapsed at t = {self.t:.10g}: from {h:.3g} downward every step missed the tolerance "
-                f"{self.tolerance:.3g} (time.rtol, time.atol); a tolerance below what rounding allows and a field that is "
-                "not resolved are the usual causes"
-            )
+        taken = ts.getTime() - self.t
+        if ts.getConvergedReason() < 0 or taken < min(self._smallest(), h * (1.0 - 1e-9)):
+            raise self._collapsed()
 
     def view(self):
         """Honour ``-ts_view`` as TSSolve would."""
-        if self._PETSc.Options().hasName("ts_view"):
+        if self._view:
             self._ts.view()
 
     def destroy(self):

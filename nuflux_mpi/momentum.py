@@ -18,7 +18,7 @@ right-hand side is anti-Hermitian in f(y), so that int Tr f^2 is constant and no
 
 import numpy as np
 
-from . import kernels
+from . import kernels, phase_space
 from .equations import Standard
 
 
@@ -66,8 +66,6 @@ class Momentum(Standard):
         return {"f": (modes, 4, settings["points"])}
 
     def _lay_out(self):
-        from . import phase_space
-
         Q, modes = self.settings["points"], len(self.modes)
         self.q = phase_space.grid(Q, self.settings["half_width"])
         self.dq = 2.0 * self.settings["half_width"] / Q
@@ -135,8 +133,6 @@ class Momentum(Standard):
 
     def measure(self, t, u):
         """Phase-space series at time t: invariants, entropies, occupations, the momentum distribution. Collective."""
-        from . import phase_space
-
         f = self.take_state(t, u)["f"]
         series = phase_space.measures(f, self.dq, self.box)
         series["f_q"] = self.box.mean(f)

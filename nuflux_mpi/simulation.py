@@ -66,7 +66,7 @@ class Simulation:
         self.integrator = Integrator(
             self.equations.picture.rhs, self.equations.picture.size, comm, method=times["method"], rtol=times["rtol"],
             atol=times["atol"], start=times["start"], dt_initial=times["dt_initial"], dt_min=times["dt_min"],
-            dt_max=times["dt_max"],
+            dt_max=times["dt_max"], options=config["petsc"]["options"],
         )
         self.diagnostics = Diagnostics(box, modes, P, self.density, times["start"])
         self.equations.start(times["start"], self.integrator.u, P, self.density)

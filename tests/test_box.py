@@ -9,7 +9,7 @@ from nuflux_mpi.box import Box, blocks, most_ranks, plan
 from nuflux_mpi.errors import InputError
 
 LENGTH = 7.3
-# points, N1 forced (None: as planned), segments. Uneven blocks, even and odd N1, more ranks than rows, one segment of many.
+# points, N1 forced (None: as planned), segments. Uneven blocks, even and odd N1, more ranks than rows, many lines.
 CUTS = [
     (30, None, (6,)),
     (31, None, (6, 2)),

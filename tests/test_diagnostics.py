@@ -17,7 +17,7 @@ grids = pytest.mark.parametrize("points, factor", [(48, None), (45, None), (48, 
 
 
 def noise(count, points, seed=0):
-    """The same random P on all ranks, (count, 3, points): no grid resolves it, so identities must be those of the grid."""
+    """The same random P on all ranks, (count, 3, points): identities found with it are those of the grid."""
     return np.random.default_rng(seed).standard_normal((count, 3, points))
 
 
@@ -183,7 +183,8 @@ def test_survival_weighs_directions_with_their_neutrinos(comm):
 def moved(t, points=64):
     """Modes of smoothly varying length, carried along their rays to time t; P turns in flavor space on the way."""
     z = np.arange(points) * LENGTH / points
-    length = MODES.n[:, None] * (1 + 0.3 * np.sin(2 * np.pi * (z - MODES.v[:, None] * t) / LENGTH + np.arange(5)[:, None]))
+    turns = (z - MODES.v[:, None] * t) / LENGTH + 0.15 * np.arange(5)[:, None]
+    length = MODES.n[:, None] * (1 + 0.3 * np.sin(2 * np.pi * turns))
     angle = np.stack([np.cos(z[None] + t), np.sin(z[None] + t), np.zeros((1, points))], axis=1)
     return length[:, None] * angle
 

@@ -130,11 +130,11 @@ def test_the_nyquist_wave_stands_still(factor, comm):
 
 @pytest.mark.parametrize("velocity, crossing", [([1.0], 20.0), ([-0.5], 40.0), ([0.8, 0.8], 25.0)])
 def test_parallel_beams_do_not_interact_and_return_after_one_crossing(velocity, crossing, comm):
-    """1 - v_a v_b is not zero for slow modes, but parallel polarization vectors exert no torque on each other."""
+    """A slow mode has 1 - v_a v_a > 0, but equal polarization vectors exert no torque on each other."""
     run = nuflux_mpi.simulate({
         "box": {"length": 20.0, "points": 96},
         "modes": {"velocity": velocity},
-        "initial": {"kind": "profile", "shape": "gaussian", "amplitude": 0.3, "width": 1.0, "zeta": [0.5] * len(velocity)},
+        "initial": {"kind": "profile", "zeta": [0.5] * len(velocity), "amplitude": 0.3, "width": 1.0},
         "time": {"end": crossing},
         "output": {"fields_every": crossing / 2},
     }, comm=comm)

@@ -154,7 +154,8 @@ def test_a_run_without_numba_gives_the_same_fields(tmp_path):
     import nuflux_mpi
 
     variables = environment.mpirun_environment() | {"NUFLUX_NUMBA": "0"}
-    done = subprocess.run([sys.executable, "-c", RUN, tmp_path / "P.npy"], env=variables, text=True, capture_output=True)
+    command = [sys.executable, "-c", RUN, tmp_path / "P.npy"]
+    done = subprocess.run(command, env=variables, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
     run = nuflux_mpi.simulate("two_beam", overrides=["box.points=256", "time.end=6", "output.spectrum_every=0"])
     # Rounding, of which the instability makes exp(6) = 400 times more.

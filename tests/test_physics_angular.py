@@ -80,7 +80,8 @@ def multi_angle():
     (4, 0.9996855153, 0.9996757879, 0.9901985539),
 ])
 def test_multi_angle_problem_agrees_with_two_other_codes(multi_angle, row, P_ee, P_ee_bar, U):
-    """Numbers of NuGas (commit 884d44e) at t = 20, 40, 60, 80, relative to the start; COSEnu (090456d) agrees to 7 digits."""
+    """Numbers of NuGas (commit 884d44e) at t = 20, 40, 60, 80, relative to the start; COSEnu (090456d) agrees with them
+    to 7 digits."""
     series = multi_angle.series
     assert series["time"][row] == 20 * row
     assert series["P_ee"][row] / series["P_ee"][0] == pytest.approx(P_ee, abs=1e-8)
@@ -101,10 +102,10 @@ def test_multi_angle_run_keeps_lengths_and_energy(multi_angle):
 
 
 def stationary_wave(v, g, N3, K):
-    """A wave that travels without change (Duan, Martin, Omanakuttan, arXiv:2110.02286), on the bins (v, g = w G) themselves.
+    """A wave that travels without change (Duan, Martin, Omanakuttan, arXiv:2110.02286), on the bins (v, g = w G).
 
-    Unit vectors with transverse part P_perp exp(i(Omega t - K z)) and longitudinal part P_3; N and F are the transverse and
-    longitudinal parts of D_0 and D_1. Along a ray a vector turns about e_z at Omega - K v, so it lies along
+    Unit vectors with transverse part P_perp exp(i(Omega t - K z)) and longitudinal part P_3; N1, N3 and F1, F3 are the
+    same parts of D_0 and D_1. Along a ray a vector turns about e_z at Omega - K v, so it lies along
     D_0 - v D_1 - (Omega - K v) e_z, and the moments must come out as assumed. Newton's method with differences.
     Returns (N1, F1, F3, Omega), P_perp, P_3.
     """
@@ -131,7 +132,8 @@ def test_a_stationary_wave_stays(tmp_path):
     g, K, points = w * (0.5 - 0.7 * v), -2.0, 16
     (N1, F1, F3, Omega), along, up = stationary_wave(v, g, N3=1.0, K=K)
     # Their notebook's values, with bins of its own: 8 digits.
-    np.testing.assert_allclose([Omega, F1, F3], [0.2527835586211527, -0.020067242663505274, -0.4383727752198316], atol=1e-8)
+    theirs = [0.2527835586211527, -0.020067242663505274, -0.4383727752198316]
+    np.testing.assert_allclose([Omega, F1, F3], theirs, atol=1e-8)
     assert Omega * N1 == pytest.approx(K * F1, rel=1e-12)  # lepton number is conserved
 
     def exact(t):
@@ -150,7 +152,8 @@ def test_a_stationary_wave_stays(tmp_path):
         "output": {"fields_every": 5.0},
     })
     expected = np.array([exact(t) for t in run.fields["time"]])
-    np.testing.assert_allclose(run.fields["P"], expected, rtol=0, atol=1e-9)  # 60 steps of 1e-12, grown little by t = 20
+    # 60 steps of 1e-12, grown little by t = 20.
+    np.testing.assert_allclose(run.fields["P"], expected, rtol=0, atol=1e-9)
     assert np.abs(expected - expected[0]).max() > 0.01
     # Nothing stationary does work.
     assert np.ptp(run.series["U_osc"]) < 1e-9
@@ -162,14 +165,17 @@ def test_a_stationary_wave_stays(tmp_path):
 def test_a_homogeneous_gas_is_a_pendulum_in_every_direction():
     """With Omega(k = 0) + L_0 = omega_P + i Gamma and L_m = D_m^z at the start, D_1 swings as a pendulum and
 
-        1 - P_v^z = 2 Gamma^2 L_1^2 / (omega_P^2 + Gamma^2) v^2 / ((omega_P - v L_1)^2 + Gamma^2) sech^2(Gamma (t - t_0)).
+        1 - P_v^z = depth_v sech^2(Gamma (t - t_0)),
+        depth_v = 2 Gamma^2 L_1^2 / (omega_P^2 + Gamma^2) v^2 / ((omega_P - v L_1)^2 + Gamma^2).
     """
     section, modes = gaussian(32, 0.93)
     v, s, n = modes.v, modes.s, modes.n
     omega, wave = linear.eigenvector(0.0, v, s, n)
     L0, L1 = np.sum(s * n), np.sum(s * n * v)
     omega_P, Gamma = omega.real + L0, omega.imag
-    assert omega_P == pytest.approx(-0.0037462785, abs=1e-9) and Gamma == pytest.approx(0.0075589208, abs=1e-9)  # published
+    # Ten decimals are known, and 32 directions give them.
+    assert omega_P == pytest.approx(-0.0037462785, abs=1e-10)
+    assert Gamma == pytest.approx(0.0075589208, abs=1e-10)
     wave *= 1e-5 / np.abs(wave / n).max()
     run = nuflux_mpi.simulate({
         "box": {"length": 1.0, "points": 2},

@@ -1,7 +1,7 @@
 """Linear growth of two beams: rates, band edges, and how the refractive energy follows (Eqs. 9-12 of the paper).
 
-Paper: Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024). Where it says L sum_k 2 k (k - k_bar) |alpha_k|^2 exp(2 gamma_k t) for the
-change of U_osc (Eq. 12), that is the transverse part; the whole has k in place of k - k_bar.
+Paper: Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024). Its Eq. 12 for the change of U_osc,
+L sum_k 2 k (k - k_bar) |alpha_k|^2 exp(2 gamma_k t), is the transverse part; the whole has k in place of k - k_bar.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ SEED = 1e-8
 
 
 def single_mode(k, zeta, times):
-    """psi_k of both beams, (times, beams), from a seed of size SEED in that wave alone, of different phase in each beam."""
+    """psi_k of both beams, (times, beams), from a seed of size SEED in that wave alone, phases unequal."""
     n = -1 if k < 0 else 1
     run = nuflux_mpi.simulate({
         "box": {"length": abs(2 * np.pi / k), "points": 16},
@@ -48,7 +48,8 @@ def test_a_single_wave_grows_at_its_own_rate(zeta, part):
 
 
 @pytest.mark.parametrize("zeta, k", [
-    ((0.5, -0.5), 0.4), ((0.5, -0.5), 1.0), ((0.5, -0.5), -2.3), ((0.7, -0.2), 0.3), ((0.7, -0.2), -1.9), ((0.5, 0.2), -0.3),
+    ((0.5, -0.5), 0.4), ((0.5, -0.5), 1.0), ((0.5, -0.5), -2.3),
+    ((0.7, -0.2), 0.3), ((0.7, -0.2), -1.9), ((0.5, 0.2), -0.3),
 ])
 def test_waves_outside_the_band_do_not_grow(zeta, k):
     size = np.abs(single_mode(k, zeta, np.arange(0, 41, 0.5)))
@@ -78,8 +79,8 @@ def example(request):
 def test_transverse_part_of_the_refractive_energy_follows_eq_12(example):
     series, transverse, _ = example
     t, U = series["time"], series["U_osc_transverse"]
-    # Waves on both sides of k_bar contribute with opposite signs, and for one of the seeds the sum passes zero at t = 8.5;
-    # before t = 6 decaying waves count for more than 1 %.
+    # Waves on both sides of k_bar contribute with opposite signs, and for one of the seeds the sum passes zero at
+    # t = 8.5; before t = 6 decaying waves count for more than 1 %.
     window = (t >= 6) & (t <= 8)
     np.testing.assert_allclose(U[window], transverse[window], rtol=0.02)
 
