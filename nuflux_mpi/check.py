@@ -30,13 +30,14 @@ def report(resolved, ranks):
     directions = modes.build(resolved["modes"])
     _check_file(resolved)
     points, count = resolved["box"]["points"], len(directions)
-    lines = lines_of(resolved)
+    segments = segments_of(resolved)
+    lines = sum(segments)
     cut = plan(points, lines, ranks)
     local = cut.points_per_rank
-    rows, state = rows_per_rank(cut, count), state_bytes(cut, count)
+    rows, state = rows_per_rank(cut, segments), state_bytes(cut, segments)
     memory = memory_per_rank(resolved, ranks)
     snapshots, series_rows, spectra = output_times(resolved)
-    fields, series = file_sizes(resolved)
+    sizes = file_sizes(resolved)
 
     how = "slabs" if not cut.factored else f"{cut.N1} x {cut.N2} points, columns dealt to the ranks"
     text = [
@@ -47,13 +48,15 @@ def report(resolved, ranks):
         f"  points per rank {_range(local)}, imbalance {_imbalance(local)}",
         f"  rows per rank   {_range(rows)} of {cut.N2 if cut.factored else points} points in Fourier space, "
         f"imbalance {_imbalance(rows)}",
-        f"  balanced ranks  {_counts(balanced_ranks(points, count, lines))}; at most {most_ranks(points, lines)}",
+        f"  balanced ranks  {_counts(balanced_ranks(points, segments))}; at most {most_ranks(points, lines)}",
         f"  memory per rank {_size(memory)}, of which {_size(PROCESS_BYTES)} are the program; all ranks "
         f"{_size(memory * ranks)}",
-        f"  exchange        {_size(exchange_bytes(cut, count, lines))} sent by each rank per right-hand side",
-        f"  fields.h5       {_size(fields)}, {snapshots} snapshots",
-        f"  series.h5       {_size(series)}, {series_rows} rows, {spectra} power spectra",
+        f"  exchange        {_size(exchange_bytes(cut, segments, LEVELS[resolved['equations']['level']].gradient_lines))} sent by each rank per right-hand side",
+        f"  fields.h5       {_size(sizes['fields.h5'])}, {snapshots} snapshots",
+        f"  series.h5       {_size(sizes['series.h5'])}, {series_rows} rows, {spectra} power spectra",
     ]
+    if "phase_space.h5" in sizes:
+        text.append(f"  phase_space.h5  {_size(sizes['phase_space.h5'])}")
     if ranks > 1 and local.min() < 16:
         text.append("  note            fewer than 16 points on some ranks: messages will cost more than arithmetic")
     if state.sum() / 8 >= 2**31:
@@ -61,40 +64,41 @@ def report(resolved, ranks):
     return "\n".join(text)
 
 
-def lines_of(resolved):
-    """Number of real functions of space in the state."""
-    return LEVELS[resolved["equations"]["level"]].lines(mode_count(resolved["modes"]), settings(resolved))
+def segments_of(resolved):
+    """Numbers of real functions of space in the segments of the state."""
+    level = LEVELS[resolved["equations"]["level"]]
+    return level.segments(mode_count(resolved["modes"]), settings(resolved))
 
 
-def rows_per_rank(cut, count):
-    """Rows that each rank holds in Fourier space, shape (ranks,): polarization dealt upward, energies downward."""
-    polarization = blocks(3 * count * cut.pairs_per_line, cut.ranks)[0]
-    energies = blocks((cut.lines - 3 * count) * cut.pairs_per_line, cut.ranks)[0]
-    return polarization + energies[::-1]
+def rows_per_rank(cut, segments):
+    """Rows that each rank holds in Fourier space, shape (ranks,): segments dealt upward and downward in turn."""
+    dealt = [blocks(segment * cut.pairs_per_line, cut.ranks)[0] for segment in segments]
+    return sum(rows[::-1] if i % 2 else rows for i, rows in enumerate(dealt))
 
 
-def state_bytes(cut, count):
+def state_bytes(cut, segments):
     """Size of each rank's part of the state vector in bytes, shape (ranks,)."""
     waves = cut.N2 if cut.factored else cut.points // 2 + 1
-    return 16 * waves * rows_per_rank(cut, count)
+    return 16 * waves * rows_per_rank(cut, segments)
 
 
 def memory_per_rank(resolved, ranks):
     """Bytes on the fullest rank: the integrator's vectors, the transform's arrays, the program itself."""
-    cut = plan(resolved["box"]["points"], lines_of(resolved), ranks)
-    state = state_bytes(cut, mode_count(resolved["modes"])).max()
-    vectors = 2 * STAGES[resolved["time"]["method"]] + 3
+    segments = segments_of(resolved)
+    cut = plan(resolved["box"]["points"], sum(segments), ranks)
+    state = state_bytes(cut, segments).max()
+    vectors = 2 * STAGES[resolved["time"]["method"]] + 4  # the last good state
     return PROCESS_BYTES + state * (vectors + WORK_STATES)
 
 
-def exchange_bytes(cut, count, lines):
-    """Bytes that the fullest rank sends to others per right-hand side.
+def exchange_bytes(cut, segments, gradient_lines):
+    """Bytes that the fullest rank sends to others per right-hand side, to a few per cent where blocks are uneven.
 
-    One exchange back (polarization) and one forward (all lines); level "energy" adds both for the moments' gradient.
+    One exchange back (the first segment) and one forward (all lines); both again for the lines of the moments' gradient.
     """
-    gradient = 12 if lines > 3 * count else 0
     numbers = 2 * cut.pairs_per_line / cut.N1 if cut.factored else 1  # per point: half the residues, complex
-    return 8 * numbers * (3 * count + lines + gradient) * cut.points_per_rank.max() * (1 - 1 / cut.ranks)
+    lines = segments[0] + sum(segments) + 2 * gradient_lines
+    return 8 * numbers * lines * cut.points_per_rank.max() * (1 - 1 / cut.ranks)
 
 
 def output_times(resolved):
@@ -111,21 +115,32 @@ def output_times(resolved):
 
 
 def file_sizes(resolved):
-    """Bytes of fields.h5 and series.h5; series grow by whole chunks of at most 1024 rows and 1 MB."""
+    """Bytes of each HDF5 file by name; series grow by whole chunks of at most 1024 rows and 1 MB."""
     points, count = resolved["box"]["points"], mode_count(resolved["modes"])
+    level, special = LEVELS[resolved["equations"]["level"]], settings(resolved)
     snapshots, rows, spectra = output_times(resolved)
     per_row = 20 + 5 * count  # some twenty scalars; mean P, K and flavor content of each mode
     chunk = max(1, min(1024, 2**17 // points))
     numbers = per_row * 1024 * math.ceil(rows / 1024) + points * chunk * math.ceil(spectra / chunk)
-    return 8 * lines_of(resolved) * points * snapshots, 8 * numbers
+    sizes = {"fields.h5": 8 * points * snapshots * _numbers_per_point(level.leading(count)), "series.h5": 8 * numbers}
+    state = level.state_leading(count, special)
+    if state:
+        every, time = resolved["output"]["phase_space_every"], resolved["time"]
+        times = math.ceil((time["end"] - time["start"]) / every - 1e-9) + 1 if every else 2
+        sizes["phase_space.h5"] = 8 * points * times * _numbers_per_point(state)
+    return sizes
 
 
-def balanced_ranks(points, count, lines, most=1024):
+def _numbers_per_point(leading):
+    return sum(math.prod(shape) for shape in leading.values())
+
+
+def balanced_ranks(points, segments, most=1024):
     """Numbers of ranks, up to `most`, that share points and rows equally."""
-    found = []
+    found, lines = [], sum(segments)
     for ranks in range(1, min(most, most_ranks(points, lines)) + 1):
         cut = plan(points, lines, ranks)
-        if np.ptp(cut.points_per_rank) == 0 and np.ptp(rows_per_rank(cut, count)) == 0:
+        if np.ptp(cut.points_per_rank) == 0 and np.ptp(rows_per_rank(cut, segments)) == 0:
             found.append(ranks)
     return found
 

@@ -29,11 +29,17 @@ class Standard:
     """
 
     level = "standard"
+    gradient_lines = 0  # lines whose spectral derivative each right-hand side takes
 
     @staticmethod
-    def lines(modes, settings=None):
-        """Number of lines of the state for so many modes."""
-        return 3 * modes
+    def segments(modes, settings=None):
+        """Numbers of lines of the state for so many modes: first those that the source reads, then the others."""
+        return (3 * modes,)
+
+    @classmethod
+    def lines(cls, modes, settings=None):
+        """Number of lines of the state."""
+        return sum(cls.segments(modes, settings))
 
     @staticmethod
     def leading(modes):
@@ -48,13 +54,10 @@ class Standard:
     def __init__(self, box, modes, settings=None):
         self.box, self.modes, self.settings = box, modes, settings
         self.v, self.s = np.asarray(modes.v, dtype=float), np.asarray(modes.s, dtype=float)
-        segments = self._segments()
+        segments = self.segments(len(modes), settings)
         self.transform = box.transform(*segments, back=tuple({1, len(segments)}))
         self._lay_out()
         self.picture = InteractionPicture(self.transform, self._velocity(), self.source, needed=1)
-
-    def _segments(self):
-        return (3 * len(self.modes),)
 
     def _velocity(self):
         return np.repeat(self.v, 3)
@@ -102,9 +105,11 @@ class Energy(Standard):
 
     level = "energy"
 
+    gradient_lines = 6
+
     @staticmethod
-    def lines(modes, settings=None):
-        return 4 * modes
+    def segments(modes, settings=None):
+        return (3 * modes, modes)
 
     @staticmethod
     def leading(modes):
@@ -114,10 +119,7 @@ class Energy(Standard):
         super()._lay_out()
         count = len(self.modes)
         self.kappa = self.transform.physical[3 * count :].reshape(count, *self.box.local_shape)
-        self.gradient = self.box.gradient(6)
-
-    def _segments(self):
-        return (3 * len(self.modes), len(self.modes))
+        self.gradient = self.box.gradient(self.gradient_lines)
 
     def _velocity(self):
         return np.concatenate((np.repeat(self.v, 3), self.v))

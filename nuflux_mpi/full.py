@@ -6,9 +6,9 @@ phase-space volume d^3p dz, and with h = |p| + s Omega
     d_t f + v d_z f + s/2 {d_pz Omega, d_z f} - s/2 {d_z Omega, d_pz f} = i [f, Omega]                         (Eq. 16)
     Omega = G_0 - v G_1,  G_m = int d^3p s v^m (f + 1 Tr f),  v = p_z / |p|,  d_pz Omega = -(p_perp^2 / |p|^3) G_1
 
-where the integral of G_m also sums over the species, s = +1 for neutrinos and -1 for antineutrinos. Equation numbers are
-those of Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024); its curl term (Eq. 18) vanishes with this symmetry. What is
-computed is the equivalent form with two divergences,
+where the integral of G_m also sums over the species, s = +1 for neutrinos and -1 for antineutrinos. Equation numbers
+are those of Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024); the curl term of its Eq. 18 vanishes with this symmetry.
+What is computed is the equivalent form with two divergences,
 
     d_t f + v d_z f = - d_z Phi + d_pz F + i [f, Omega],    Phi = s/2 {d_pz Omega, f},  F = s/2 {d_z Omega, f},
 
@@ -38,8 +38,8 @@ class MomentumGrid:
     settings: dict with points (of p_z, even), p_max, perp_points, sigma; momenta in mu.
     p_z: (points,), half a spacing off -p_max, so that p = 0 is between two points. p_perp: (perp_points,).
     p, v, dv_dp: |p|, p_z / |p| and its derivative by p_z, shape (perp_points, points).
-    weight: (perp_points,) such that ``sum_ji weight[j] g[j, i]`` is int d^3p g = int 2 pi p_perp dp_perp dp_z g; exact in
-    p_perp for exp(-p_perp^2 / 2 sigma^2) times polynomials in p_perp^2 up to degree 2 perp_points - 1.
+    weight: (perp_points,) such that ``sum_ji weight[j] g[j, i]`` is int d^3p g = int 2 pi p_perp dp_perp dp_z g; exact
+    in p_perp for exp(-p_perp^2 / 2 sigma^2) times polynomials in p_perp^2 up to degree 2 perp_points - 1.
     """
 
     def __init__(self, settings):
@@ -55,7 +55,7 @@ class MomentumGrid:
         self.shape = self.p.shape
 
     def gaussian(self, p0, v):
-        """A Gaussian of width sigma about |p| = p0, p_z / |p| = v, with unit integral on the grid; (perp_points, points)."""
+        """A Gaussian of width sigma about |p| = p0, p_z / |p| = v, with integral 1 on the grid; (perp_points, points)."""
         bump, _ = self._bump(p0, v)
         return bump / np.sum(self.weight[:, None] * bump)
 
@@ -93,8 +93,8 @@ def check(settings, v):
         )
     needed = p0 * max(abs(a) for a in v) + WIDTHS * sigma
     if p_max < needed:
-        raise InputError(f"full.p_max = {p_max:g}: the grid is too narrow for the distribution; take at least {needed:g}, "
-                         f"{WIDTHS:g} times full.sigma beyond the beams")
+        raise InputError(f"full.p_max = {p_max:g}: the grid is too narrow for the distribution; take at least "
+                         f"{needed:g}, {WIDTHS:g} times full.sigma beyond the beams")
     if 2.0 * p_max / points > sigma / SPACINGS:
         raise InputError(f"full.points = {points}: the grid is too coarse for the distribution; take at least "
                          f"{2 * math.ceil(SPACINGS * p_max / sigma)}, a spacing of full.sigma / {SPACINGS:g}")
@@ -103,8 +103,8 @@ def check(settings, v):
         error = grid.quadrature_error(p0, a)
         if error > 1e-4:
             raise InputError(
-                f"full.perp_points = {settings['perp_points']}: the quadrature in p_perp integrates the beam with v = {a:g} "
-                f"with a relative error of {error:.1g}; take more points"
+                f"full.perp_points = {settings['perp_points']}: the quadrature in p_perp integrates the beam with "
+                f"v = {a:g} with a relative error of {error:.1g}; take more points"
             )
 
 
@@ -231,24 +231,26 @@ class Full:
             self._brackets.append(self._compression)
         self._rest = self._commutator if settings["commutator"] else self._vanish
 
-    # The terms. Each works on the points start..stop of one part, and returns what is to be added there, if anything.
+    # The terms. Each works on the points start..stop of one part; what a bracket returns, if anything, is to be added
+    # there, and begins with the point `start`.
 
     def _group_velocity(self, q, start, stop):
         """Phi = s/2 {d_pz Omega, f}, whose divergence in space the transform takes."""
-        full_kernels.anticommute(self._f[q], self._zero, -self._sign[q] * self._dv[q], self.G, start, stop, self._flux[q], 0)
+        slope = -self._sign[q] * self._dv[q]
+        full_kernels.anticommute(self._f[q], self._zero, slope, self.G, start, stop, self._flux[q], 0)
 
     def _force(self, q, start, stop):
         """d_pz F with F = s/2 {d_z Omega, f}."""
         s = self._sign[q]
         values = self._derivative.values
         full_kernels.anticommute(self._f[q], s * self._one, -s * self._v[q], self.dG, start, stop, values, start)
-        return self._derivative()[:, :, : stop - start]
+        return self._derivative()
 
     def _compression(self, q, start, stop):
         """What a bracket alone has beyond its divergence: +- s/2 {d_z d_pz Omega, f}. With both terms it cancels."""
-        sign = self._sign[q] * (1.0 if self.settings["group_velocity"] else -1.0)
-        full_kernels.anticommute(self._f[q], self._zero, -sign * self._dv[q], self.dG, start, stop, self._squeezed, start)
-        return self._squeezed[:, :, : stop - start]
+        slope = -self._sign[q] * self._dv[q] * (1.0 if self.settings["group_velocity"] else -1.0)
+        full_kernels.anticommute(self._f[q], self._zero, slope, self.dG, start, stop, self._squeezed, start)
+        return self._squeezed
 
     def _commutator(self, q, start, stop):
         """f <- i [f, Omega]."""
@@ -258,7 +260,7 @@ class Full:
         self._f[q, :, :, start:stop] = 0.0
 
     def source(self, t):
-        """Everything but free streaming, in place on the lines of `transform.physical`; fluxes into `transform.flux`."""
+        """Everything but free streaming, in place on the lines of `transform.physical`; Phi goes to `transform.flux`."""
         self._potentials()
         n = self._f.shape[3]
         for q in range(len(self._f)):
@@ -268,7 +270,7 @@ class Full:
                 self._rest(q, start, stop)
                 for change in changes:
                     if change is not None:
-                        self._f[q, :, :, start:stop] += change
+                        full_kernels.add(self._f[q], change, start, stop)
 
     def _potentials(self):
         """G_0, G_1 and their gradients from f."""
@@ -299,7 +301,7 @@ class Full:
         n = np.broadcast_to(n.reshape(len(n), -1), length.shape)
         # Rounding of a P that was normalised to n.
         if self.box.max(length - n * (1.0 + 1e-12)) > 0:
-            raise InputError("the initial state has a negative occupation number: |P| is larger than the density n somewhere")
+            raise InputError("the initial state has a negative occupation number: |P| exceeds the density n somewhere")
         self._f[...] = 0.0
         for a, (v, s) in enumerate(zip(self.modes.v, self.modes.s)):
             species = int(np.flatnonzero(self.signs == s)[0])
@@ -325,7 +327,8 @@ class Full:
             nearest = mine[np.abs(self._v[:, :, None] - v[mine]).argmin(axis=2)]
             nearest = np.where(self._sign == sign, nearest, -1)
             for a in mine:
-                P[a] = np.einsum("qi,qciz->cz", np.where(nearest == a, self._weight, 0.0), self._f[:, 1:], optimize=True)
+                weight = np.where(nearest == a, self._weight, 0.0)
+                P[a] = np.einsum("qi,qciz->cz", weight, self._f[:, 1:], optimize=True)
         return P.reshape(len(v), 3, *self.box.local_shape)
 
     def measure(self, t, u):
@@ -335,13 +338,13 @@ class Full:
         refractive energy from densities and from polarization (Eqs. 3 and 5); energy = K + U_trace + U_osc; momentum
         int p_z Tr f; D0 (3,) int sum s P; casimir2 int Tr f^2 (per d^3p: in n^2/mu^3); dK_dt by Eq. 22, the rate of the
         equation with all its terms, whatever is switched on; f_p (species, 4, points): f integrated over p_perp, box
-        average, per dp_z; edge, centre: its density at the ends of the grid and the largest f at the |p| nearest to zero,
-        relative to the maximum.
+        average, per dp_z; edge and centre: the density in f_p at the ends of the grid, and that of f next to p = 0 in
+        box average, both relative to their maximum.
         """
         self.picture.fields(t, u)
         box, grid, f = self.box, self.grid, self._f
         F = box.integral(f.reshape(f.shape[:3] + box.local_shape))  # (parts, 4, points)
-        squares = box.cell * box.total(np.array([np.sum(self._weight[q] * _squares(f[q])) for q in range(len(f))]).sum())
+        squares = sum(np.sum(weight * _squares(part)) for weight, part in zip(self._weight, f))
         M = self._three_moments()
         dM = self.gradient(M[:2]).reshape(2, 4, -1)
         energy_parts = 0.5 * _POTENTIAL * box.cell * box.total(np.sum(M[0] ** 2 - M[1] ** 2, axis=-1))
@@ -361,7 +364,7 @@ class Full:
             "energy": K.sum() + U_trace + U_osc,
             "momentum": np.sum(p_z * n),
             "D0": np.einsum("qi,qci->c", self._moment_weights[0], F[:, 1:]),
-            "casimir2": squares,
+            "casimir2": box.cell * box.total(squares),
             "dK_dt": float(power),
             "f_p": f_p,
             "edge": float(np.abs(f_p[:, 0, [0, -1]]).max() / np.abs(f_p[:, 0]).max()),

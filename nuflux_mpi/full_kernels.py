@@ -1,6 +1,7 @@
 """The arithmetic of level "full": pointwise sums and matrix products over phase space.
 
-The same two forms as in :mod:`nuflux_mpi.kernels`, compiled with numba or in plain NumPy, equal to rounding. Arrays are local.
+The same two forms as in :mod:`nuflux_mpi.kernels`, compiled with numba or in plain NumPy, equal to rounding. Arrays are
+local.
 
 Shapes: f (Q, 4, I, n) or one of its parts f[q] of shape (4, I, n), with q over species and transverse momenta, the four
 coefficients (n, P^x, P^y, P^z) of the matrix (n + P.sigma)/2, i over p_z and n points. Potentials G (2, 4, n) hold the
@@ -31,11 +32,16 @@ def anticommute(f, alpha, beta, G, start, stop, out, shift):
 
 
 def commute(f, v, G, start, stop):
-    """f <- i [f, G_0 - v_i G_1] in place at the points start..stop: the vector 2 W rotates P and leaves n; f is (4, I, n)."""
+    """f <- i [f, G_0 - v_i G_1] in place at the points start..stop: P turns about 2 W, n stays; f is (4, I, n)."""
     P = f[1:, :, start:stop]
     W = G[0, 1:, None, start:stop] - v[None, :, None] * G[1, 1:, None, start:stop]
     P[...] = 2.0 * np.cross(W, P, axis=0)
     f[0, :, start:stop] = 0.0
+
+
+def add(f, change, start, stop):
+    """f += change at the points start..stop; f is (4, I, n), and `change` begins with the point `start`."""
+    f[:, :, start:stop] += change[:, :, : stop - start]
 
 
 def differentiate(waves, rate):
@@ -95,6 +101,14 @@ if COMPILED:
                 X[z], Y[z], Z[z] = wy * u - wz * y, wz * x - wx * u, wx * y - wy * x
 
     @_jit
+    def add(f, change, start, stop):  # noqa: F811
+        for c in range(4):
+            for i in range(f.shape[1]):
+                line, more = f[c, i], change[c, i]
+                for z in range(start, stop):
+                    line[z] += more[z - start]
+
+    @_jit
     def differentiate(waves, rate):  # noqa: F811
         for c in range(waves.shape[0]):
             for m in range(waves.shape[1]):
@@ -129,6 +143,7 @@ def _touch():
     moments(f, np.ones((1, 1)), np.ones((1, 1)), G)
     anticommute(f[0], one, one, G, 0, 1, f[0].copy(), 0)
     commute(f[0], one, G, 0, 1)
+    add(f[0], f[0], 0, 1)
     differentiate(np.zeros((4, 1, 1), dtype=complex), one)
     u = np.zeros((1, 1), dtype=complex)
     subtract_derivative(u, u.copy(), np.ones((1, 1)))

@@ -52,10 +52,11 @@ class Momentum(Standard):
     """
 
     level = "momentum"
+    gradient_lines = 8
 
     @staticmethod
-    def lines(modes, settings=None):
-        return 4 * settings["points"] * modes
+    def segments(modes, settings=None):
+        return (4 * settings["points"] * modes,)
 
     @staticmethod
     def leading(modes):
@@ -76,7 +77,7 @@ class Momentum(Standard):
         self.kappa = np.zeros((modes,) + self.box.local_shape)
         self.M = np.zeros((2, 4) + self.box.local_shape)
         self._weights = np.stack((self.s, self.s * self.v))
-        self._gradient = self.box.gradient(8)
+        self._gradient = self.box.gradient(self.gradient_lines)
         # int q Tr f dq is linear in the amplitudes: Re(f_y Q_y) summed over y and -y, with Q_y = sum_q q e^{i q y} / Q
         wave = np.fft.rfft(self.q).conj() / Q
         self._q_moment = np.empty(Q)
@@ -86,9 +87,6 @@ class Momentum(Standard):
         if Q % 2 == 0:
             self._q_moment[-1] *= 0.5
         self._kappa_at_start = 0.0
-
-    def _segments(self):
-        return (self.lines(len(self.modes), self.settings),)
 
     def _velocity(self):
         return np.repeat(self.v, 4 * self.settings["points"])

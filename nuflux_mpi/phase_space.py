@@ -278,6 +278,45 @@ def _x_ln_x(x):
     return x * np.log(np.where(size > 0, size, 1.0))
 
 
+def star_casimir3(f, q, length, v, sign=1.0):
+    """int Tr f * f * f to second order in gradients, for one mode, with * the product of Moyal and Groenewold.
+
+    f: (4, Q, N), all of space (so not distributed), periodic with `length`; q: (Q,) uniform; v, sign: of the mode. f is the
+    Wigner function of an operator whose third power has this trace, and unitary evolution keeps that. Pointwise, Tr f^3
+    differs from it by terms with as many powers of 1/width as of d_q,
+
+        f * f * f = f^3 + i/2 f [d_z f, d_p f] - 1/8 f ({d_z^2 f, d_p^2 f} - 2 (d_z d_p f)^2) + ...    under the integral,
+
+    with p = v q (and the other sign of i for antineutrinos). While int Tr f^3 drifts by order width^-2, this drifts by
+    width^-4. No communication. Memory: eight times that of f.
+    """
+    dq, Q, N = q[1] - q[0], f.shape[1], f.shape[2]
+    in_z = 2j * np.pi / length * np.arange(N // 2 + 1)
+    in_p = 2j * np.pi * v * np.fft.rfftfreq(Q, dq)[:, None]
+    in_p[-1] = 0.0  # the shortest wave of an even grid has no derivative
+    if N % 2 == 0:
+        in_z[-1] = 0.0
+
+    def d_z(field):
+        return np.fft.irfft(in_z * np.fft.rfft(field, axis=2), n=N, axis=2)
+
+    def d_p(field):
+        return np.fft.irfft(in_p * np.fft.rfft(field, axis=1), n=Q, axis=1)
+
+    n, P = f[0], f[1:]
+    f_z, f_p = d_z(f), d_p(f)
+    plain = np.sum(n * (n**2 + 3 * np.sum(P**2, axis=0))) / 4
+    first = -0.25 * sign * np.sum(P * np.cross(f_z[1:], f_p[1:], axis=0))
+    mixed = d_z(f_p)
+    second = -(_trace_of_three(f, d_z(f_z), d_p(f_p)) - _trace_of_three(f, mixed, mixed)) / 16
+    return float((plain + first + second) * dq * length / N)
+
+
+def _trace_of_three(f, a, b):
+    """Sum over points of 2 Tr f {a, b}, from the coefficients."""
+    return np.sum(f[0] * np.sum(a * b, axis=0)) + np.sum(f[1:] * (a[0] * b[1:] + b[0] * a[1:]))
+
+
 def edge_weight(f_q, q):
     """Largest part of a mode, int |f| over q, that lies within a sixteenth of the grid from its ends (EDGE).
 

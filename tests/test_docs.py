@@ -43,7 +43,7 @@ def layout_tables():
     for title, names in (
         ("Axes, and what belongs to the modes", axes),
         ("Series, in series.h5", series),
-        ("Fields, in fields.h5", fields),
+        ("Fields, in fields.h5; `f` in phase_space.h5", fields),
     ):
         text += f"\n### {title}\n\n| dataset | dimensions | unit | meaning |\n| --- | --- | --- | --- |\n"
         for name in names:
@@ -194,10 +194,11 @@ def test_a_run_stores_what_the_tables_list(comm):
         "equations": {"level": "energy"},
         "time": {"end": 0.1, "rtol": 1e-6},
     }
-    with nuflux_mpi.Simulation(config, comm=comm) as simulation:
-        run = simulation.run()
-    listed = set(re.findall(r"^\| `(\w+)`", layout_tables(), re.MULTILINE))
-    stored = set(run.series) | set(comm.bcast(sorted(run.fields)))
+    distribution = {"points": 32, "half_width": 6.0, "sigma": 0.9}
+    listed, stored = set(re.findall(r"^\| `(\w+)`", layout_tables(), re.MULTILINE)), set()
+    for level in ("energy", "momentum"):
+        run = nuflux_mpi.simulate(config | {"equations": {"level": level}, "momentum": distribution}, comm=comm)
+        stored |= set(run.series) | set(comm.bcast(sorted(run.fields))) | set(comm.bcast(sorted(run.phase_space)))
     assert stored == listed
 
 
@@ -223,7 +224,7 @@ def test_cut_of_the_example_on_the_box_page():
     text = (DOCS / "box.md").read_text(encoding="utf-8")
     cut = plan(points=1024, lines=8, ranks=64)
     assert cut == Plan(points=1024, lines=8, ranks=64, N1=16) and cut.N2 == 64 and cut.pairs_per_line == 9
-    rows = rows_per_rank(cut, 2)
+    rows = rows_per_rank(cut, (6, 2))
     assert [rank for rank in range(64) if rows[rank] == 2] == list(range(46, 54)) and rows.sum() == 72
     # the table of N1 over ranks
     ranges, factors = (

@@ -1,4 +1,4 @@
-"""Level "full": right-hand side against 2 x 2 matrices, conserved quantities, limits, and the same result on any ranks."""
+"""Level "full": right-hand side against 2 x 2 matrices, conservation, limits, and the same result on any ranks."""
 
 import importlib.util
 
@@ -88,6 +88,7 @@ def test_both_forms_of_the_kernels_agree(points, monkeypatch):
         form.anticommute(f[1], a[0], b[0], G, start, points, Phi, 0)
         form.anticommute(f[1], a[0], b[0], G, start, points, F, start)
         form.commute(turned, b[0], G, start, points)
+        form.add(turned, F, start, points)
         waves, spectral = F[..., :-1] + 1j * F[..., 1:], Phi[0] + 0j
         form.differentiate(waves, a[0])
         form.subtract_derivative(spectral, Phi[1] + 1j * Phi[2], G[0, :1])
@@ -114,8 +115,8 @@ def reference(full, f, group_velocity, force, commutator):
     def derivative(field, axis, spacing):
         wave = 2j * np.pi * np.fft.fftfreq(field.shape[axis], spacing)
         wave[len(wave) // 2] = 0.0
-        return np.fft.ifft(np.fft.fft(field, axis=axis) * np.expand_dims(wave, [i for i in range(field.ndim) if i != axis]),
-                           axis=axis)
+        wave = wave.reshape([-1 if i == axis else 1 for i in range(field.ndim)])
+        return np.fft.ifft(wave * np.fft.fft(field, axis=axis), axis=axis)
 
     def d_z(field):
         return derivative(field, field.ndim - 3, LENGTH / N)
@@ -179,8 +180,10 @@ def test_both_brackets_are_those_of_equation_16(comm):
         whole[..., indices] = part
     rho, q = matrices(whole), 2j * np.pi * np.fft.fftfreq(32, LENGTH / 32)[:, None, None]
     d_z = np.fft.ifft(np.fft.fft(rho, axis=3) * q, axis=3)
-    d_p = np.fft.ifft(np.fft.fft(rho, axis=2) * (2j * np.pi * np.fft.fftfreq(96, grid.spacing))[:, None, None, None], axis=2)
-    s, v, dv = full.signs[:, None, None, None, None, None], grid.v[:, :, None, None, None], grid.dv_dp[:, :, None, None, None]
+    eta = 2j * np.pi * np.fft.fftfreq(96, grid.spacing)[:, None, None, None]
+    d_p = np.fft.ifft(np.fft.fft(rho, axis=2) * eta, axis=2)
+    s = full.signs[:, None, None, None, None, None]
+    v, dv = (a[:, :, None, None, None] for a in (grid.v, grid.dv_dp))
 
     def moment(m, rho):
         dressed = rho + np.trace(rho, axis1=-2, axis2=-1)[..., None, None] * np.eye(2)
@@ -229,13 +232,14 @@ def test_the_bunches_react(whole):
 
 def test_whole_equation_conserves(whole):
     first = whole.rows[0]
-    # Exact on the grid, so rounding: of 12, and of 12 again, through 8 units of time.
+    # Exact on the grid: rounding of 12, times some hundred right-hand sides.
     assert whole.drift("number") < 1e-12
     assert whole.drift("D0") < 1e-12
-    # Limited by f near p = 0 and at the ends of the momentum grid (1e-5 of the peak). Measured: 3e-7, 7e-5, 5e-10.
-    assert whole.drift("energy") < 2e-8 * first["energy"]
-    assert whole.drift("momentum") < 1e-5 * first["number"] * 8.0
-    assert whole.drift("casimir2") < 1e-8 * first["casimir2"]
+    # Limited by f near p = 0 and at the ends of the momentum grid. Measured 2e-9, 5e-8 and 8e-11; five times more is
+    # left for other machines and a later f.
+    assert whole.drift("energy") < 1e-8 * first["energy"]
+    assert whole.drift("momentum") < 3e-7 * first["number"] * 4.0  # each bunch has number p0 / 2
+    assert whole.drift("casimir2") < 5e-10 * first["casimir2"]
 
 
 def test_usual_equation_loses_the_refractive_energy(whole, comm):
@@ -254,9 +258,10 @@ def test_force_needs_the_group_velocity(comm):
 def test_energy_residual_falls_with_the_momentum_resolution(whole, comm):
     fine = Run(make(48, comm, points=104, p_max=20.0), [4.0, 8.0])
     coarse = max(abs(whole.rows[i]["energy"] - whole.rows[0]["energy"]) for i in (4, 8))
-    assert fine.drift("energy") < 0.5 * coarse
-    assert fine.drift("momentum") < 0.5 * whole.drift("momentum")
-    np.testing.assert_allclose(fine.rows[-1]["U_osc"], whole.rows[-1]["U_osc"], rtol=0, atol=1e-4)
+    # From 8 to 12 widths beyond the beams, until rtol is felt: measured 1/200 and 1/26.
+    assert fine.drift("energy") < 0.1 * coarse
+    assert fine.drift("momentum") < 0.2 * whole.drift("momentum")
+    np.testing.assert_allclose(fine.rows[-1]["U_osc"], whole.rows[-1]["U_osc"], rtol=0, atol=1e-6)
 
 
 def test_antineutrinos_and_slanted_beams_conserve_as_well(comm):
@@ -266,8 +271,8 @@ def test_antineutrinos_and_slanted_beams_conserve_as_well(comm):
     run = Run(full, [1.0, 2.0], rtol=1e-8)
     assert len(full.signs) == 2 and run.drift("K") > 1e-2
     assert run.drift("number") < 1e-12 and run.drift("D0") < 1e-12
-    # The same limits as above, and rtol = 1e-8.
-    assert run.drift("energy") < 1e-6 and run.drift("momentum") < 1e-4
+    # rtol = 1e-8 of |f|, far from p = 0 and the ends: measured 1e-10 and 1e-9.
+    assert run.drift("energy") < 1e-8 and run.drift("momentum") < 1e-7
 
 
 def test_kinetic_energy_changes_as_in_equation_22(comm):
@@ -320,7 +325,7 @@ def test_measured_integrals_are_those_of_a_known_state(comm):
     assert known["casimir2"] == pytest.approx(square, rel=0.01)
     np.testing.assert_allclose(known["f_p"][0, 0].sum() * full.grid.spacing, 0.8, rtol=1e-13)
     assert known["dK_dt"] == pytest.approx(0, abs=1e-13)  # homogeneous
-    # v = 1 - sigma^2/p0^2 on average: the densities' part is 3/4 L ((n+ + n-)^2 - (v (n+ - n-))^2), for n = 0.5 and 0.3.
+    # v = 1 - sigma^2/p0^2 on average, up to (sigma/p0)^4 = 5e-4. In U_osc 1 - v^2 itself is small.
     mean_v = 1 - 1.2**2 / 64
     assert known["U_trace"] == pytest.approx(0.75 * LENGTH * (0.8**2 - (0.2 * mean_v) ** 2), rel=1e-3)
     assert known["U_osc"] == pytest.approx(0.25 * LENGTH * (1 - mean_v**2) * (0.4**2 + 0.3**2), rel=0.1)
@@ -346,9 +351,9 @@ def test_towards_two_sharp_beams(comm):
     for p0, points in ((16.0, 96), (32.0, 160)):
         run = Run(make(32, comm, p0=p0, p_max=p0 + 8, points=points, perp_points=2), [t], ripple=0.0)
         dK = run.rows[-1]["K_hemisphere"] - run.rows[0]["K_hemisphere"]
-        differences.append((np.abs(run.fields["P"] - P).max(), np.abs(dK - gained[::-1]).max(), np.abs(dK - gained).max()))
+        differences.append((np.abs(run.fields["P"] - P).max(), np.abs(dK - gained).max()))
     differences = np.array(differences)
-    assert differences[1, 0] < 0.01 and differences[1, 2] < 0.02
+    assert differences[1, 0] < 0.01 and differences[1, 1] < 0.02
     order = np.log2(differences[0] / differences[1])
     np.testing.assert_allclose(order, 2.0, rtol=0, atol=0.15)  # the next term is r_mu^4 of the angles
 
