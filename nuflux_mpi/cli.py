@@ -17,6 +17,7 @@ exit codes: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 num
 """
 COMMANDS = ("run", "plot", "info", "init", "check", "doctor")
 DEFAULT_CASE = "two_beam"
+FIGURES = ("all", "energy", "spectrum", "distribution", "energy_gained", "missing_energy")
 
 
 class Parser(argparse.ArgumentParser):
@@ -49,9 +50,9 @@ def parser():
     run.usage = "%(prog)s [case] [--out DIR] [--set KEY=VALUE] [--overwrite | --resume] [--deterministic] [-- PETSC_OPTIONS]"
     run.epilog = "What follows -- goes to PETSc, for example: run case.toml -- -ts_view -log_view"
 
-    plot = commands.add_parser("plot", help="draw the figures of a run")
-    plot.add_argument("directory")
-    plot.add_argument("--what", choices=("all", "energy", "spectrum"), default="all")
+    plot = commands.add_parser("plot", help="draw the figures of a run, or compare runs of several levels")
+    plot.add_argument("directory", nargs="+")
+    plot.add_argument("--what", choices=FIGURES, default="all")
     plot.add_argument("-o", "--output", metavar="FILE", help="file for one figure (its suffix chooses the format)")
 
     info = commands.add_parser("info", help="what a run is and how far it came")
@@ -168,11 +169,11 @@ def _carry_out(simulation, stop):
 
 def _draw(run, say):
     try:
-        from . import plots
+        from . import plots, plots_momentum
     except ImportError:
         say("no figures: matplotlib is not installed (pip install nuflux_mpi[plot])")
         return
-    for path in plots.draw_all(run):
+    for path in plots.draw_all(run) + plots_momentum.draw_all(run):
         say(f"figure {path}")
 
 
@@ -208,19 +209,26 @@ def _plot(arguments):
     from .errors import EnvironmentProblem, InputError
     from .results import Run
 
-    run = Run(arguments.directory)
+    runs = [Run(directory) for directory in arguments.directory]
     try:
-        from . import plots
+        from . import plots, plots_momentum
     except ImportError:
         raise EnvironmentProblem("plot needs matplotlib: pip install nuflux_mpi[plot]") from None
-    if arguments.what == "all":
-        if arguments.output:
-            raise InputError("plot: -o names one figure; choose it with --what energy or --what spectrum")
-        paths = plots.draw_all(run)
+    what, output = arguments.what, arguments.output
+    if what == "missing_energy":
+        if not output:
+            raise InputError("plot: --what missing_energy compares runs; name its file with -o")
+        plots_momentum.missing_energy({run.config["equations"]["level"]: run for run in runs}, output)
+        paths = [output]
+    elif len(runs) > 1:
+        raise InputError("plot: several runs make one figure only with --what missing_energy")
+    elif what == "all":
+        if output:
+            raise InputError("plot: -o names one figure; choose it with --what")
+        paths = plots.draw_all(runs[0]) + plots_momentum.draw_all(runs[0])
     else:
-        target = arguments.output or run.directory / f"{arguments.what}.png"
-        {"energy": plots.energy, "spectrum": plots.spectrum}[arguments.what](run, target)
-        paths = [target]
+        paths = [output or runs[0].directory / f"{what}.png"]
+        getattr(plots if what in ("energy", "spectrum") else plots_momentum, what)(runs[0], paths[0])
     for path in paths:
         print(path)
     return EXIT_DONE

@@ -96,6 +96,10 @@ class Standard:
         """Series that only this level has, by name. Collective."""
         return {}
 
+    def warnings(self, row):
+        """What the user should know about a row of the series: {subject: one sentence}. Each subject is told once."""
+        return {}
+
 
 class Energy(Standard):
     """Level "energy" of the extended equations: the kinetic energy density that each mode has gained.

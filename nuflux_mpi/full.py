@@ -55,7 +55,7 @@ class MomentumGrid:
         self.shape = self.p.shape
 
     def gaussian(self, p0, v):
-        """A Gaussian of width sigma about |p| = p0, p_z / |p| = v, with integral 1 on the grid; (perp_points, points)."""
+        """A Gaussian of width sigma about |p| = p0, p_z / |p| = v, with integral 1 here; (perp_points, points)."""
         bump, _ = self._bump(p0, v)
         return bump / np.sum(self.weight[:, None] * bump)
 
@@ -260,7 +260,7 @@ class Full:
         self._f[q, :, :, start:stop] = 0.0
 
     def source(self, t):
-        """Everything but free streaming, in place on the lines of `transform.physical`; Phi goes to `transform.flux`."""
+        """Everything but free streaming, in place on the lines in `transform.physical`; Phi into `transform.flux`."""
         self._potentials()
         n = self._f.shape[3]
         for q in range(len(self._f)):

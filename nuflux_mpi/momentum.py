@@ -21,6 +21,9 @@ import numpy as np
 from . import kernels, phase_space
 from .equations import Standard
 
+# A smallest eigenvalue of f below minus this part of the largest is worth a warning.
+NEGATIVE = 1e-3
+
 
 def to_amplitudes(f, dq):
     """Amplitudes in y of f (modes, 4, Q, ...) real over q, as real lines of the same shape; see `kernels.push`."""
@@ -128,6 +131,19 @@ class Momentum(Standard):
 
     def axes(self):
         return {"q": self.q, "coefficient": np.arange(4)}
+
+    def warnings(self, row):
+        found = {}
+        edge = phase_space.edge_advice(row["f_q"], self.q)
+        if edge:
+            found["edge"] = edge
+        if row["occupation_min"] < -NEGATIVE * row["occupation_max"]:
+            found["occupation"] = (
+                f"f has an eigenvalue of {row['occupation_min']:.2g} (the largest is {row['occupation_max']:.2g}): that measures "
+                "the gradient expansion, in 1 / (wavelength x width in q), and not the integrator; a larger momentum.sigma "
+                "makes it smaller"
+            )
+        return found
 
     def measure(self, t, u):
         """Phase-space series at time t: invariants, entropies, occupations, the momentum distribution. Collective."""

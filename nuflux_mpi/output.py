@@ -22,7 +22,7 @@ from .layout import LAYOUT, RECORD_AXES, SPACE, dimensions
 from .results import MemoryRun, Run
 
 RUN_FILES = ("run.toml", "series.h5", "fields.h5", "phase_space.h5", "run.log")
-FIGURES = ("energy.png", "spectrum.png")
+FIGURES = ("energy.png", "spectrum.png", "distribution.png", "energy_gained.png")
 COORDINATES = {"coordinates": "v sign density"}  # by which xarray knows that they label the modes
 
 

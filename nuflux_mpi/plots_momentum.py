@@ -40,10 +40,10 @@ LEVEL_STYLES = {"standard": (GREY, "-"), "energy": (VERMILLION, "-"), "momentum"
 
 # name: (label, colour, marker, power of 1/width with which the gradient expansion lets it drift)
 DRIFTS = {
-    "casimir3": (r"$\int\,{\rm Tr}\,f^3$", BLUE, "o", 2),
+    "casimir3": (r"Casimir ${\rm Tr}\,f^3$", BLUE, "o", 2),
     "entropy": ("entropy", VERMILLION, "s", 2),
     "fermi_entropy": ("fermionic entropy", PURPLE, "D", 2),
-    "casimir3_star": (r"$\int\,{\rm Tr}\,f\star f\star f$", GREEN, "^", 4),
+    "casimir3_star": (r"Casimir ${\rm Tr}\,f\star f\star f$", GREEN, "^", 4),
 }
 FITTED = 3  # exponents are fitted to the widest widths, where the expansion holds
 
@@ -191,7 +191,8 @@ def distribution(run, path=None):
                     axes.set_ylabel(r"momentum $q = |p| - p_0\ [\mu]$")
                 if row == len(modes) - 1:
                     axes.set_xlabel(TIME_LABEL)
-            figure.colorbar(image, cax=figure.add_subplot(grid[row, 2]))
+            bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, 2]))
+            bar.ax.set_title(r"$[1/\mu]$", fontsize=9)
             lines.set_title(f"$t = {t[-1]:g}$ (dots: ${t[0]:g}$)")
             lines.tick_params(labelleft=False)
             lines.set_xlim(left=0)

@@ -133,7 +133,7 @@ class Simulation:
         config, integrator = self.config, self.integrator
         start, end = config["time"]["start"], config["time"]["end"]
         cadences = {name: config["output"][f"{name}_every"] for name in ("series", "fields", "spectrum", "phase_space")}
-        self._begun = clock.monotonic()
+        self._begun, self._progress, self._warned = clock.monotonic(), progress, set()
         done = integrator.t if self._count else -np.inf
         integrator.begin(norm=np.sqrt(self.diagnostics.norm2))  # also when resumed: P alone, since K starts at 0
 
@@ -191,6 +191,10 @@ class Simulation:
             self.output.amend("dU_osc_dt_difference", self._count - 1, _slope(rows, rows[-2]["time"]))
         self.output.append(row)
         self._count += 1
+        for subject, sentence in self.equations.warnings(row).items():
+            if self._progress and subject not in self._warned:
+                self._progress.say(f"warning at t = {t:.6g}: {sentence}")
+            self._warned.add(subject)
 
     def _place_of_damage(self):
         """Where the last good state changes fastest, or not in numbers at all, as the end of a sentence. Collective."""

@@ -130,3 +130,13 @@ def test_resumed_run_equals_the_uninterrupted_one(tmp_path):
 def test_bad_momentum_grids_are_refused(keys, words):
     with pytest.raises(InputError, match=words):
         nuflux_mpi.simulate(changed(SMALL, momentum=keys))
+
+
+def test_warnings_name_what_to_change(run_cli, tmp_path):
+    """The paper's width of 0.7 is small beside 1 / wavelength, and a grid that is too narrow is told while it runs."""
+    short = ["--set", "time.end=8", "--set", "box.points=256", "--set", "output.figures=false"]
+    done = run_cli(["run", "missing_energy", "--out", tmp_path / "run", *short, "--set", "momentum.half_width=5",
+                    "--set", "momentum.points=32"], ranks=2)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("momentum.sigma") == 1
+    assert done.stderr.count("momentum.half_width") == 1
