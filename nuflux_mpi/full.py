@@ -19,13 +19,16 @@ import math
 
 import numpy as np
 
-from . import full_kernels
+from . import full_kernels, phase_space
 from .errors import InputError
 from .interaction import InteractionPicture
 
 # Coefficients (w0, W) of G_m in terms of the moments (n_m, D_m).
 _POTENTIAL = np.array([1.5, 0.5, 0.5, 0.5])
 
+# Parts of the largest f, at the ends of the p_z grid and next to p = 0, that are worth a warning: at 1e-5 and 2e-4 the
+# two bunches of docs/full.md still keep momentum to 3e-6 and energy to 2e-8.
+TAIL, CENTRE = 1e-4, 1e-3
 # Gaussian widths between a beam and p = 0 or the ends of the grid: exp(-6^2/2) = 2e-8 of the peak is left there.
 WIDTHS = 6.0
 # Grid spacings per width: the wave of shortest length on the grid then has exp(-(2 pi)^2/2) = 3e-9 of a Gaussian.
@@ -171,31 +174,48 @@ class MomentumDerivative:
 class Full:
     """Level "full" of the extended equations.
 
-    box: :class:`~nuflux_mpi.box.Box` made for ``Full.lines(modes, settings)`` lines. modes: v = cos(theta) of each beam
-    and s; momenta and fields of all beams of one sign share one f. settings: dict with
+    box: :class:`~nuflux_mpi.box.Box` made for ``Full.lines(len(modes), settings)`` lines. modes: v = cos(theta) and s
+    of each beam; all beams of one sign share one f. settings: dict with
 
         points, p_max, perp_points     the grid, see :class:`MomentumGrid`
         p0, sigma                      |p| of the beams and their width, in mu
         group_velocity, force, commutator   switches of the three terms of Eq. 16 beyond free streaming
+        species                        how many different signs s the modes have, 1 or 2
 
-    Fields: f (species, perp_points, 4, points, *local_shape), in n / mu^3, local in space; species in the order of
-    `signs`. `picture` is the right-hand side for the integrator.
+    Field to store: P as polarization of each beam, see :meth:`take`. The state: f (species, perp_points, 4, points,
+    *local_shape), in n / mu^3, local in space, species in the order of `signs`; see :meth:`take_state`. `picture` is
+    the right-hand side for the integrator.
     """
 
     level = "full"
-    fields = ("f",)
+    gradient_lines = 8
 
     @staticmethod
-    def lines(modes, settings):
+    def segments(modes, settings):
+        """Numbers of lines of the state, one segment."""
+        return (4 * settings["species"] * settings["perp_points"] * settings["points"],)
+
+    @classmethod
+    def lines(cls, modes, settings):
         """Number of lines of the state."""
-        return 4 * len(set(modes.s)) * settings["perp_points"] * settings["points"]
+        return sum(cls.segments(modes, settings))
+
+    @staticmethod
+    def leading(modes):
+        """Fields to store, by name, with their axes in front of space."""
+        return {"P": (modes, 3)}
+
+    @staticmethod
+    def state_leading(modes, settings):
+        """The same for the field from which a run can be continued."""
+        return {"f": (settings["species"], settings["perp_points"], 4, settings["points"])}
 
     def __init__(self, box, modes, settings):
         check(settings, modes.v)
         self.box, self.modes, self.settings = box, modes, settings
         grid = self.grid = MomentumGrid(settings)
         self.signs = np.array(sorted(set(modes.s), reverse=True), dtype=float)
-        lines = self.lines(modes, settings)
+        lines = self.lines(len(modes), settings)
         self.transform = FluxTransform(box, lines) if settings["group_velocity"] else box.transform(lines)
         parts = len(self.signs) * len(grid.p_perp)
         points = int(np.prod(box.local_shape))
@@ -208,7 +228,7 @@ class Full:
         self._dv = np.tile(grid.dv_dp, (len(self.signs), 1))
         self._moment_weights = [np.ascontiguousarray(self._sign * self._weight * self._v**m) for m in range(3)]
         self.G, self.dG = np.zeros((2, 4, points)), np.zeros((2, 4, points))
-        self.gradient = box.gradient(8)
+        self.gradient = box.gradient(self.gradient_lines)
         self._choose_terms(points)
         velocity = np.broadcast_to(self._v[:, None, :], self._f.shape[:3]).ravel()
         self.picture = InteractionPicture(self.transform, velocity, self.source, needed=1)
@@ -279,18 +299,23 @@ class Full:
         self.G *= _POTENTIAL[:, None]
         self.dG[...] = self.gradient(self.G).reshape(self.dG.shape)
 
-    def put(self, t, u, P=None, f=None, n=None):
-        """u <- the state at time t: f itself, or the beams' polarization P (modes, 3, *local_shape) and densities n.
+    def start(self, t, u, P, density=None):
+        """u <- the state at time t of Gaussian beams, each times (n_a + P_a.sigma)/2. Collective.
 
-        Each beam is a Gaussian in momentum times (n_a + P_a.sigma)/2. n: (modes,) or (modes, *local_shape), default the
-        largest |P_a| of each beam. InputError, on all ranks, where n_a < |P_a|. Collective.
+        P: (modes, 3, *local_shape), local. density: n_a, (modes,) or (modes, *local_shape), default the largest |P_a|
+        of each beam. InputError, on all ranks, where n_a < |P_a|.
         """
+        self._fill(np.asarray(P, dtype=float).reshape(len(self.modes), 3, -1), density)
+        self._store(t, u)
+
+    def put(self, t, u, f):
+        """u <- the state at time t of f (species, perp_points, 4, points, *local_shape), local. Collective."""
+        self.f[...] = f
+        self._store(t, u)
+
+    def _store(self, t, u):
         if self.settings["group_velocity"]:
             self.transform.flux[...] = 0.0
-        if f is not None:
-            self.f[...] = f
-        else:
-            self._fill(np.asarray(P, dtype=float).reshape(len(self.modes), 3, -1), n)
         self.picture.store(t, u)
 
     def _fill(self, P, n):
@@ -311,13 +336,38 @@ class Full:
                 part += g[None, :, None] * N[:, None, :]
 
     def take(self, t, u):
-        """Fields by name at time t, local.
+        """Field to store, by name, at time t, local. Collective.
 
-        f: view that the next right-hand side overwrites. P: (modes, 3, *local_shape), the polarization summed over the
-        momenta of the species of mode a whose direction v is nearest to v_a (v = +1 and -1: the two hemispheres).
+        P: (modes, 3, *local_shape), the polarization summed over the momenta of the species of mode a whose direction v
+        is nearest to v_a (v = +1 and -1: the two hemispheres).
         """
         self.picture.fields(t, u)
-        return {"f": self.f, "P": self._by_beam()}
+        return {"P": self._by_beam()}
+
+    def take_state(self, t, u):
+        """{"f": (species, perp_points, 4, points, *local_shape)} at time t, a view that the next call overwrites."""
+        self.picture.fields(t, u)
+        return {"f": self.f}
+
+    def axes(self):
+        """Coordinates along axes that only this level's results have, by name."""
+        grid = self.grid
+        return {"species": self.signs, "p_perp": grid.p_perp, "coefficient": np.arange(4), "p_z": grid.p_z}
+
+    def warnings(self, row):
+        """What the user should know about a row of :meth:`measure`: {subject: one sentence}."""
+        found = {}
+        if row["edge"] > TAIL:
+            found["edge"] = (
+                f"f at the ends of the momentum grid has grown to {row['edge']:.1g} of its largest value: momentum and "
+                "energy drift; take a larger full.p_max, with more full.points"
+            )
+        if row["centre"] > CENTRE:
+            found["centre"] = (
+                f"f next to p = 0, where the velocity turns over, has grown to {row['centre']:.1g} of its largest "
+                "value: the grid does not resolve it; take a larger full.p0 or a smaller full.sigma"
+            )
+        return found
 
     def _by_beam(self):
         v, s = np.asarray(self.modes.v), np.asarray(self.modes.s)
@@ -334,17 +384,16 @@ class Full:
     def measure(self, t, u):
         """Integrals over phase space at time t, the same on all ranks. Collective.
 
-        number int Tr f; K int |p| Tr f, K_hemisphere its parts (p_z > 0, p_z < 0); U_trace and U_osc, the parts of the
-        refractive energy from densities and from polarization (Eqs. 3 and 5); energy = K + U_trace + U_osc; momentum
-        int p_z Tr f; D0 (3,) int sum s P; casimir2 int Tr f^2 (per d^3p: in n^2/mu^3); dK_dt by Eq. 22, the rate of the
-        equation with all its terms, whatever is switched on; f_p (species, 4, points): f integrated over p_perp, box
-        average, per dp_z; edge and centre: the density in f_p at the ends of the grid, and that of f next to p = 0 in
-        box average, both relative to their maximum.
+        All of :func:`nuflux_mpi.phase_space.measures`, number and Casimirs among them, with int d^3p. K int |p| Tr f,
+        K_hemisphere its parts (p_z > 0, p_z < 0); U_trace and U_osc, the parts of the refractive energy from densities
+        and from polarization (Eqs. 3 and 5); energy = K + U_trace + U_osc; momentum int p_z Tr f; D0 (3,) int sum s P;
+        dK_dt by Eq. 22, the rate of the equation with all its terms, whatever is switched on; f_p (species, 4, points):
+        f integrated over p_perp, box average, per dp_z; edge and centre: the density in f_p at the ends of the grid,
+        and that of f next to p = 0 in box average, both relative to their maximum.
         """
         self.picture.fields(t, u)
         box, grid, f = self.box, self.grid, self._f
         F = box.integral(f.reshape(f.shape[:3] + box.local_shape))  # (parts, 4, points)
-        squares = sum(np.sum(weight * _squares(part)) for weight, part in zip(self._weight, f))
         M = self._three_moments()
         dM = self.gradient(M[:2]).reshape(2, 4, -1)
         energy_parts = 0.5 * _POTENTIAL * box.cell * box.total(np.sum(M[0] ** 2 - M[1] ** 2, axis=-1))
@@ -356,7 +405,7 @@ class Full:
         f_p = np.einsum("j,sjci->sci", grid.weight, by_species) / (grid.spacing * box.volume)
         U_trace, U_osc = energy_parts[0], energy_parts[1:].sum()
         return {
-            "number": n.sum(),
+            **phase_space.measures(f, self._weight, box),
             "K": K.sum(),
             "K_hemisphere": K,
             "U_trace": U_trace,
@@ -364,7 +413,6 @@ class Full:
             "energy": K.sum() + U_trace + U_osc,
             "momentum": np.sum(p_z * n),
             "D0": np.einsum("qi,qci->c", self._moment_weights[0], F[:, 1:]),
-            "casimir2": box.cell * box.total(squares),
             "dK_dt": float(power),
             "f_p": f_p,
             "edge": float(np.abs(f_p[:, 0, [0, -1]]).max() / np.abs(f_p[:, 0]).max()),
@@ -381,8 +429,3 @@ class Full:
     def _centre(self, n):
         nearest = np.tile(self.grid.p, (len(self.signs), 1)) < self.grid.p.min() * (1.0 + 1e-12)
         return float(np.abs(n[nearest]).max() / np.abs(n).max())
-
-
-def _squares(f):
-    """Sum over local points of Tr f^2 = (n^2 + P.P)/2 for each p_z; f is (4, I, n)."""
-    return 0.5 * np.einsum("ciz,ciz->i", f, f)

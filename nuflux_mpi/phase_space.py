@@ -5,9 +5,8 @@ component 0 the trace n and 1 to 3 the polarization P, per unit of q and in unit
 occupations up to a factor, (n + |P|)/2 and (n - |P|)/2. The grid of q is uniform and periodic, -half_width <= q <
 half_width, with an even number of points.
 
-Integrals over phase space of functions of f alone (Casimirs) are constant to first order in gradients, and int Tr f^2 to
-all orders; see `measures` for the others. Distributions and `edge_weight` are pure functions, the same on every rank;
-`measures` is collective.
+Integrals over phase space of functions of f alone (Casimirs, entropy) are constant to first order in gradients, and
+int Tr f^2 to all orders. Everything but `measures`, which is collective, is a pure function, the same on every rank.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from .errors import InputError
 
 # What may be left of a distribution at the ends of the grid, relative to its peak: there it jumps, since q is periodic.
 ENDS = 1e-8
-# What may be left at the highest y (dual to q) of an analytic distribution, relative to y = 0. Each y evolves by itself,
-# so that a coarse grid costs nothing but a ripple of this size over q.
+# What may be left at the highest y (dual to q) of an analytic distribution, relative to y = 0. Each y evolves by
+# itself, so that a coarse grid costs nothing but a ripple of this size over q.
 CONTENT = 1e-6
 # The same for distributions with kinks, such as p^2 at p = 0, whose content falls with a power of y only.
 CONTENT_WITH_KINKS = 1e-4
@@ -55,15 +54,15 @@ def gaussian(q, sigma):
 
 
 def fermi_dirac(q, temperature, eta=0.0):
-    """Thermal distribution of the magnitude, p^2 / (exp(p/T - eta) + 1) for p = q + <p> > 0; sum g dq = 1 on the grid q."""
+    """Thermal distribution p^2 / (exp(p/T - eta) + 1) of p = q + <p> > 0, normalised to sum g dq = 1 on the grid q."""
     return _normalised(_thermal(q, temperature, eta), q)
 
 
 def from_file(path, q):
     """The table g(q) of an HDF5 file (datasets `q`, ascending, and `g`) on the uniform grid q, with sum g dq = 1.
 
-    Between the points of the table g is interpolated by monotone cubics, which add no extrema; outside it is 0. Any rank
-    may call it alone. InputError if the file is not such a table.
+    Between the points of the table g is interpolated by monotone cubics, which add no extrema; outside it is 0. Any
+    rank may call it alone. InputError if the file is not such a table.
     """
     return _normalised(_interpolated(q, *_table(path)), q)
 
@@ -87,10 +86,10 @@ def distribution(settings, q):
 
 
 def check_grid(profile, q, content=CONTENT):
-    """InputError if the grid q is too narrow or too coarse for a distribution, saying what would do, or g < 0 somewhere.
+    """InputError if the grid q is too narrow or too coarse for a distribution, saying what would do, or if g < 0.
 
-    profile: function of q, normalised in any way. Too narrow: more than ENDS of the peak is left at the ends. Too coarse:
-    the largest Fourier component that the grid cannot carry is more than `content` of that at y = 0.
+    profile: function of q, normalised in any way. Too narrow: more than ENDS of the peak is left at the ends. Too
+    coarse: the largest Fourier component that the grid cannot carry is more than `content` of that at y = 0.
     """
     g, half_width, points = profile(q), -q[0], len(q)
     if np.any(g < 0):
@@ -112,12 +111,12 @@ def check_grid(profile, q, content=CONTENT):
     advice = f"at least {_even(fine)} points" if fine else f"more than {MOST_POINTS} points"
     if narrow:
         raise InputError(
-            f"momentum.half_width = {half_width:g} is too narrow for the momentum distribution: {ends:.1e} of its peak is "
-            f"left at the ends; it needs {half_width_needed:g}, and with that {advice}"
+            f"momentum.half_width = {half_width:g} is too narrow for the momentum distribution: {ends:.1e} of its peak "
+            f"is left at the ends; it needs {half_width_needed:g}, and with that {advice}"
         )
     raise InputError(
-        f"momentum.points = {points} is too coarse for the momentum distribution: {waves:.1e} of it is in waves that the "
-        f"grid cannot carry; it needs {advice}"
+        f"momentum.points = {points} is too coarse for the momentum distribution: {waves:.1e} of it is in waves that "
+        f"the grid cannot carry; it needs {advice}"
     )
 
 
@@ -153,7 +152,7 @@ def _table(path):
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: the momentum distribution cannot be read ({error})") from None
     if q.ndim != 1 or q.shape != g.shape or len(q) < 3:
-        raise InputError(f"{path}: q and g must be lists of the same length, 3 or more, not of shapes {q.shape}, {g.shape}")
+        raise InputError(f"{path}: q and g must be lists of the same length, 3 or more, not {q.shape} and {g.shape}")
     if not (np.isfinite(q).all() and np.isfinite(g).all() and (np.diff(q) > 0).all()):
         raise InputError(f"{path}: q must ascend, and q and g be finite")
     if not g.any():
@@ -162,7 +161,7 @@ def _table(path):
 
 
 def _interpolated(q, table_q, table_g):
-    """Monotone cubic interpolation (Fritsch and Butland, SIAM J. Sci. Stat. Comput. 5, 300 (1984)); 0 outside the table."""
+    """Monotone cubics (Fritsch and Butland, SIAM J. Sci. Stat. Comput. 5, 300 (1984)); 0 outside the table."""
     h, rise = np.diff(table_q), np.diff(table_g)
     secant = rise / h
     slope = np.zeros_like(table_g)
@@ -189,7 +188,7 @@ def _left_at_ends(profile, points, half_width):
 
 
 def _left_in_waves(profile, points, half_width):
-    """Largest Fourier component that a grid cannot carry, over that of y = 0; as a grid of four times the points sees it."""
+    """Largest Fourier component that a grid cannot carry, over that of y = 0, as seen on a grid four times finer."""
     wave = np.abs(np.fft.rfft(profile(grid(4 * points, half_width))))
     return wave[points // 2 :].max() / wave[0] if wave[0] > 0 else np.inf
 
@@ -233,9 +232,9 @@ def measures(f, weight, box, occupation=1.0, largest=1.0):
         fermi_entropy  -int Tr [ nu ln nu + (1 - nu) ln(1 - nu) ] / occupation,  nu = occupation x f
         occupation_min, occupation_max   extreme eigenvalues of f over all of phase space, over `largest`
 
-    A density matrix in phase space is not positive beyond first order: truncated or not, its smaller eigenvalue falls
-    below 0 where gradients are steep. Such eigenvalues enter the entropies as -lambda ln|lambda|, so that, as for positive
-    ones, another unit of f adds a constant times the number. NaN anywhere in f gives NaN.
+    A density matrix in phase space is not positive beyond first order: its smaller eigenvalue falls below 0 where
+    gradients are steep. Such eigenvalues enter the entropies as -lambda ln|lambda|, so that, as for positive ones,
+    another unit of f adds a constant times the number. NaN anywhere in f gives NaN.
     """
     modes, _, Q = f.shape[:3]
     f = f.reshape(modes, 4, Q, -1)
@@ -281,14 +280,14 @@ def _x_ln_x(x):
 def star_casimir3(f, q, length, v, sign=1.0):
     """int Tr f * f * f to second order in gradients, for one mode, with * the product of Moyal and Groenewold.
 
-    f: (4, Q, N), all of space (so not distributed), periodic with `length`; q: (Q,) uniform; v, sign: of the mode. f is the
-    Wigner function of an operator whose third power has this trace, and unitary evolution keeps that. Pointwise, Tr f^3
-    differs from it by terms with as many powers of 1/width as of d_q,
+    f: (4, Q, N), all of space (so not distributed), periodic with `length`; q: (Q,) uniform; v, sign: of the mode. f is
+    the Wigner function of an operator whose third power has this trace, which unitary evolution keeps. It differs from
+    int Tr f^3 by terms with as many powers of 1/width as derivatives by momentum: under the integral
 
-        f * f * f = f^3 + i/2 f [d_z f, d_p f] - 1/8 f ({d_z^2 f, d_p^2 f} - 2 (d_z d_p f)^2) + ...    under the integral,
+        Tr f * f * f = Tr f^3 + i/2 Tr f [d_z f, d_p f] - 1/8 Tr f ({d_z^2 f, d_p^2 f} - 2 (d_z d_p f)^2) + ...
 
-    with p = v q (and the other sign of i for antineutrinos). While int Tr f^3 drifts by order width^-2, this drifts by
-    width^-4. No communication. Memory: eight times that of f.
+    where d_p = v d_q is along the box, and i has the other sign for antineutrinos. Under Eq. 16 int Tr f^3 drifts by
+    the order width^-2, and this by width^-4. No communication. Memory: eight times that of f.
     """
     dq, Q, N = q[1] - q[0], f.shape[1], f.shape[2]
     in_z = 2j * np.pi / length * np.arange(N // 2 + 1)
@@ -332,7 +331,7 @@ def edge_weight(f_q, q):
 def edge_advice(f_q, q, allowed=EDGE_ALLOWED):
     """One sentence on how wide the grid should be if `edge_weight` exceeds `allowed`; None if it does not.
 
-    The width is that of a Gaussian with the mean and variance of the worst mode, and half as much again as now if that is
+    The width is that of Gaussians with the mean and variance of each mode, and half as much again as now if that is
     more: what has already gone around the ends cannot tell how far it wants to go.
     """
     found = edge_weight(f_q, q)
@@ -345,8 +344,8 @@ def edge_advice(f_q, q, allowed=EDGE_ALLOWED):
     needed = np.max(np.abs(mean) + spread * np.sqrt(2 * np.log(1 / allowed))) / (1 - 2 * EDGE)
     half_width = -q[0]
     return (
-        f"{found:.1e} of a mode is near the ends of the momentum grid: momentum.half_width = {half_width:g} is too narrow, "
-        f"about {max(needed, 1.5 * half_width):.2g} would hold it"
+        f"{found:.1e} of a mode is near the ends of the momentum grid: momentum.half_width = {half_width:g} is too "
+        f"narrow, about {max(needed, 1.5 * half_width):.2g} would hold it"
     )
 
 

@@ -1,8 +1,8 @@
 """Figures of runs that are resolved in momentum: where the missing energy goes, and what the gradient expansion keeps.
 
 `missing_energy` sets the levels of description side by side, `distribution` shows how the force splits each beam by
-flavor, `energy_gained` where in space the neutrinos win or lose, `entropy_order` how fast the drift of the entropy and of
-int Tr f^3 falls with the width in momentum. Like those of `plots` they take runs of `results`, return a matplotlib
+flavor, `energy_gained` where in space the neutrinos win or lose, `entropy_order` how fast the drift of the entropy and
+of int Tr f^3 falls with the width in momentum. Like those of `plots` they take runs of `results`, return a matplotlib
 Figure and, given a path, save it with the provenance of its runs.
 """
 
@@ -49,7 +49,7 @@ FITTED = 3  # exponents are fitted to the widest widths, where the expansion hol
 
 
 def draw_all(run, directory=None):
-    """Draws the figures that the results of one run allow into `directory` (default: that of the run). -> list of paths.
+    """Draws the figures that one run allows into `directory` (default: that of the run). Returns the list of paths.
 
     distribution.png if the momentum distribution was recorded, energy_gained.png if kappa was. InputError for a run in
     memory without a directory.
@@ -74,8 +74,8 @@ def missing_energy(runs, path=None):
     """The budget of several runs beside each other, and below, over time, how far each is from closing.
 
     runs: dict label -> run, say of the levels "standard", "energy", "momentum" and "full". Each panel has U_osc, the
-    kinetic energy gained K and their sum, in units of |U_osc(0)|; where the densities have a refractive energy of their own
-    (U_trace), the sum holds its change. A run without K has U_osc alone, and its residual is the change of that.
+    kinetic energy gained K and their sum, in units of |U_osc(0)|; where the densities have a refractive energy of their
+    own (U_trace), the sum holds its change. A run without K has U_osc alone, and its residual is the change of that.
     Returns the Figure; InputError without runs, or for one that has written nothing.
     """
     if not runs:
@@ -121,7 +121,7 @@ def kinetic_energy(series):
 
 
 def budget(series):
-    """What should be constant (time,): U_osc, plus the kinetic energy gained and the change of U_trace where followed."""
+    """What should be constant (time,): U_osc, kinetic energy gained and change of U_trace, as far as followed."""
     total = np.array(series["U_osc"], dtype=float)
     K = kinetic_energy(series)
     if K is not None:
@@ -159,11 +159,11 @@ def distribution(run, path=None):
     """Momentum distribution of each beam over time, nu_e and nu_x apart, and beside it both at the start and the end.
 
     Box averages per neutrino of the beam: nu_e has (n + P^z)/2, nu_x (n - P^z)/2. The force is a matrix in flavor space
-    and pulls flavors apart, as a Stern-Gerlach magnet does spins. Returns the Figure; InputError if the run did not record
-    the distribution.
+    and pulls flavors apart, as a Stern-Gerlach magnet does spins. Returns the Figure; InputError if the run did not
+    record the distribution.
     """
     if not len(run.series.get("f_q", ())):
-        raise InputError(f'Level "{run.config["equations"]["level"]}" has no momentum distribution, or none was recorded.')
+        raise InputError(f'The run of level "{run.config["equations"]["level"]}" has no momentum distribution.')
     series = run.series
     t, q, modes = series["time"], series["q"], _shown(series)
     with _style():
@@ -263,9 +263,11 @@ def _support(contents):
 def entropy_order(widths, drifts, path=None, runs=None):
     """Drift of what the gradient expansion conserves order by order, against the width of the distribution in momentum.
 
-    widths: (n,) in mu. drifts: dict name -> (n,) relative changes over the same problem, signs ignored; names in DRIFTS
-    come with the power that theory gives, a line through the widest point. Exponents are fitted to the FITTED widest
-    widths. runs: dict label -> run, for the provenance in the file. Returns the Figure.
+    widths: (n,) in mu. drifts: dict name -> (n,) relative changes over the same problem (of the entropy: per neutrino),
+    signs ignored; names in DRIFTS come with the power that theory gives, a line through the widest point. The power of
+    the entropies holds where both occupations are positive at the start: from a pure state, whose smaller one is zero,
+    the drift falls more slowly, by width^-2 ln(width). Exponents are fitted to the FITTED widest widths. runs: dict
+    label -> run, for the provenance in the file. Returns the Figure.
     """
     widths = np.asarray(widths, dtype=float)
     with _style():
@@ -302,7 +304,7 @@ def fitted_exponent(widths, drift):
     return float(np.polyfit(np.log(widths[widest]), np.log(drift[widest]), 1)[0])
 
 
-# ---- provenance of several runs ---------------------------------------------------------------------------------------
+# ---- provenance of several runs -------------------------------------------------------------------------------------
 
 
 def _finished_of_several(figure, runs, path):

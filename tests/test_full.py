@@ -20,7 +20,7 @@ NO_GRADIENTS = {"group_velocity": False, "force": False}
 
 def settings(**changes):
     return dict(points=64, p_max=16.0, perp_points=4, p0=8.0, sigma=1.2, group_velocity=True, force=True,
-                commutator=True) | changes
+                commutator=True, species=1) | changes
 
 
 def modes(v=(1.0, -1.0), s=(1.0, 1.0)):
@@ -29,8 +29,9 @@ def modes(v=(1.0, -1.0), s=(1.0, 1.0)):
 
 def make(N, comm, directions=None, factor=None, **changes):
     """Level "full" on N points of space; `changes` of the settings."""
-    directions, chosen = directions or modes(), settings(**changes)
-    box = Box(LENGTH, N, Full.lines(directions, chosen), comm, fftw="estimate", factor=factor)
+    directions = directions or modes()
+    chosen = settings(species=len(set(directions.s)), **changes)
+    box = Box(LENGTH, N, Full.lines(len(directions), chosen), comm, fftw="estimate", factor=factor)
     return Full(box, directions, chosen)
 
 
@@ -49,13 +50,14 @@ class Run:
         self.full = full
         integrator = Integrator(full.picture.rhs, full.picture.size, full.box.comm, rtol=rtol)
         n, P = bunches(full.box.coordinates()[0], ripple)
-        full.put(0.0, integrator.u, P=P, n=n)
+        full.start(0.0, integrator.u, P, n)
         integrator.begin()
         self.rows = [full.measure(0.0, integrator.u)]
         for t in times:
             integrator.advance(t)
             self.rows.append(full.measure(t, integrator.u))
-        self.fields = {name: field.copy() for name, field in full.take(integrator.t, integrator.u).items()}
+        self.fields = {"P": full.take(integrator.t, integrator.u)["P"],
+                       "f": full.take_state(integrator.t, integrator.u)["f"].copy()}
         integrator.destroy()
 
     def drift(self, name):
@@ -173,8 +175,8 @@ def test_both_brackets_are_those_of_equation_16(comm):
     full = make(32, comm, modes(s=(1.0, -1.0)), points=96, commutator=False)
     grid, u = full.grid, np.zeros(full.picture.size)
     n, P = bunches(full.box.coordinates()[0])
-    full.put(0.0, u, P=P, n=n)
-    f = full.box.comm.allgather((full.box.indices()[0], full.take(0.0, u)["f"].copy()))
+    full.start(0.0, u, P, n)
+    f = full.box.comm.allgather((full.box.indices()[0], full.take_state(0.0, u)["f"].copy()))
     whole = np.zeros(f[0][1].shape[:-1] + (32,))
     for indices, part in f:
         whole[..., indices] = part
@@ -204,11 +206,11 @@ def test_without_terms_every_momentum_streams_freely(comm):
     full = make(24, comm, commutator=False, **NO_GRADIENTS)
     n, P = bunches(full.box.coordinates()[0])
     u, du = np.zeros(full.picture.size), np.ones(full.picture.size)
-    full.put(0.0, u, P=P, n=n)
+    full.start(0.0, u, P, n)
     full.picture.rhs(0.3, u, du)
     assert np.all(du == 0)
     t = 3.7
-    f = full.take(t, u)["f"]
+    f = full.take_state(t, u)["f"]
     # n of the bunch with p_z > 0 has the waves 0 and 1 alone: shifted by v t, at any p_perp.
     z, q = full.box.coordinates()[0], 2 * np.pi / LENGTH
     g = full.grid.gaussian(8.0, 1.0)
@@ -229,6 +231,30 @@ def test_the_bunches_react(whole):
     assert whole.drift("U_osc") > 2 and whole.drift("K") > 2  # of U_osc = -2.7 at the start
     assert whole.rows[0]["energy"] == pytest.approx(104.1, abs=0.1)
 
+
+def test_fields_and_axes_fit_together(whole):
+    full, (axes, leading) = whole.full, (whole.full.axes(), whole.full.state_leading(2, whole.full.settings))
+    assert whole.fields["f"].shape[:-1] == leading["f"]
+    assert tuple(len(axes[name]) for name in ("species", "p_perp", "coefficient", "p_z")) == leading["f"]
+    assert whole.fields["P"].shape[:-1] == full.leading(2)["P"]
+    assert full.segments(2, full.settings) == (full.lines(2, full.settings),) == (full.transform.lines,)
+
+
+def test_a_state_that_reaches_the_ends_or_zero_is_told(whole):
+    row = whole.rows[-1]
+    assert whole.full.warnings(row) == {}
+    assert set(whole.full.warnings(row | {"edge": 0.01})) == {"edge"}
+    assert "full.p_max" in whole.full.warnings(row | {"edge": 0.01})["edge"]
+    assert set(whole.full.warnings(row | {"centre": 0.01})) == {"centre"}
+
+
+def test_a_run_continues_from_its_f(comm):
+    full, t = make(32, comm), 1.5
+    n, P = bunches(full.box.coordinates()[0])
+    u, again = np.zeros(full.picture.size), np.zeros(full.picture.size)
+    full.start(0.0, u, P, n)
+    full.put(t, again, f=full.take_state(t, u)["f"].copy())
+    np.testing.assert_allclose(again, u, rtol=0, atol=1e-14 * np.abs(u).max())  # there and back: rounding
 
 def test_whole_equation_conserves(whole):
     first = whole.rows[0]
@@ -279,7 +305,7 @@ def test_kinetic_energy_changes_as_in_equation_22(comm):
     full = make(48, comm)
     integrator = Integrator(full.picture.rhs, full.picture.size, comm, rtol=1e-12)
     n, P = bunches(full.box.coordinates()[0])
-    full.put(0.0, integrator.u, P=P, n=n)
+    full.start(0.0, integrator.u, P, n)
     integrator.begin()
     integrator.advance(3.0)
     K, step = [], 0.01
@@ -289,7 +315,7 @@ def test_kinetic_energy_changes_as_in_equation_22(comm):
         K.append(measured["K"])
         if len(K) == 3:
             middle = measured
-            f = full.take(t, integrator.u)["f"].copy()
+            f = full.take_state(t, integrator.u)["f"].copy()
     slope = (K[0] - 8 * K[1] + 8 * K[3] - K[4]) / (12 * step)
     assert abs(slope) > 0.1
     # The quotient's error is step^4 K^(5)/30 = 1e-9 with rates of order 3, K's rounding 1e-13/step; then f near p = 0.
@@ -312,7 +338,7 @@ def test_measured_integrals_are_those_of_a_known_state(comm):
     u = np.zeros(full.picture.size)
     P = np.zeros((2, 3, 16))
     P[0, 2], P[1, 0] = 0.4, -0.3
-    full.put(0.0, u, P=P, n=[0.5, 0.3])
+    full.start(0.0, u, P, [0.5, 0.3])
     known = full.measure(0.0, u)
     # <|p|> = p0 (1 + sigma^2/p0^2) for a shifted Gaussian, up to exp(-p0^2 / 2 sigma^2) = 2e-10; J = 4 points in p_perp
     # leave (sigma/p0)^16.
@@ -435,4 +461,4 @@ def test_negative_occupation_is_refused_on_all_ranks(comm):
     if full.box.rank == 0:
         P[1, 2, 0] *= 1.001  # one point of one rank
     with pytest.raises(InputError, match="negative occupation"):
-        full.put(0.0, np.zeros(full.picture.size), P=P, n=n)
+        full.start(0.0, np.zeros(full.picture.size), P, n)
