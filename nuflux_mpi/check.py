@@ -37,7 +37,8 @@ def report(resolved, ranks):
     rows, state = rows_per_rank(cut, segments), state_bytes(cut, segments)
     memory = memory_per_rank(resolved, ranks)
     snapshots, series_rows, spectra = output_times(resolved)
-    sizes = file_sizes(resolved)
+    sizes, level = file_sizes(resolved), LEVELS[resolved["equations"]["level"]]
+    sent = exchange_bytes(cut, segments, level.gradient_lines, level.flux_lines(count, _settings(resolved)))
 
     how = "slabs" if not cut.factored else f"{cut.N1} x {cut.N2} points, columns dealt to the ranks"
     text = [
@@ -51,7 +52,7 @@ def report(resolved, ranks):
         f"  balanced ranks  {_counts(balanced_ranks(points, segments))}; at most {most_ranks(points, lines)}",
         f"  memory per rank {_size(memory)}, of which {_size(PROCESS_BYTES)} are the program; all ranks "
         f"{_size(memory * ranks)}",
-        f"  exchange        {_size(exchange_bytes(cut, segments, LEVELS[resolved['equations']['level']].gradient_lines))} sent by each rank per right-hand side",
+        f"  exchange        {_size(sent)} sent by each rank per right-hand side",
         f"  fields.h5       {_size(sizes['fields.h5'])}, {snapshots} snapshots",
         f"  series.h5       {_size(sizes['series.h5'])}, {series_rows} rows, {spectra} power spectra",
     ]
@@ -67,7 +68,11 @@ def report(resolved, ranks):
 def segments_of(resolved):
     """Numbers of real functions of space in the segments of the state."""
     level = LEVELS[resolved["equations"]["level"]]
-    return level.segments(mode_count(resolved["modes"]), settings(resolved))
+    return level.segments(mode_count(resolved["modes"]), _settings(resolved))
+
+
+def _settings(resolved):
+    return settings(resolved, modes.build(resolved["modes"]).s)
 
 
 def rows_per_rank(cut, segments):
@@ -85,19 +90,21 @@ def state_bytes(cut, segments):
 def memory_per_rank(resolved, ranks):
     """Bytes on the fullest rank: the integrator's vectors, the transform's arrays, the program itself."""
     segments = segments_of(resolved)
+    level, special = LEVELS[resolved["equations"]["level"]], _settings(resolved)
     cut = plan(resolved["box"]["points"], sum(segments), ranks)
     state = state_bytes(cut, segments).max()
+    fluxes = level.flux_lines(mode_count(resolved["modes"]), special) / sum(segments)
     vectors = 2 * STAGES[resolved["time"]["method"]] + 4  # the last good state
-    return PROCESS_BYTES + state * (vectors + WORK_STATES)
+    return PROCESS_BYTES + state * (vectors + WORK_STATES + 2 * fluxes)
 
 
-def exchange_bytes(cut, segments, gradient_lines):
+def exchange_bytes(cut, segments, gradient_lines, flux_lines=0):
     """Bytes that the fullest rank sends to others per right-hand side, to a few per cent where blocks are uneven.
 
-    One exchange back (the first segment) and one forward (all lines); both again for the lines of the moments' gradient.
+    One exchange back (the first segment) and one forward (all lines and their fluxes); both again for the lines of the moments' gradient.
     """
     numbers = 2 * cut.pairs_per_line / cut.N1 if cut.factored else 1  # per point: half the residues, complex
-    lines = segments[0] + sum(segments) + 2 * gradient_lines
+    lines = segments[0] + sum(segments) + flux_lines + 2 * gradient_lines
     return 8 * numbers * lines * cut.points_per_rank.max() * (1 - 1 / cut.ranks)
 
 
@@ -117,7 +124,7 @@ def output_times(resolved):
 def file_sizes(resolved):
     """Bytes of each HDF5 file by name; series grow by whole chunks of at most 1024 rows and 1 MB."""
     points, count = resolved["box"]["points"], mode_count(resolved["modes"])
-    level, special = LEVELS[resolved["equations"]["level"]], settings(resolved)
+    level, special = LEVELS[resolved["equations"]["level"]], _settings(resolved)
     snapshots, rows, spectra = output_times(resolved)
     per_row = 20 + 5 * count  # some twenty scalars; mean P, K and flavor content of each mode
     chunk = max(1, min(1024, 2**17 // points))

@@ -141,9 +141,19 @@ SCHEMA = {
             "relative to the config", when=_FILE),
     ),
     "equations": (
-        Key("level", "choice", "standard", "standard: flavor only; energy: also kappa_a, the energy gained by each "
-            "mode; momentum: also f_a(q)",
-            choices=("standard", "energy", "momentum")),
+        Key("level", "choice", "standard", "standard: flavor only; energy: and kappa_a, the energy each mode gains; "
+            "momentum: and f_a(q); full: all of Eq. 16",
+            choices=("standard", "energy", "momentum", "full")),
+    ),
+    "full": (
+        Key("points", "integer", 64, "grid points in p_z, an even number (level full)", {"ge": 4}),
+        Key("p_max", "number", 16.0, "the grid covers -p_max < p_z < p_max [mu]", {"gt": 0}),
+        Key("perp_points", "integer", 4, "points of the quadrature in p_perp", {"ge": 1}),
+        Key("p0", "number", 8.0, "|p| of the beams [mu]; r_mu = 1/p0", {"gt": 0}),
+        Key("sigma", "number", 1.2, "width of the beams in p_z and p_perp [mu]", {"gt": 0}),
+        Key("group_velocity", "boolean", True, "the term 1/2 {grad_p Omega, d_z f} of Eq. 16"),
+        Key("force", "boolean", True, "the term -1/2 {d_z Omega, grad_p f} of Eq. 16"),
+        Key("commutator", "boolean", True, "the flavor rotation i [f, Omega]"),
     ),
     "momentum": (
         Key("points", "integer", 64, "grid points in q = |p| - p_0, an even number (level momentum)", {"ge": 4}),
@@ -189,7 +199,7 @@ SCHEMA = {
 }
 
 # Sections of one level: they need not be there for another, but may be, so that levels of one case can be compared.
-LEVEL_SECTIONS = ("momentum",)
+LEVEL_SECTIONS = ("full", "momentum")
 
 
 # ---------------------------------------------------------------------------------------------------- resolving
@@ -474,6 +484,13 @@ def _cross_check(resolved, problems):
     _check_initial(resolved["initial"], resolved["modes"], resolved["box"], problems)
     if resolved.get("momentum", {}).get("points", 0) % 2:
         problems.append(f"momentum.points must be even, not {resolved['momentum']['points']}.")
+    if resolved["equations"]["level"] == "full" and resolved["modes"]["kind"] == "beams":
+        from .full import check
+
+        try:
+            check(resolved["full"], resolved["modes"]["velocity"])
+        except InputError as error:
+            problems.append(f"{error}.")
     time = resolved["time"]
     if time["end"] <= time["start"]:
         problems.append(f"time.end must be later than time.start = {time['start']:g}, not {time['end']:g}.")

@@ -142,6 +142,14 @@ class Diagnostics:
             series.update(self._budget(fields["kappa"], series["U_osc"]))
         return series
 
+    def complete(self, series):
+        """`series` with the residual of its energy, if it has one, against the first energy that was asked for."""
+        if "energy" in series:
+            if self.energy_at_start is None:
+                self.energy_at_start = series["energy"]
+            series["energy_residual"] = series["energy"] - self.energy_at_start
+        return series
+
     def _content(self, Pz):
         """nu_x part of each mode, (n_a - P_a^z) / (2 n_a) of box averages; NaN for an empty mode."""
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -155,13 +163,9 @@ class Diagnostics:
     def _budget(self, kappa, U):
         """Kinetic energy gained, its sum with U_osc, and the momentum gained: K_a / v_a for a force along the box."""
         K = np.atleast_1d(self.box.integral(kappa))
-        energy = U + K.sum()
-        if self.energy_at_start is None:
-            self.energy_at_start = energy
         moving = self.modes.v != 0
         return {
             "K": K,
-            "energy": energy,
-            "energy_residual": energy - self.energy_at_start,
+            "energy": U + K.sum(),
             "momentum": float(np.sum(K[moving] / self.modes.v[moving])),
         }

@@ -36,6 +36,11 @@ class Standard:
         """Numbers of lines of the state for so many modes: first those that the source reads, then the others."""
         return (3 * modes,)
 
+    @staticmethod
+    def flux_lines(modes, settings=None):
+        """Lines that the forward transform carries besides those of the state."""
+        return 0
+
     @classmethod
     def lines(cls, modes, settings=None):
         """Number of lines of the state."""
@@ -95,6 +100,16 @@ class Standard:
     def measure(self, t, u):
         """Series that only this level has, by name. Collective."""
         return {}
+
+    warm_up = staticmethod(kernels.warm_up)
+
+    def rates(self):
+        """Largest component of dP_a/dt that `source` left at each point, (modes, points of this rank)."""
+        return np.abs(self.P).max(axis=1).reshape(len(self.modes), -1)
+
+    def place(self, row):
+        """In words, what a row of `rates` belongs to."""
+        return f"in mode {row} (v = {self.v[row]:g})"
 
     def warnings(self, row):
         """What the user should know about a row of the series: {subject: one sentence}. Each subject is told once."""

@@ -191,6 +191,11 @@ class Full:
     gradient_lines = 8
 
     @staticmethod
+    def flux_lines(modes, settings):
+        """Lines that the forward transform carries besides those of the state: Phi of each."""
+        return Full.lines(modes, settings) if settings["group_velocity"] else 0
+
+    @staticmethod
     def segments(modes, settings):
         """Numbers of lines of the state, one segment."""
         return (4 * settings["species"] * settings["perp_points"] * settings["points"],)
@@ -208,7 +213,7 @@ class Full:
     @staticmethod
     def state_leading(modes, settings):
         """The same for the field from which a run can be continued."""
-        return {"f": (settings["species"], settings["perp_points"], 4, settings["points"])}
+        return {"rho": (settings["species"], settings["perp_points"], 4, settings["points"])}
 
     def __init__(self, box, modes, settings):
         check(settings, modes.v)
@@ -238,6 +243,7 @@ class Full:
         settings, grid = self.settings, self.grid
         # Buffers of 16384 numbers stay in the second-level cache.
         self._width = max(1, min(points, max(16, 4096 // len(grid.p_z))))
+        self._kinetic_at_start = np.zeros(len(self.modes))
         self._zero, self._one = np.zeros(len(grid.p_z)), np.ones(len(grid.p_z))
         self._brackets = []
         if settings["group_velocity"]:
@@ -302,15 +308,16 @@ class Full:
     def start(self, t, u, P, density=None):
         """u <- the state at time t of Gaussian beams, each times (n_a + P_a.sigma)/2. Collective.
 
-        P: (modes, 3, *local_shape), local. density: n_a, (modes,) or (modes, *local_shape), default the largest |P_a|
-        of each beam. InputError, on all ranks, where n_a < |P_a|.
+        P: (modes, 3, *local_shape), local. density: n_a, one number per mode, raised to the largest |P_a| where it is less,
+        or (modes, *local_shape), which must not be less: InputError, on all ranks. Default: the largest |P_a| of each.
         """
         self._fill(np.asarray(P, dtype=float).reshape(len(self.modes), 3, -1), density)
+        self._kinetic_at_start = self._kinetic_by_beam(self._over_box())
         self._store(t, u)
 
-    def put(self, t, u, f):
-        """u <- the state at time t of f (species, perp_points, 4, points, *local_shape), local. Collective."""
-        self.f[...] = f
+    def put(self, t, u, rho):
+        """u <- the state at time t of rho = f (species, perp_points, 4, points, *local_shape), local. Collective."""
+        self.f[...] = rho
         self._store(t, u)
 
     def _store(self, t, u):
@@ -320,9 +327,9 @@ class Full:
 
     def _fill(self, P, n):
         length = np.sqrt(np.sum(P**2, axis=1))
-        if n is None:
-            n = np.array([self.box.max(of_beam) for of_beam in length])
-        n = np.asarray(n, dtype=float)
+        n = np.asarray(0.0 if n is None else n, dtype=float)
+        if n.ndim <= 1:
+            n = np.maximum(n, [self.box.max(of_beam) for of_beam in length])
         n = np.broadcast_to(n.reshape(len(n), -1), length.shape)
         # Rounding of a P that was normalised to n.
         if self.box.max(length - n * (1.0 + 1e-12)) > 0:
@@ -345,9 +352,9 @@ class Full:
         return {"P": self._by_beam()}
 
     def take_state(self, t, u):
-        """{"f": (species, perp_points, 4, points, *local_shape)} at time t, a view that the next call overwrites."""
+        """{"rho": f as (species, perp_points, 4, points, *local_shape)} at time t, a view that the next call overwrites."""
         self.picture.fields(t, u)
-        return {"f": self.f}
+        return {"rho": self.f}
 
     def axes(self):
         """Coordinates along axes that only this level's results have, by name."""
@@ -370,54 +377,82 @@ class Full:
         return found
 
     def _by_beam(self):
+        P = np.zeros((len(self.modes), 3, self._f.shape[3]))
+        for a, weight in enumerate(self._beam_weights()):
+            P[a] = np.einsum("qi,qciz->cz", weight, self._f[:, 1:], optimize=True)
+        return P.reshape(len(P), 3, *self.box.local_shape)
+
+    def _beam_weights(self):
+        """For each beam the quadrature weight (parts, points) of the momenta that count as its own, 0 for the others."""
         v, s = np.asarray(self.modes.v), np.asarray(self.modes.s)
-        P = np.zeros((len(v), 3, self._f.shape[3]))
+        nearest = np.full(self._v.shape, -1)
         for sign in self.signs:
             mine = np.flatnonzero(s == sign)
-            nearest = mine[np.abs(self._v[:, :, None] - v[mine]).argmin(axis=2)]
-            nearest = np.where(self._sign == sign, nearest, -1)
-            for a in mine:
-                weight = np.where(nearest == a, self._weight, 0.0)
-                P[a] = np.einsum("qi,qciz->cz", weight, self._f[:, 1:], optimize=True)
-        return P.reshape(len(v), 3, *self.box.local_shape)
+            closest = mine[np.abs(self._v[:, :, None] - v[mine]).argmin(axis=2)]
+            nearest = np.where(self._sign == sign, closest, nearest)
+        for a in range(len(v)):
+            yield np.where(nearest == a, self._weight, 0.0)
+
+    def _over_box(self):
+        """int f dz of the lines in `transform.physical`, (parts, 4, points). Collective."""
+        return self.box.integral(self._f.reshape(self._f.shape[:3] + self.box.local_shape))
+
+    def _kinetic_by_beam(self, F):
+        """int |p| Tr f of each beam, (modes,), from f integrated over the box."""
+        p = np.tile(self.grid.p, (len(self.signs), 1))
+        return np.array([np.sum(weight * p * F[:, 0]) for weight in self._beam_weights()])
 
     def measure(self, t, u):
         """Integrals over phase space at time t, the same on all ranks. Collective.
 
-        All of :func:`nuflux_mpi.phase_space.measures`, number and Casimirs among them, with int d^3p. K int |p| Tr f,
-        K_hemisphere its parts (p_z > 0, p_z < 0); U_trace and U_osc, the parts of the refractive energy from densities
-        and from polarization (Eqs. 3 and 5); energy = K + U_trace + U_osc; momentum int p_z Tr f; D0 (3,) int sum s P;
+        All of :func:`nuflux_mpi.phase_space.measures`, number and Casimirs among them, with int d^3p. kinetic_energy =
+        int |p| Tr f, and K its change since the start by beam (modes,); U_trace and U_osc, the parts of the refractive energy from densities
+        and from polarization (Eqs. 3 and 5); energy = kinetic_energy + U_trace + U_osc; momentum int p_z Tr f; D0 (3,) int sum s P;
         dK_dt by Eq. 22, the rate of the equation with all its terms, whatever is switched on; f_p (species, 4, points):
         f integrated over p_perp, box average, per dp_z; edge and centre: the density in f_p at the ends of the grid,
         and that of f next to p = 0 in box average, both relative to their maximum.
         """
         self.picture.fields(t, u)
         box, grid, f = self.box, self.grid, self._f
-        F = box.integral(f.reshape(f.shape[:3] + box.local_shape))  # (parts, 4, points)
+        F = self._over_box()
         M = self._three_moments()
         dM = self.gradient(M[:2]).reshape(2, 4, -1)
         energy_parts = 0.5 * _POTENTIAL * box.cell * box.total(np.sum(M[0] ** 2 - M[1] ** 2, axis=-1))
         power = -box.cell * box.total(_POTENTIAL @ np.sum(dM[0] * M[1] - dM[1] * M[2], axis=-1))
         n = self._weight * F[:, 0]
-        p, p_z = np.tile(grid.p, (len(self.signs), 1)), grid.p_z
-        K = np.array([np.sum((p * n)[:, p_z > 0]), np.sum((p * n)[:, p_z < 0])])
+        p_z, kinetic = grid.p_z, self._kinetic_by_beam(F)
         by_species = F.reshape(len(self.signs), -1, 4, len(p_z))
         f_p = np.einsum("j,sjci->sci", grid.weight, by_species) / (grid.spacing * box.volume)
         U_trace, U_osc = energy_parts[0], energy_parts[1:].sum()
         return {
             **phase_space.measures(f, self._weight, box),
-            "K": K.sum(),
-            "K_hemisphere": K,
+            "K": kinetic - self._kinetic_at_start,
+            "kinetic_energy": kinetic.sum(),
             "U_trace": U_trace,
             "U_osc": U_osc,
-            "energy": K.sum() + U_trace + U_osc,
+            "energy": kinetic.sum() + U_trace + U_osc,
             "momentum": np.sum(p_z * n),
             "D0": np.einsum("qi,qci->c", self._moment_weights[0], F[:, 1:]),
             "dK_dt": float(power),
             "f_p": f_p,
             "edge": float(np.abs(f_p[:, 0, [0, -1]]).max() / np.abs(f_p[:, 0]).max()),
             "centre": self._centre(F[:, 0]),
+            # These belong to sharp directions: Eq. 7, and lengths kept along rays.
+            "dU_osc_dt": np.nan,
+            "P_drift_max": np.nan,
+            "P_drift_mean": np.nan,
         }
+
+    warm_up = staticmethod(full_kernels.warm_up)
+
+    def rates(self):
+        """Largest component of the right-hand side that `source` left, (parts, points of this rank)."""
+        return np.abs(self._f).max(axis=(1, 2))
+
+    def place(self, row):
+        """In words, what a row of `rates` belongs to."""
+        species, ring = divmod(row, len(self.grid.p_perp))
+        return f"at p_perp = {self.grid.p_perp[ring]:.4g} (s = {self.signs[species]:+.0f})"
 
     def _three_moments(self):
         """Moments m = 0, 1, 2 of (n, P), shape (3, 4, n)."""

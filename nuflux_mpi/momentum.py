@@ -132,6 +132,9 @@ class Momentum(Standard):
     def axes(self):
         return {"q": self.q, "coefficient": np.arange(4)}
 
+    def rates(self):
+        return np.abs(self.f_hat).max(axis=(1, 2)).reshape(len(self.modes), -1)
+
     def warnings(self, row):
         found = {}
         edge = phase_space.edge_advice(row["f_q"], self.q)

@@ -50,13 +50,13 @@ class Simulation:
         self.config = config = on_root(comm, configuration.resolve, config, overrides)
         petsc = initialize(comm, config["petsc"]["options"])
         check_parallel(comm)
-        kernels.warm_up(comm)
         if deterministic:
             config["box"]["fftw"] = "estimate"
 
         place, times = config["box"], config["time"]
-        level, special = LEVELS[config["equations"]["level"]], settings(config)
         self.modes = modes = build(config["modes"])
+        level, special = LEVELS[config["equations"]["level"]], settings(config, modes.s)
+        level.warm_up(comm)
         lines = level.lines(len(modes), special)
         check_index_size(2 * lines * (np.prod(place["points"], dtype=int) // 2 + 1), 8 * petsc.IntType().itemsize)
         self.box = box = Box(place["length"], place["points"], lines, comm, origin=place["origin"], fftw=place["fftw"])
@@ -167,7 +167,7 @@ class Simulation:
             measured = self.diagnostics.measure(t, fields)
             power = measured.pop("psi2")
             if "series" in due:
-                self._append(t, measured | self.equations.measure(t, self.integrator.u))
+                self._append(t, self.diagnostics.complete(measured | self.equations.measure(t, self.integrator.u)))
             if "spectrum" in due:
                 self.output.append_spectrum(t, power)
         if "phase_space" in due and self.equations.state_leading(len(self.modes), self.equations.settings):
@@ -198,20 +198,19 @@ class Simulation:
 
     def _place_of_damage(self):
         """Where the last good state changes fastest, or not in numbers at all, as the end of a sentence. Collective."""
-        picture, t = self.equations.picture, self.integrator.t
-        rate = self.equations.P
+        level, t = self.equations, self.integrator.t
         for moment in (t, t + self.integrator.attempted):
-            picture.fields(moment, self.integrator.u, picture.needed)
-            picture.source(moment)
-            if any_rank(self.comm, not np.isfinite(rate).all()):
+            level.picture.fields(moment, self.integrator.u, level.picture.needed)
+            level.picture.source(moment)
+            rates = level.rates()
+            if any_rank(self.comm, not np.isfinite(rates).all()):
                 break
-        size = np.abs(rate).max(axis=1)  # (modes, n)
-        worst = np.where(np.isfinite(size), size, np.inf)
-        mode, point = np.unravel_index(np.argmax(worst), worst.shape)
-        here = (float(worst[mode, point]), int(mode), float(self.box.coordinates()[0][point]))
-        value, mode, z = max(self.comm.allgather(here))
+        worst = np.where(np.isfinite(rates), rates, np.inf)
+        row, point = np.unravel_index(np.argmax(worst), worst.shape)
+        here = (float(worst[row, point]), int(row), float(self.box.coordinates()[0][point]))
+        value, row, z = max(self.comm.allgather(here))
         what = "is not finite" if np.isinf(value) else f"is largest ({value:.3g})"
-        return f"; dP/dt {what} at z = {z:.6g} in mode {mode} (v = {self.modes.v[mode]:g})"
+        return f"; the rate of change {what} at z = {z:.6g} {level.place(row)}"
 
     def close(self):
         """Free PETSc's objects (collective)."""

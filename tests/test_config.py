@@ -120,7 +120,7 @@ def test_a_file_may_have_the_name_of_a_case(tmp_path, monkeypatch):
     ('initial.zeta=["a", 1]', 'initial.zeta[0] must be a finite number, not "a".'),
     ("initial.n_max=512", "initial.n_max must be below box.points / 2, not 512"),
     ("initial.normalize=1", "initial.normalize must be true or false, not 1."),
-    ("equations.level=none", 'equations.level must be one of "standard", "energy", "momentum", not "none".'),
+    ("equations.level=none", 'equations.level must be one of "standard", "energy", "momentum", "full", not "none".'),
     ("time.end=-1", "time.end must be later than time.start = 0, not -1."),
     ("time.rtol=1e-16", "time.rtol must be a finite number >= 1e-15 and < 1, not 1e-16."),
     ("time.rtol=1", "time.rtol must be"),

@@ -43,7 +43,7 @@ def layout_tables():
     for title, names in (
         ("Axes, and what belongs to the modes", axes),
         ("Series, in series.h5", series),
-        ("Fields, in fields.h5; `f` in phase_space.h5", fields),
+        ("Fields, in fields.h5; `rho` and `f` in phase_space.h5", fields),
     ):
         text += f"\n### {title}\n\n| dataset | dimensions | unit | meaning |\n| --- | --- | --- | --- |\n"
         for name in names:
@@ -199,6 +199,10 @@ def test_a_run_stores_what_the_tables_list(comm):
     for level in ("energy", "momentum"):
         run = nuflux_mpi.simulate(config | {"equations": {"level": level}, "momentum": distribution}, comm=comm)
         stored |= set(run.series) | set(comm.bcast(sorted(run.fields))) | set(comm.bcast(sorted(run.phase_space)))
+    full = {"points": 64, "p_max": 8.0, "perp_points": 2, "p0": 4.0, "sigma": 0.6}
+    beams = {"modes": {"velocity": [1.0, -1.0]}, "initial": {"kind": "seeds", "zeta": [0.5, -0.5], "n_max": 1}}
+    run = nuflux_mpi.simulate(config | beams | {"equations": {"level": "full"}, "full": full}, comm=comm)
+    stored |= set(run.series) | set(comm.bcast(sorted(run.phase_space)))
     assert stored == listed
 
 
