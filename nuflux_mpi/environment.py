@@ -11,7 +11,7 @@ import re
 import sys
 import traceback
 
-from .errors import EnvironmentProblem
+from .errors import EnvironmentProblem, InputError
 
 # (size, rank) as each launcher tells its processes, before MPI is started. The order matters: mpirun inside a Slurm job
 # also inherits Slurm's variables. Slurm's are those of a step (srun): SLURM_NTASKS is there outside a step as well.
@@ -193,6 +193,34 @@ def check_index_size(unknowns, index_bits):
             f"{unknowns} unknowns do not fit PETSc's {index_bits}-bit indices (at most {largest}): use a PETSc "
             "configured with --with-64-bit-indices, or fewer points or modes"
         )
+
+
+def check_memory(needed, comm):
+    """Refuse a run that needs `needed` bytes on each rank where a node has less available. Collective.
+
+    InputError, on all ranks alike, with what the fullest node would need. Nothing is checked where /proc/meminfo is not.
+    """
+    from mpi4py import MPI
+
+    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    on_node, available = needed * node.size, available_memory()
+    node.Free()
+    lacking, on_node, available = max(comm.allgather((on_node - available, on_node, available)))
+    if lacking > 0:
+        raise InputError(
+            f"the run needs about {on_node / 1e9:.3g} GB on one node and {available / 1e9:.3g} GB are available there: use more "
+            "nodes, fewer points, or a method with fewer stages (time.method = \"5dp\"); `check` tells the sizes beforehand"
+        )
+
+
+def available_memory():
+    """Bytes this node can still give out without swapping; infinity where the system does not tell."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            found = next(line for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return float("inf")
+    return 1024 * int(found.split()[1])
 
 
 def install_excepthook():

@@ -51,8 +51,8 @@ FITTED = 3  # exponents are fitted to the widest widths, where the expansion hol
 def draw_all(run, directory=None):
     """Draws the figures that one run allows into `directory` (default: that of the run). Returns the list of paths.
 
-    distribution.png if the momentum distribution was recorded, energy_gained.png if kappa was. InputError for a run in
-    memory without a directory.
+    distribution.png if the momentum distribution was recorded, energy_gained.png if kappa was, often enough for a map.
+    InputError for a run in memory without a directory.
     """
     directory = directory or run.directory
     if directory is None:
@@ -61,7 +61,7 @@ def draw_all(run, directory=None):
     if len(run.series.get("f_q", ())):
         paths.append(Path(directory) / "distribution.png")
         distribution(run, paths[-1])
-    if "kappa" in run.fields:
+    if "kappa" in run.fields and len(run.fields["time"]) >= FEWEST_SNAPSHOTS:
         paths.append(Path(directory) / "energy_gained.png")
         energy_gained(run, paths[-1])
     return paths

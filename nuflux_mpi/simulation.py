@@ -41,7 +41,8 @@ class Simulation:
 
         from .box import Box
         from .diagnostics import Diagnostics
-        from .environment import check_index_size, check_parallel
+        from .check import memory_per_rank
+        from .environment import check_index_size, check_memory, check_parallel
         from .integrate import Integrator, initialize
         from .levels import LEVELS, settings
         from .modes import build
@@ -53,6 +54,7 @@ class Simulation:
         if deterministic:
             config["box"]["fftw"] = "estimate"
 
+        check_memory(on_root(comm, memory_per_rank, config, comm.Get_size()), comm)
         place, times = config["box"], config["time"]
         self.modes = modes = build(config["modes"])
         level, special = LEVELS[config["equations"]["level"]], settings(config, modes.s)

@@ -1,5 +1,7 @@
 """The forecast of `check` against what a run really allocates."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -71,3 +73,9 @@ def test_initial_file_is_looked_at(tmp_path):
     (tmp_path / "start.h5").write_text("no HDF5")
     with pytest.raises(InputError, match="not an HDF5 file with a dataset P"):
         check.report(resolved, 1)
+
+
+@pytest.mark.parametrize("job", sorted(path.name for path in (Path(__file__).parent.parent / "jobs").glob("*.toml")))
+def test_jobs_fit_their_64_ranks(job):
+    text = check.report(config.resolve(Path(__file__).parent.parent / "jobs" / job), 64)
+    assert "64 ranks, slabs" in text and "imbalance 0 %" in text

@@ -333,3 +333,9 @@ def test_not_a_number_is_told_with_time_and_place(case):
     assert f"at z = {27 * 10 / 48:.6g} in mode 1" in done.stderr
     assert "from t = 0.5" in done.stderr
     assert Run(case.parent / "run").series["time"][-1] == 0.5
+
+
+def test_more_memory_than_there_is_is_refused_before_the_run(run_cli, case):
+    # some hundred terabytes: no machine that runs the tests has them
+    huge = ["--set", "box.points=1099511627776", "--set", "time.method=8vr"]
+    assert_refused(run_cli(["run", case, *huge], cwd=case.parent), "GB on one node")
