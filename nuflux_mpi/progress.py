@@ -6,10 +6,11 @@ import time
 
 
 class Progress:
-    """Speaks on rank 0 only, at most every `every` seconds of wall time, to `stream` and to the log file.
+    """Speaks on rank 0 only, to `stream` and to the log file.
 
-    start, end: times of the run. log: path of run.log or None. Outside a terminal the pause grows from a few seconds to
-    `every`, so that short runs say something and long ones stay readable.
+    start, end: times of the run. every: wall time in seconds between lines; the pause grows from two seconds to it, so
+    that short runs say something and long ones stay readable. A terminal gets a bar instead, renewed five times a second.
+    log: path of run.log or None.
     """
 
     def __init__(self, start, end, every, log=None, stream=None, silent=False):
@@ -18,9 +19,9 @@ class Progress:
         self._silent = silent
         self._log = open(log, "a", encoding="utf-8") if log else None
         self._tty = not silent and self._stream.isatty()
-        self._begun = self._said = time.monotonic()
-        self._pause = 0.2 if self._tty else min(2.0, every)
-        self._window = collections.deque([(self._begun, start)], maxlen=200)
+        self._drawn = self._said = time.monotonic()
+        self._pause = min(2.0, every)
+        self._window = collections.deque(maxlen=200)  # (wall time, t) of the last lines or bars
         self._width = 0
 
     def say(self, text):
@@ -44,12 +45,13 @@ class Progress:
     def update(self, t, statistics, latest):
         """After a step: t, step size, U_osc, energy drift, time left. latest: the last row of the series."""
         now = time.monotonic()
-        if self._silent or now - self._said < self._pause:
+        line = now - self._said >= self._pause
+        bar = self._tty and now - self._drawn >= 0.2
+        if self._silent or not (line or bar or not self._window):
             return
-        self._said = now
-        if not self._tty:
-            self._pause = min(self._every, 2 * self._pause)
         self._window.append((now, t))
+        if not (line or bar):
+            return  # the first step only starts the clock: a resumed run does not begin at `start`
         done = (t - self._start) / (self._end - self._start)
         text = f"t = {t:.4g}/{self._end:g} ({done:.0%})  step {statistics.steps}  dt {statistics.dt:.2e}"
         if latest:
@@ -57,15 +59,17 @@ class Progress:
             if "energy_residual" in latest and latest["U_osc"]:
                 text += f"  energy drift {latest['energy_residual'] / max(abs(latest['U_osc']), abs(latest['energy'])):+.1e}"
         text += f"  left {self._left(now, t)}"
-        if self._tty:
-            bar = "#" * int(20 * done)
-            text = f"[{bar:<20}] {text}"
-            self._stream.write("\r" + text.ljust(self._width))
+        if bar:
+            self._drawn = now
+            drawn = f"[{'#' * int(20 * done):<20}] {text}"
+            self._stream.write("\r" + drawn.ljust(self._width))
             self._stream.flush()
-            self._width = len(text)
-        else:
-            print(text, file=self._stream, flush=True)
-        self.note(text)
+            self._width = len(drawn)
+        if line:
+            self._said, self._pause = now, min(self._every, 2 * self._pause)
+            if not self._tty:
+                print(text, file=self._stream, flush=True)
+            self.note(text)
 
     def _left(self, now, t):
         """Wall time to the end from the recent speed: the steps are adaptive, so counting steps would mislead."""
