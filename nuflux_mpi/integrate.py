@@ -88,10 +88,14 @@ class Integrator:
         self.statistics.rhs_evaluations += 1
         self._rhs(t, u.getArray(readonly=True), du.getArray())
 
+    def norm(self):
+        """Euclidean norm of the state over all ranks. Collective."""
+        self._vector.assemble()  # `u` was written behind PETSc's back
+        return self._vector.norm()
+
     def begin(self, norm=None):
         """Take the state in `u` as initial: set the tolerance from `norm` (default: its own), choose the first step."""
-        self._vector.assemble()
-        ts, norm = self._ts, self._vector.norm() if norm is None else norm
+        ts, norm = self._ts, self.norm() if norm is None else norm
         self.tolerance = self.atol + self.rtol * norm
         ts.setTolerances(rtol=0.0, atol=max(self.tolerance, 1e-300) / np.sqrt(self._vector.getSize()))
         ts.setSolution(self._vector)

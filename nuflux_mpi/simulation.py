@@ -40,8 +40,8 @@ class Simulation:
         from mpi4py import MPI
 
         from .box import Box
-        from .diagnostics import Diagnostics
         from .check import memory_per_rank
+        from .diagnostics import Diagnostics
         from .environment import check_index_size, check_memory, check_parallel
         from .integrate import Integrator, initialize
         from .levels import LEVELS, settings
@@ -72,6 +72,7 @@ class Simulation:
         )
         self.diagnostics = Diagnostics(box, modes, P, self.density, times["start"])
         self.equations.start(times["start"], self.integrator.u, P, self.density)
+        self._norm = self.integrator.norm()
         self.output = self._open_output(out, overwrite, resume)
         self.stopped = False
         self._rows, self._count = [], 0  # the last rows of the series, and how many there are
@@ -108,7 +109,7 @@ class Simulation:
         config, box, modes = self.config, self.box, self.modes
         (length,), (points,) = box.length, box.points
         cut = f"cut as {box.plan.N1} x {box.plan.N2} points" if box.plan.factored else "in slabs"
-        kernels_used = "compiled kernels (numba)" if kernels.COMPILED else "NumPy kernels (slower; numba is not installed)"
+        kernels_used = "compiled kernels (numba)" if kernels.COMPILED else "NumPy kernels (slower: numba is not in use)"
         lines = [
             config["title"] or config["name"],
             f'{len(modes)} modes, box of length {length:g} with {points} points, level "{self.equations.level}", '
@@ -137,7 +138,7 @@ class Simulation:
         cadences = {name: config["output"][f"{name}_every"] for name in ("series", "fields", "spectrum", "phase_space")}
         self._begun, self._progress, self._warned = clock.monotonic(), progress, set()
         done = integrator.t if self._count else -np.inf
-        integrator.begin(norm=np.sqrt(self.diagnostics.norm2))  # also when resumed: P alone, since K starts at 0
+        integrator.begin(norm=self._norm)  # that of the start, also when the run is resumed
 
         def after_step():
             if progress:
@@ -154,7 +155,7 @@ class Simulation:
                     break
             except NumericalFailure as failure:
                 raise NumericalFailure(f"{failure}{self._place_of_damage()}") from None
-            self._record(t, due)
+            self._record(t, set(cadences) if self.stopped else due)
             if self.stopped:
                 break
         integrator.view()
@@ -229,8 +230,8 @@ def _slope(rows, t):
 def schedule(start, end, cadences):
     """Output times in order with what is due: (t, {names}). Multiples of each cadence from `start`, and both ends.
 
-    cadences: name -> interval; an interval of 0 asks for nothing, but for snapshots (not "spectrum") it means the two ends. Times of different
-    cadences that agree to rounding are one time.
+    cadences: name -> interval. An interval of 0 asks for nothing, but for snapshots (not "spectrum") it means the two ends.
+    Times of different cadences that agree to rounding are one time.
     """
     due = {}
     for name, every in cadences.items():
