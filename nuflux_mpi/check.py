@@ -101,7 +101,8 @@ def memory_per_rank(resolved, ranks):
 def exchange_bytes(cut, segments, gradient_lines, flux_lines=0):
     """Bytes that the fullest rank sends to others per right-hand side, to a few per cent where blocks are uneven.
 
-    One exchange back (the first segment) and one forward (all lines and their fluxes); both again for the lines of the moments' gradient.
+    One exchange back (the first segment) and one forward (all lines and their fluxes); both again for the lines of the
+    moments' gradient.
     """
     numbers = 2 * cut.pairs_per_line / cut.N1 if cut.factored else 1  # per point: half the residues, complex
     lines = segments[0] + sum(segments) + flux_lines + 2 * gradient_lines
@@ -110,15 +111,20 @@ def exchange_bytes(cut, segments, gradient_lines, flux_lines=0):
 
 def output_times(resolved):
     """Numbers of snapshots, of series rows and of power spectra; start and end included."""
-    time, output = resolved["time"], resolved["output"]
-    duration = time["end"] - time["start"]
+    return (
+        _times(resolved, "fields_every", without=2),
+        _times(resolved, "series_every", without=0),
+        _times(resolved, "spectrum_every", without=0),
+    )
 
-    def number(every):
-        return math.ceil(duration / every - 1e-9) + 1  # an end that is a multiple but for rounding counts once
 
-    fields = number(output["fields_every"]) if output["fields_every"] else 2
-    spectra = number(output["spectrum_every"]) if output["spectrum_every"] else 0
-    return fields, number(output["series_every"]), spectra
+def _times(resolved, cadence, without):
+    """Number of output times of a cadence, both ends included; `without` is that of a cadence of 0."""
+    time, every = resolved["time"], resolved["output"][cadence]
+    if not every:
+        return without
+    # an end that is a multiple but for rounding counts once
+    return math.ceil((time["end"] - time["start"]) / every - 1e-9) + 1
 
 
 def file_sizes(resolved):
@@ -132,8 +138,7 @@ def file_sizes(resolved):
     sizes = {"fields.h5": 8 * points * snapshots * _numbers_per_point(level.leading(count)), "series.h5": 8 * numbers}
     state = level.state_leading(count, special)
     if state:
-        every, time = resolved["output"]["phase_space_every"], resolved["time"]
-        times = math.ceil((time["end"] - time["start"]) / every - 1e-9) + 1 if every else 2
+        times = _times(resolved, "phase_space_every", without=2)
         sizes["phase_space.h5"] = 8 * points * times * _numbers_per_point(state)
     return sizes
 

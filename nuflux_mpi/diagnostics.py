@@ -101,8 +101,8 @@ class Spectrum:
 class Diagnostics:
     """All of a run's series at one time: ``measure(t, fields)`` -> dict of numbers and small arrays. Collective.
 
-    box, modes: as in the run; P: initial polarization (local) at time `start`; n: (modes,) densities n_a. `energy_at_start` is what the
-    residual refers to: the first energy measured, unless it is set before.
+    box, modes: as in the run; P: initial polarization (local) at time `start`; n: (modes,) densities n_a.
+    `energy_at_start` is what the residual refers to: the first energy measured, unless it is set before.
     """
 
     def __init__(self, box, modes, P, n, start=0.0):

@@ -11,8 +11,9 @@ The refractive energy U_osc = 1/4 int (D_0.D_0 - D_1.D_1) and K = sum_a int kapp
 any grid, because the spectral derivative is skew-adjoint. Equation numbers are those of Fiorillo, Raffelt and Sigl,
 PRL 133, 021002 (2024). The flavor equations do not depend on kappa.
 
-A level is a class with the same few parts: `level` and `fields` name it and what it stores, `lines` counts its state,
-`source` holds its local terms, `put` and `take` move fields into the state and out of it.
+A level is a class with the same few parts: `level` is its name, `segments` count the lines of its state, `leading` names
+what it stores, `source` holds its local terms, `start`, `put` and `take` move fields into the state and out of it.
+`levels.LEVELS` lists them.
 """
 
 import numpy as np

@@ -129,13 +129,7 @@ if COMPILED:
 
 def warm_up(comm):
     """Compile (or load) these kernels and those of the interaction picture, rank 0 first. All ranks must call it."""
-    kernels.warm_up(comm)
-    if not COMPILED:
-        return
-    for turn in (True, False):
-        if (comm.Get_rank() == 0) == turn:
-            _touch()
-        comm.Barrier()
+    kernels.warm_up(comm, _touch)
 
 
 def _touch():

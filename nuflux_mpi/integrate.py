@@ -1,9 +1,9 @@
 """Adaptive time integration with PETSc TS. Knows a right-hand side and a state vector, and no physics.
 
 Tolerances mean what they say in the 2-norm: a step is accepted when the estimated error of the state, as a Euclidean
-norm over all ranks, is below ``atol + rtol |u(start)|``, the norm at the start of the run. PETSc's norm is a root mean square over entries, so the scalar
-tolerance it gets is that number divided by the square root of the global size; its own component-wise relative
-tolerance is off, since single Fourier amplitudes may well be zero.
+norm over all ranks, is below ``atol + rtol |u(start)|``, the norm at the start of the run. PETSc's norm is a root mean
+square over entries, so the scalar tolerance it gets is that number divided by the square root of the global size; its
+own component-wise relative tolerance is off, since single Fourier amplitudes may well be zero.
 """
 
 import sys
@@ -178,7 +178,8 @@ class Integrator:
     def _collapsed(self):
         return NumericalFailure(
             f"the step size collapsed at t = {self.t:.10g}: no step of {self._smallest():.3g} (time.dt_min) or more meets the "
-            f"tolerance {self.tolerance:.3g} (time.rtol, time.atol); a tolerance below what rounding allows and a field that is not resolved are the usual causes"
+            f"tolerance {self.tolerance:.3g} (time.rtol, time.atol); a tolerance below what rounding allows and a field that "
+            "is not resolved are the usual causes"
         )
 
     def _step(self, h):

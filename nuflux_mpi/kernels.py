@@ -283,16 +283,17 @@ if COMPILED:
             X[i], Y[i], Z[i] = W[1, z] * u - W[2, z] * y, W[2, z] * x - W[0, z] * u, W[0, z] * y - W[1, z] * x
 
 
-def warm_up(comm):
+def warm_up(comm, *others):
     """Compile (or load from numba's cache) every kernel, rank 0 first, so that the others find a filled cache.
 
-    All ranks must call it. Without numba it does nothing.
+    others: functions that call the kernels of other modules once. All ranks must call it. Without numba it does nothing.
     """
     if not COMPILED:
         return
     for turn in (True, False):
         if (comm.Get_rank() == 0) == turn:
-            _touch()
+            for touch in (_touch, *others):
+                touch()
         comm.Barrier()
 
 

@@ -3,7 +3,7 @@
     <run>/run.toml     resolved config: `run <run>/run.toml` repeats the run
           series.h5    numbers over time, written by rank 0, flushed row by row
           fields.h5    snapshots of the fields, written by all ranks together
-          phase_space.h5   the same of f, level "momentum" only, seldom
+          phase_space.h5   the same of f, levels "momentum" and "full" only, seldom
           run.log      what the run said
 
 docs/output.md describes the files. Rows are appended with `time` resized last: its length is the commit mark.
