@@ -163,15 +163,15 @@ class Box:
         """This rank's points in a global array: (start, stride, count, block) for HDF5, one entry per dimension."""
         return (self._b0,), (self.plan.N2,), (self.plan.N1,), (self._nb,)
 
-    def read(self, path, name, leading):
+    def read(self, path, name, leading, key):
         """This rank's part of the HDF5 dataset `name`, global shape ``(*leading, *points)``; collective.
 
         Returns a float64 array ``(*leading, *local_shape)``. Raises the same InputError on all ranks if the file, the
-        dataset or its shape is not as asked.
+        dataset or its shape is not as asked; it begins with the config key that named the file.
         """
         from .hdf5 import read_field
 
-        return read_field(path, name, self, leading)
+        return read_field(path, name, self, leading, key)
 
     # Sums over space. The trailing axes of `field` are this rank's points.
 

@@ -7,7 +7,7 @@ import numpy as np
 from . import modes
 from .box import blocks, most_ranks, plan
 from .config import mode_count
-from .levels import LEVELS, settings
+from .levels import LEVELS
 from .errors import InputError
 
 # Stages of the TSRK methods. PETSc keeps two vectors per stage and three more (measured with PETSc 3.18: 11, 17, 19,
@@ -72,7 +72,7 @@ def segments_of(resolved):
 
 
 def _settings(resolved):
-    return settings(resolved, modes.build(resolved["modes"]).s)
+    return LEVELS[resolved["equations"]["level"]].settings_of(resolved, modes.build(resolved["modes"]).s)
 
 
 def rows_per_rank(cut, segments):

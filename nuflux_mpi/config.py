@@ -66,6 +66,7 @@ _GAUSSIAN = _ANGULAR | {"distribution": "gaussian"}
 _POLYNOMIAL = _ANGULAR | {"distribution": "polynomial"}
 _TABLE = _ANGULAR | {"distribution": "table"}
 _SEEDS, _FOURIER, _PROFILE, _FILE = ({"kind": kind} for kind in ("seeds", "fourier", "profile", "file"))
+_BUNCH, _THERMAL, _STORED = ({"distribution": kind} for kind in ("gaussian", "thermal", "file"))
 _NOT_FILE = {"kind": ("seeds", "fourier", "profile")}
 
 _WAVE = (
@@ -149,8 +150,21 @@ SCHEMA = {
         Key("points", "integer", 64, "grid points in p_z, an even number (level full)", {"ge": 4}),
         Key("p_max", "number", 16.0, "the grid covers -p_max < p_z < p_max [mu]", {"gt": 0}),
         Key("perp_points", "integer", 4, "points of the quadrature in p_perp", {"ge": 1}),
-        Key("p0", "number", 8.0, "|p| of the beams [mu]; r_mu = 1/p0", {"gt": 0}),
-        Key("sigma", "number", 1.2, "width of the beams in p_z and p_perp [mu]", {"gt": 0}),
+        Key("distribution", "choice", "gaussian", "momenta of each mode: gaussian: beams with a width; thermal: pinched "
+            "spectra with an angular width; file: dataset rho", choices=("gaussian", "thermal", "file")),
+        Key("p0", "number", 8.0, "|p| of the beams [mu]; r_mu = 1/p0", {"gt": 0}, when=_BUNCH),
+        Key("sigma", "number", 1.2, "width of the beams in p_z and p_perp [mu]; with a file, that of the rule laguerre",
+            {"gt": 0}, when={"distribution": ("gaussian", "file")}),
+        Key("p_mean", "numbers", REQUIRED, "mean |p| of the spectra [mu]: one for all modes, or one for each", {"gt": 0},
+            when=_THERMAL),
+        Key("pinching", "numbers", [10.0], "spectra p^pinching exp(-(pinching + 1) p / p_mean) in |p|; as p_mean", {"gt": 2},
+            when=_THERMAL),
+        Key("angular_width", "numbers", [0.6], "directions exp(-(v - v_a)^2 / 2 width^2) about that of the mode; as p_mean",
+            {"gt": 0}, when=_THERMAL),
+        Key("path", "string", REQUIRED, "HDF5 file with dataset rho [n/mu^3] of shape (species, perp_points, 4, points) or "
+            "the same with box.points; relative to the config", when=_STORED),
+        Key("quadrature", "choice", "legendre", "rule in p_perp: legendre: up to p_max; laguerre: in p_perp^2 / 2 sigma^2",
+            choices=("legendre", "laguerre"), when=_STORED),
         Key("group_velocity", "boolean", True, "the term 1/2 {grad_p Omega, d_z f} of Eq. 16"),
         Key("force", "boolean", True, "the term -1/2 {d_z Omega, grad_p f} of Eq. 16"),
         Key("commutator", "boolean", True, "the flavor rotation i [f, Omega]"),
@@ -469,11 +483,9 @@ def _fill_in(resolved, name, base_dir):
         modes["sign"] = [1] * len(modes["velocity"])
     if initial["kind"] == "profile" and initial["center"] is None:
         initial["center"] = resolved["box"]["origin"] + resolved["box"]["length"] / 2
-    momentum = resolved.get("momentum")
-    if momentum and momentum["distribution"] == "file":
-        momentum["path"] = str((base_dir / Path(momentum["path"]).expanduser()).resolve())
-    if initial["kind"] == "file":
-        initial["path"] = str((base_dir / Path(initial["path"]).expanduser()).resolve())
+    for section in (initial, *(resolved[name] for name in LEVEL_SECTIONS if name in resolved)):
+        if "path" in section:
+            section["path"] = str((base_dir / Path(section["path"]).expanduser()).resolve())
 
 
 def _cross_check(resolved, problems):
@@ -484,13 +496,15 @@ def _cross_check(resolved, problems):
     _check_initial(resolved["initial"], resolved["modes"], resolved["box"], problems)
     if resolved.get("momentum", {}).get("points", 0) % 2:
         problems.append(f"momentum.points must be even, not {resolved['momentum']['points']}.")
-    if resolved["equations"]["level"] == "full" and resolved["modes"]["kind"] == "beams":
-        from .full import check
+    if resolved["equations"]["level"] == "full" and not problems:
+        from . import modes
+        from .full_grid import check
 
         try:
-            check(resolved["full"], resolved["modes"]["velocity"])
+            directions = modes.build(resolved["modes"])
+            check(resolved["full"], directions.v, directions.s)
         except InputError as error:
-            problems.append(f"{error}.")
+            problems.append(f"{str(error).rstrip('.')}.")
     time = resolved["time"]
     if time["end"] <= time["start"]:
         problems.append(f"time.end must be later than time.start = {time['start']:g}, not {time['end']:g}.")

@@ -1,6 +1,6 @@
 """What a run reports: energies, invariants, spectra. Functions of the fields; every number is the same on all ranks.
 
-P: (modes, 3, *local_shape), kappa: (modes, *local_shape), both local, in units of n and mu n. Equation numbers are those of
+P: (modes, 3, *local_shape), kappa and F: (modes, *local_shape), local, in units of n, mu n and mu^2 n. Equation numbers are those of
 Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024).
 """
 
@@ -139,7 +139,7 @@ class Diagnostics:
             series["P_ee"] = self._survival(mean[:, 2], modes.nu_weight)
             series["P_ee_bar"] = self._survival(mean[:, 2], modes.antinu_weight)
         if "kappa" in fields:
-            series.update(self._budget(fields["kappa"], series["U_osc"]))
+            series.update(self._budget(fields["kappa"], fields["F"], series["U_osc"]))
         return series
 
     def complete(self, series):
@@ -160,12 +160,13 @@ class Diagnostics:
         total = weight.sum()
         return float(np.sum(weight * 0.5 * (1.0 + Pz / self.n)) / total) if total > 0 else float("nan")
 
-    def _budget(self, kappa, U):
-        """Kinetic energy gained, its sum with U_osc, and the momentum gained: K_a / v_a for a force along the box."""
+    def _budget(self, kappa, F, U):
+        """Kinetic energy gained, its rate by Eq. 22, its sum with U_osc, and the momentum gained: K_a / v_a."""
         K = np.atleast_1d(self.box.integral(kappa))
         moving = self.modes.v != 0
         return {
             "K": K,
+            "dK_dt": float(self.modes.v @ np.atleast_1d(self.box.integral(F))),
             "energy": U + K.sum(),
             "momentum": float(np.sum(K[moving] / self.modes.v[moving])),
         }

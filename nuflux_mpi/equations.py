@@ -22,6 +22,35 @@ from . import kernels
 from .interaction import InteractionPicture
 
 
+class ForceDensity:
+    """Tr F_a of Eq. 21 for sharp directions, F_a = s_a Tr(Omega_a d_z N_a): the momentum that mode a gains, per volume.
+
+    Eq. 22: dK_a/dt = int v_a F_a. Calling it with the coefficients N of N_a, P alone or (n, P), (modes, coefficients,
+    *local_shape), gives (modes, *local_shape), local; collective. potential: for each coefficient its factor in Omega_a =
+    G_0 - v_a G_1, 1/2 for P and 3/2 for n. Modes are taken in batches of at most `batch` to bound the memory.
+    """
+
+    def __init__(self, box, modes, potential, batch=8):
+        self.box, self.v, self.s = box, modes.v, modes.s
+        self._potential = np.array(potential)
+        self._batch = min(batch, len(modes))
+        self._gradient = box.gradient(self._batch * len(potential))
+        self._lines = np.zeros((self._batch, len(potential)) + box.local_shape)
+
+    def __call__(self, N):
+        weights = np.stack((self.s, self.s * self.v))
+        G = np.einsum("c,ma,acz->mcz", self._potential, weights, N, optimize=True)
+        F = np.empty((len(N),) + self.box.local_shape)
+        for first in range(0, len(N), self._batch):
+            part = slice(first, min(first + self._batch, len(N)))
+            count = part.stop - first
+            self._lines[:count] = N[part]
+            slope = self._gradient(self._lines.reshape(-1, N.shape[-1])).reshape(self._lines.shape)[:count]
+            potential = G[0] - self.v[part, None, None] * G[1]
+            F[part] = self.s[part, None] * np.einsum("acz,acz->az", potential, slope)
+        return F
+
+
 class Standard:
     """The usual kinetic equation: flavor rotates, refractive energy is not conserved.
 
@@ -31,6 +60,11 @@ class Standard:
 
     level = "standard"
     gradient_lines = 0  # lines whose spectral derivative each right-hand side takes
+
+    @classmethod
+    def settings_of(cls, config, signs):
+        """What the level is told: the section of a resolved config that bears its name, or None."""
+        return config.get(cls.level)
 
     @staticmethod
     def segments(modes, settings=None):
@@ -98,8 +132,8 @@ class Standard:
         """Coordinates along axes that only this level's results have, by name."""
         return {}
 
-    def measure(self, t, u):
-        """Series that only this level has, by name. Collective."""
+    def measure(self):
+        """Series that only this level has, by name, of the state that `take` left. Collective."""
         return {}
 
     warm_up = staticmethod(kernels.warm_up)
@@ -133,16 +167,23 @@ class Energy(Standard):
 
     @staticmethod
     def leading(modes):
-        return {"P": (modes, 3), "kappa": (modes,)}
+        return {"P": (modes, 3), "kappa": (modes,), "F": (modes,)}
 
     def _lay_out(self):
         super()._lay_out()
         count = len(self.modes)
+        self._force = ForceDensity(self.box, self.modes, (0.5, 0.5, 0.5))
+        self.F = np.zeros((count,) + self.box.local_shape)
         self.kappa = self.transform.physical[3 * count :].reshape(count, *self.box.local_shape)
         self.gradient = self.box.gradient(self.gradient_lines)
 
     def _velocity(self):
         return np.concatenate((np.repeat(self.v, 3), self.v))
+
+    def take(self, t, u):
+        fields = super().take(t, u)
+        self.F[...] = self._force(self.P)
+        return fields
 
     def source(self, t):
         kernels.moments(self.P, self.v, self.s, self.D)

@@ -15,12 +15,12 @@ What is computed is the equivalent form with two divergences,
 in which particle number and flavor isospin cannot change on any grid. See docs/full.md.
 """
 
-import math
-
 import numpy as np
 
-from . import full_kernels, phase_space
+from . import full_kernels, hdf5, phase_space
 from .errors import InputError
+from .full_grid import CENTRE_AT_START, ENDS, MomentumGrid, beams, check
+from .initial import occupied
 from .interaction import InteractionPicture
 
 # Coefficients (w0, W) of G_m in terms of the moments (n_m, D_m).
@@ -29,86 +29,8 @@ _POTENTIAL = np.array([1.5, 0.5, 0.5, 0.5])
 # Parts of the largest f, at the ends of the p_z grid and next to p = 0, that are worth a warning: at 1e-5 and 2e-4 the
 # two bunches of docs/full.md still keep momentum to 3e-6 and energy to 2e-8.
 TAIL, CENTRE = 1e-4, 1e-3
-# Gaussian widths between a beam and p = 0 or the ends of the grid: exp(-6^2/2) = 2e-8 of the peak is left there.
-WIDTHS = 6.0
-# Grid spacings per width: the wave of shortest length on the grid then has exp(-(2 pi)^2/2) = 3e-9 of a Gaussian.
-SPACINGS = 2.0
-
-
-class MomentumGrid:
-    """Cylindrical momenta: p_z uniform and periodic, p_perp a Gauss-Laguerre quadrature. The same on every rank.
-
-    settings: dict with points (of p_z, even), p_max, perp_points, sigma; momenta in mu.
-    p_z: (points,), half a spacing off -p_max, so that p = 0 is between two points. p_perp: (perp_points,).
-    p, v, dv_dp: |p|, p_z / |p| and its derivative by p_z, shape (perp_points, points).
-    weight: (perp_points,) such that ``sum_ji weight[j] g[j, i]`` is int d^3p g = int 2 pi p_perp dp_perp dp_z g; exact
-    in p_perp for exp(-p_perp^2 / 2 sigma^2) times polynomials in p_perp^2 up to degree 2 perp_points - 1.
-    """
-
-    def __init__(self, settings):
-        points, p_max, sigma = settings["points"], settings["p_max"], settings["sigma"]
-        self.sigma, self.spacing = sigma, 2.0 * p_max / points
-        self.p_z = (np.arange(points) - 0.5 * (points - 1)) * self.spacing
-        x, w = np.polynomial.laguerre.laggauss(settings["perp_points"])
-        self.p_perp = sigma * np.sqrt(2.0 * x)
-        self.weight = 2.0 * np.pi * sigma**2 * w * np.exp(x) * self.spacing
-        self.p = np.hypot(self.p_z, self.p_perp[:, None])
-        self.v = self.p_z / self.p
-        self.dv_dp = self.p_perp[:, None] ** 2 / self.p**3
-        self.shape = self.p.shape
-
-    def gaussian(self, p0, v):
-        """A Gaussian of width sigma about |p| = p0, p_z / |p| = v, with integral 1 here; (perp_points, points)."""
-        bump, _ = self._bump(p0, v)
-        return bump / np.sum(self.weight[:, None] * bump)
-
-    def quadrature_error(self, p0, v):
-        """Relative error of the quadrature for the integral of such a Gaussian."""
-        bump, exact = self._bump(p0, v)
-        return abs(np.sum(self.weight[:, None] * bump) / exact - 1.0)
-
-    def _bump(self, p0, v):
-        """The Gaussian with height one, and its exact integral over d^3p."""
-        sigma, along, across = self.sigma, p0 * v, p0 * math.sqrt(1.0 - v * v)
-        bump = np.exp(-((self.p_z - along) ** 2 + (self.p_perp[:, None] - across) ** 2) / (2.0 * sigma**2))
-        b = across / sigma
-        ring = math.exp(-0.5 * b * b) + b * math.sqrt(0.5 * math.pi) * (1.0 + math.erf(b / math.sqrt(2.0)))
-        return bump, (2.0 * math.pi) ** 1.5 * sigma**3 * ring
-
-
-def check(settings, v):
-    """Whether the momentum grid holds Gaussian beams of directions v; pure function.
-
-    InputError names the key (as in the config section [full]) and the value that would do.
-    """
-    points, p_max, p0, sigma = (settings[key] for key in ("points", "p_max", "p0", "sigma"))
-    if points < 4 or points % 2:
-        raise InputError(f"full.points = {points}: must be even and at least 4, so that p = 0 lies between two points")
-    if settings["perp_points"] < 1:
-        raise InputError(f"full.perp_points = {settings['perp_points']}: must be at least 1")
-    for key in ("p_max", "p0", "sigma"):
-        if not settings[key] > 0:
-            raise InputError(f"full.{key} = {settings[key]}: must be positive")
-    if p0 < WIDTHS * sigma:
-        raise InputError(
-            f"full.p0 = {p0:g}: p = 0, where the velocity is not defined, lies inside the distribution; take p0 >= "
-            f"{WIDTHS * sigma:g}, {WIDTHS:g} times full.sigma"
-        )
-    needed = p0 * max(abs(a) for a in v) + WIDTHS * sigma
-    if p_max < needed:
-        raise InputError(f"full.p_max = {p_max:g}: the grid is too narrow for the distribution; take at least "
-                         f"{needed:g}, {WIDTHS:g} times full.sigma beyond the beams")
-    if 2.0 * p_max / points > sigma / SPACINGS:
-        raise InputError(f"full.points = {points}: the grid is too coarse for the distribution; take at least "
-                         f"{2 * math.ceil(SPACINGS * p_max / sigma)}, a spacing of full.sigma / {SPACINGS:g}")
-    grid = MomentumGrid(settings)
-    for a in v:
-        error = grid.quadrature_error(p0, a)
-        if error > 1e-4:
-            raise InputError(
-                f"full.perp_points = {settings['perp_points']}: the quadrature in p_perp integrates the beam with "
-                f"v = {a:g} with a relative error of {error:.1g}; take more points"
-            )
+# Weights of the sums over the momenta of a beam, see Full._sums: v^m for m = 0, 1, 2, and dv/dp_z.
+_SUMS = 4
 
 
 class FluxTransform:
@@ -177,18 +99,23 @@ class Full:
     box: :class:`~nuflux_mpi.box.Box` made for ``Full.lines(len(modes), settings)`` lines. modes: v = cos(theta) and s
     of each beam; all beams of one sign share one f. settings: dict with
 
-        points, p_max, perp_points     the grid, see :class:`MomentumGrid`
-        p0, sigma                      |p| of the beams and their width, in mu
+        points, p_max, perp_points     the grid, see :class:`~nuflux_mpi.full_grid.MomentumGrid`
+        distribution                   "gaussian", "thermal" or "file", each with its keys, see docs/config.md
         group_velocity, force, commutator   switches of the three terms of Eq. 16 beyond free streaming
         species                        how many different signs s the modes have, 1 or 2
 
-    Field to store: P as polarization of each beam, see :meth:`take`. The state: f (species, perp_points, 4, points,
+    Fields to store: P as polarization of each beam, and the fluxes Phi and F, see :meth:`take`. The state: f (species, perp_points, 4, points,
     *local_shape), in n / mu^3, local in space, species in the order of `signs`; see :meth:`take_state`. `picture` is
     the right-hand side for the integrator.
     """
 
     level = "full"
     gradient_lines = 8
+
+    @classmethod
+    def settings_of(cls, config, signs):
+        """What the level is told: the section of a resolved config, and how many species the modes' signs make."""
+        return config[cls.level] | {"species": len(set(signs))}
 
     @staticmethod
     def flux_lines(modes, settings):
@@ -208,7 +135,7 @@ class Full:
     @staticmethod
     def leading(modes):
         """Fields to store, by name, with their axes in front of space."""
-        return {"P": (modes, 3)}
+        return {"P": (modes, 3), "Phi": (modes,), "F": (modes,)}
 
     @staticmethod
     def state_leading(modes, settings):
@@ -216,7 +143,7 @@ class Full:
         return {"rho": (settings["species"], settings["perp_points"], 4, settings["points"])}
 
     def __init__(self, box, modes, settings):
-        check(settings, modes.v)
+        check(settings, modes.v, modes.s)
         self.box, self.modes, self.settings = box, modes, settings
         grid = self.grid = MomentumGrid(settings)
         self.signs = np.array(sorted(set(modes.s), reverse=True), dtype=float)
@@ -231,7 +158,9 @@ class Full:
         self._weight = np.tile(grid.weight, len(self.signs))[:, None] * np.ones(len(grid.p_z))
         self._v = np.tile(grid.v, (len(self.signs), 1))
         self._dv = np.tile(grid.dv_dp, (len(self.signs), 1))
-        self._moment_weights = [np.ascontiguousarray(self._sign * self._weight * self._v**m) for m in range(3)]
+        self._moment_weights = [np.ascontiguousarray(self._sign * self._weight * self._v**m) for m in range(2)]
+        self._shares = self._share()
+        self._N = np.zeros((len(modes), 4, _SUMS, points))
         self.G, self.dG = np.zeros((2, 4, points)), np.zeros((2, 4, points))
         self.gradient = box.gradient(self.gradient_lines)
         self._choose_terms(points)
@@ -243,7 +172,7 @@ class Full:
         settings, grid = self.settings, self.grid
         # Buffers of 16384 numbers stay in the second-level cache.
         self._width = max(1, min(points, max(16, 4096 // len(grid.p_z))))
-        self._kinetic_at_start = np.zeros(len(self.modes))
+        self._kinetic_at_start, self._largest_at_start = np.zeros(len(self.modes)), np.inf
         self._zero, self._one = np.zeros(len(grid.p_z)), np.ones(len(grid.p_z))
         self._brackets = []
         if settings["group_velocity"]:
@@ -300,19 +229,34 @@ class Full:
 
     def _potentials(self):
         """G_0, G_1 and their gradients from f."""
-        w0, w1, _ = self._moment_weights
+        w0, w1 = self._moment_weights
         full_kernels.moments(self._f, w0, w1, self.G)
         self.G *= _POTENTIAL[:, None]
         self.dG[...] = self.gradient(self.G).reshape(self.dG.shape)
 
     def start(self, t, u, P, density=None):
-        """u <- the state at time t of Gaussian beams, each times (n_a + P_a.sigma)/2. Collective.
+        """u <- the state at time t of the configured distribution, f = sum_a g_a(p) (n_a + P_a.sigma)/2. Collective.
 
         P: (modes, 3, *local_shape), local. density: n_a, one number per mode, raised to the largest |P_a| where it is less,
-        or (modes, *local_shape), which must not be less: InputError, on all ranks. Default: the largest |P_a| of each.
+        or (modes, *local_shape). Default: the largest |P_a| of each. A file holds f itself; where that is homogeneous, the
+        P_a tell how its polarizations are tilted, see :meth:`_tilted`. InputError, on all ranks, for negative occupations.
         """
-        self._fill(np.asarray(P, dtype=float).reshape(len(self.modes), 3, -1), density)
-        self._kinetic_at_start = self._kinetic_by_beam(self._over_box())
+        P = np.asarray(P, dtype=float)
+        if self.settings["distribution"] == "file":
+            self._fill_from_file(P.reshape(len(P), 3, -1))
+        else:
+            density = np.zeros(len(P)) if density is None else np.asarray(density, dtype=float)
+            n = occupied(density, P, self.box) if density.ndim == 1 else density
+            self._fill(P.reshape(len(P), 3, -1), n.reshape(len(P), -1))
+        upper, lower = phase_space.occupations(self._f)
+        lowest, self._largest_at_start = -self.box.max(-lower), self.box.max(upper)
+        if lowest < -1e-12 * self._largest_at_start:  # rounding of a P that was normalised to n
+            raise InputError(f"the initial state has a negative occupation number, {lowest / self._largest_at_start:.2g} of the "
+                             "largest: |P| exceeds the density n somewhere")
+        F = self._over_box()
+        if self.settings["distribution"] == "file":
+            self._check_support(F)
+        self._kinetic_at_start = self._kinetic_by_beam(F)
         self._store(t, u)
 
     def put(self, t, u, rho):
@@ -326,30 +270,77 @@ class Full:
         self.picture.store(t, u)
 
     def _fill(self, P, n):
-        length = np.sqrt(np.sum(P**2, axis=1))
-        n = np.asarray(0.0 if n is None else n, dtype=float)
-        if n.ndim <= 1:
-            n = np.maximum(n, [self.box.max(of_beam) for of_beam in length])
-        n = np.broadcast_to(n.reshape(len(n), -1), length.shape)
-        # Rounding of a P that was normalised to n.
-        if self.box.max(length - n * (1.0 + 1e-12)) > 0:
-            raise InputError("the initial state has a negative occupation number: |P| exceeds the density n somewhere")
         self._f[...] = 0.0
-        for a, (v, s) in enumerate(zip(self.modes.v, self.modes.s)):
-            species = int(np.flatnonzero(self.signs == s)[0])
+        n = np.broadcast_to(n, P[:, 0].shape)
+        for a, beam in enumerate(beams(self.settings, self.modes.v)):
             N = np.concatenate((n[a : a + 1], P[a]))
-            of_species = self._f.reshape(len(self.signs), -1, *self._f.shape[1:])[species]
-            for part, g in zip(of_species, self.grid.gaussian(self.settings["p0"], v)):
+            for part, g in zip(self._parts_of(self.modes.s[a]), self.grid.sample(beam)):
                 part += g[None, :, None] * N[:, None, :]
 
+    def _parts_of(self, sign):
+        """The lines of one species, a view (perp_points, 4, points, n)."""
+        species = int(np.flatnonzero(self.signs == sign)[0])
+        return self._f.reshape(len(self.signs), -1, *self._f.shape[1:])[species]
+
+    def _fill_from_file(self, P):
+        path, shape = self.settings["path"], self.state_leading(len(self.modes), self.settings)["rho"]
+        if hdf5.dimensions_of(path, "rho", self.box.comm, "full.path") == len(shape):
+            self._f[...] = hdf5.read_whole(path, "rho", shape, self.box.comm, "full.path").reshape(self._f.shape[:3])[..., None]
+            self._tilt(P)
+        else:
+            self.f[...] = hdf5.read_field(path, "rho", self.box, shape, "full.path")
+        if np.any(self.box.sum(~np.isfinite(self.f).reshape(-1, *self.box.local_shape))):
+            raise InputError(f"full.path: dataset rho of {path} holds numbers that are not finite")
+
+    def _tilt(self, P):
+        """Turn the polarizations of a homogeneous f by the shortest rotation that takes the z axis onto that of P_a(z).
+
+        The axis of P_a is its direction, or the opposite one where P_a^z is negative. P: (modes, 3, n).
+        """
+        length = np.sqrt(np.sum(P**2, axis=1, keepdims=True))
+        axis = np.where(P[:, 2:] < 0, -P, P) / np.where(length > 0, length, 1.0)
+        axis[:, 2] = np.where(length[:, 0] > 0, axis[:, 2], 1.0)
+        for q, a, span in self._shares:
+            x, y, c = axis[a]
+            X, Y, Z = self._f[q, 1:, span].copy()
+            along = (x * X + y * Y) / (1.0 + c)
+            self._f[q, 1, span] = X + x * Z - x * along
+            self._f[q, 2, span] = Y + y * Z - y * along
+            self._f[q, 3, span] = c * Z - x * X - y * Y
+
+    def _check_support(self, F):
+        """InputError if an f from a file, integrated over the box, has not vanished at p = 0 and at the ends of the grid."""
+        path, n = self.settings["path"], np.abs(F[:, 0])
+        centre, edge = self._centre(n), float(n[:, [0, -1]].max() / n.max())
+        if centre > CENTRE_AT_START:
+            raise InputError(f"full.path: p = 0, where the velocity is not defined, lies inside the distribution of {path}: "
+                             f"next to it there is {centre:.1g} of the largest density, and {CENTRE_AT_START:g} is allowed")
+        if edge > ENDS:
+            raise InputError(f"full.path: the grid is too narrow for the distribution of {path}, {edge:.1g} of the largest "
+                             f"density is at the ends of p_z, and {ENDS:.0e} is allowed")
+
     def take(self, t, u):
-        """Field to store, by name, at time t, local. Collective.
+        """Fields to store, by name, at time t, local. Collective.
 
         P: (modes, 3, *local_shape), the polarization summed over the momenta of the species of mode a whose direction v
-        is nearest to v_a (v = +1 and -1: the two hemispheres).
+        is nearest to v_a (v = +1 and -1: the two hemispheres). Phi, F: (modes, *local_shape), the traces of Eqs. 20 and 21
+        summed over the same momenta, for the equation with all its terms, whatever is switched on:
+
+            Phi_a = s_a G_1 . sum (dv/dp_z) f,    F_a = s_a (G_0 . d_z sum f - G_1 . d_z sum v f),
+
+        where A . f = w0 n + W.P is the trace of a potential times f. Phi_a is Eq. 20 integrated by parts in p_z, without
+        what a distribution has where it goes over from one beam to the next.
         """
         self.picture.fields(t, u)
-        return {"P": self._by_beam()}
+        N = self._sums()
+        G = self._potential_of(N)
+        Phi, F = np.empty((2, len(N), N.shape[-1]))
+        for a, s in enumerate(self.modes.s):
+            slope = self.gradient(np.ascontiguousarray(N[a, :, :2]).reshape(8, -1)).reshape(4, 2, -1)
+            F[a] = s * (np.einsum("cz,cz->z", G[0], slope[:, 0]) - np.einsum("cz,cz->z", G[1], slope[:, 1]))
+            Phi[a] = s * np.einsum("cz,cz->z", G[1], N[a, :, 3])
+        space = (len(N), *self.box.local_shape)
+        return {"P": N[:, 1:, 0].reshape(len(N), 3, *self.box.local_shape), "Phi": Phi.reshape(space), "F": F.reshape(space)}
 
     def take_state(self, t, u):
         """{"rho": f as (species, perp_points, 4, points, *local_shape)} at time t, a view that the next call overwrites."""
@@ -364,6 +355,9 @@ class Full:
     def warnings(self, row):
         """What the user should know about a row of :meth:`measure`: {subject: one sentence}."""
         found = {}
+        occupation = phase_space.occupation_advice(row, self._largest_at_start, "a distribution wider in p_z")
+        if occupation:
+            found["occupation"] = occupation
         if row["edge"] > TAIL:
             found["edge"] = (
                 f"f at the ends of the momentum grid has grown to {row['edge']:.1g} of its largest value: momentum and "
@@ -372,26 +366,32 @@ class Full:
         if row["centre"] > CENTRE:
             found["centre"] = (
                 f"f next to p = 0, where the velocity turns over, has grown to {row['centre']:.1g} of its largest "
-                "value: the grid does not resolve it; take a larger full.p0 or a smaller full.sigma"
+                "value: the grid does not resolve it; take a distribution farther from p = 0 or narrower"
             )
         return found
 
-    def _by_beam(self):
-        P = np.zeros((len(self.modes), 3, self._f.shape[3]))
-        for a, weight in enumerate(self._beam_weights()):
-            P[a] = np.einsum("qi,qciz->cz", weight, self._f[:, 1:], optimize=True)
-        return P.reshape(len(P), 3, *self.box.local_shape)
+    def _share(self):
+        """Which momenta count as whose: (part, beam, slice of p_z) of all stretches; v grows along p_z, so each is one."""
+        v, s, shares = np.asarray(self.modes.v), np.asarray(self.modes.s), []
+        for q, of_ring in enumerate(self._v):
+            mine = np.flatnonzero(s == self._sign[q])
+            nearest = mine[np.abs(of_ring[:, None] - v[mine]).argmin(axis=1)]
+            starts = np.flatnonzero(np.diff(nearest, prepend=-1))
+            shares += [(q, nearest[i], slice(i, j)) for i, j in zip(starts, [*starts[1:], len(nearest)])]
+        return shares
 
-    def _beam_weights(self):
-        """For each beam the quadrature weight (parts, points) of the momenta that count as its own, 0 for the others."""
-        v, s = np.asarray(self.modes.v), np.asarray(self.modes.s)
-        nearest = np.full(self._v.shape, -1)
-        for sign in self.signs:
-            mine = np.flatnonzero(s == sign)
-            closest = mine[np.abs(self._v[:, :, None] - v[mine]).argmin(axis=2)]
-            nearest = np.where(self._sign == sign, closest, nearest)
-        for a in range(len(v)):
-            yield np.where(nearest == a, self._weight, 0.0)
+    def _sums(self):
+        """Sums over the momenta of each beam with the weights v^0, v^1, v^2 and dv/dp_z: (modes, 4, _SUMS, n), local."""
+        self._N[...] = 0.0
+        for q, a, span in self._shares:
+            v, dv = self._v[q, span], self._dv[q, span]
+            weights = self._weight[q, span] * np.stack((np.ones(len(v)), v, v**2, dv))
+            self._N[a] += weights @ self._f[q, :, span]
+        return self._N
+
+    def _potential_of(self, N):
+        """Coefficients (w0, W) of G_0, G_1 and the same sum with v^2, (3, 4, n), from the sums over each beam."""
+        return _POTENTIAL[:, None] * np.einsum("a,acmz->mcz", self.modes.s, N[:, :, :3])
 
     def _over_box(self):
         """int f dz of the lines in `transform.physical`, (parts, 4, points). Collective."""
@@ -399,11 +399,14 @@ class Full:
 
     def _kinetic_by_beam(self, F):
         """int |p| Tr f of each beam, (modes,), from f integrated over the box."""
-        p = np.tile(self.grid.p, (len(self.signs), 1))
-        return np.array([np.sum(weight * p * F[:, 0]) for weight in self._beam_weights()])
+        energy = self._weight * np.tile(self.grid.p, (len(self.signs), 1)) * F[:, 0]
+        kinetic = np.zeros(len(self.modes))
+        for q, a, span in self._shares:
+            kinetic[a] += energy[q, span].sum()
+        return kinetic
 
-    def measure(self, t, u):
-        """Integrals over phase space at time t, the same on all ranks. Collective.
+    def measure(self):
+        """Integrals over phase space of the state that `take` left, the same on all ranks. Collective.
 
         All of :func:`nuflux_mpi.phase_space.measures`, number and Casimirs among them, with int d^3p. kinetic_energy =
         int |p| Tr f, and K its change since the start by beam (modes,); U_trace and U_osc, the parts of the refractive energy from densities
@@ -412,13 +415,13 @@ class Full:
         f integrated over p_perp, box average, per dp_z; edge and centre: the density in f_p at the ends of the grid,
         and that of f next to p = 0 in box average, both relative to their maximum.
         """
-        self.picture.fields(t, u)
         box, grid, f = self.box, self.grid, self._f
         F = self._over_box()
-        M = self._three_moments()
-        dM = self.gradient(M[:2]).reshape(2, 4, -1)
-        energy_parts = 0.5 * _POTENTIAL * box.cell * box.total(np.sum(M[0] ** 2 - M[1] ** 2, axis=-1))
-        power = -box.cell * box.total(_POTENTIAL @ np.sum(dM[0] * M[1] - dM[1] * M[2], axis=-1))
+        # The moments times their factors in the potential: products of two of them have one factor too many.
+        M = self._potential_of(self._N)
+        dM = self.gradient(M[:2].reshape(8, -1)).reshape(2, 4, -1)
+        energy_parts = 0.5 / _POTENTIAL * box.cell * box.total(np.sum(M[0] ** 2 - M[1] ** 2, axis=-1))
+        power = -box.cell * box.total((1.0 / _POTENTIAL) @ np.sum(dM[0] * M[1] - dM[1] * M[2], axis=-1))
         n = self._weight * F[:, 0]
         p_z, kinetic = grid.p_z, self._kinetic_by_beam(F)
         by_species = F.reshape(len(self.signs), -1, 4, len(p_z))
@@ -453,13 +456,6 @@ class Full:
         """In words, what a row of `rates` belongs to."""
         species, ring = divmod(row, len(self.grid.p_perp))
         return f"at p_perp = {self.grid.p_perp[ring]:.4g} (s = {self.signs[species]:+.0f})"
-
-    def _three_moments(self):
-        """Moments m = 0, 1, 2 of (n, P), shape (3, 4, n)."""
-        w, M = self._moment_weights, np.zeros((4, 4, self._f.shape[3]))
-        full_kernels.moments(self._f, w[0], w[1], M[:2])
-        full_kernels.moments(self._f, w[1], w[2], M[2:])
-        return M[[0, 1, 3]]
 
     def _centre(self, n):
         nearest = np.tile(self.grid.p, (len(self.signs), 1)) < self.grid.p.min() * (1.0 + 1e-12)

@@ -66,17 +66,17 @@ def read_row(dataset, row, box):
     return array
 
 
-def read_field(path, name, box, leading):
+def read_field(path, name, box, leading, key):
     """This rank's points of dataset `name`, shape (*leading, *points), as (*leading, *local_shape) float64; collective.
 
-    InputError, the same on all ranks, if there is no such file, dataset or shape.
+    InputError, the same on all ranks and beginning with the config key that asked for the file, if there is no such
+    file, dataset or shape.
     """
     import h5py
 
     from .parallel import on_root
 
-    wanted = (*leading, *box.points)
-    on_root(box.comm, _check_dataset, path, name, wanted)
+    on_root(box.comm, check_dataset, path, name, (*leading, *box.points), key)
     with open_parallel(path, "r", box.comm) as file:
         dataset = file[name]
         array = np.empty((*leading, *box.local_shape))
@@ -85,23 +85,48 @@ def read_field(path, name, box, leading):
     return array
 
 
-def _check_dataset(path, name, wanted):
+def read_whole(path, name, shape, comm, key):
+    """A small dataset, whole on every rank, float64; collective. InputError as in `read_field`."""
+    from .parallel import on_root
+
+    def read():
+        import h5py
+
+        check_dataset(path, name, shape, key)
+        with h5py.File(path, "r") as file:
+            return np.array(file[name], dtype=float)
+
+    return on_root(comm, read)
+
+
+def dimensions_of(path, name, comm, key):
+    """Number of dimensions of a dataset; collective. InputError as in `read_field`."""
+    from .parallel import on_root
+
+    return len(on_root(comm, dataset_shape, path, name, key))
+
+
+def check_dataset(path, name, wanted, key):
+    """InputError unless `path` holds a dataset of real numbers of the shape `wanted`. Any rank may call it alone."""
+    shape = dataset_shape(path, name, key)
+    if shape != wanted:
+        raise InputError(f"{key}: dataset {name} of {path} has the shape {shape}, and the config asks for {wanted}")
+
+
+def dataset_shape(path, name, key):
+    """Shape of a dataset of real numbers; InputError if there is none. Any rank may call it alone."""
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
             if name not in file or not isinstance(file[name], h5py.Dataset):
-                raise InputError(f"initial.path: {path} holds no dataset {name} (it holds: {', '.join(file) or 'nothing'})")
+                raise InputError(f"{key}: {path} holds no dataset {name} (it holds: {', '.join(file) or 'nothing'})")
             dataset = file[name]
-            if dataset.shape != wanted:
-                raise InputError(
-                    f"initial.path: dataset {name} of {path} has shape {dataset.shape}, and the config asks for {wanted} "
-                    "= (modes, 3, points)"
-                )
             if dataset.dtype.kind not in "fiu":
-                raise InputError(f"initial.path: dataset {name} of {path} holds {dataset.dtype}, not real numbers")
+                raise InputError(f"{key}: dataset {name} of {path} holds {dataset.dtype}, not real numbers")
+            return dataset.shape
     except OSError as error:
-        raise InputError(f"initial.path: {path} cannot be read as an HDF5 file ({error})") from None
+        raise InputError(f"{key}: {path} cannot be read as an HDF5 file ({error})") from None
 
 
 def _spaces(dataset, shape, box, row=None):

@@ -44,6 +44,14 @@ def density(P, modes, box):
     return n
 
 
+def occupied(density, P, box):
+    """n_a, raised to the largest |P_a| in the box where it is less, so that no occupation is negative: (modes,).
+
+    density: (modes,); P: local, (modes, 3, *box.local_shape). All ranks call it.
+    """
+    return np.maximum(density, [box.max(length) for length in np.sqrt(np.sum(P**2, axis=1))])
+
+
 # ------------------------------------------------------------------------------------------ kinds of initial state
 # Each returns psi, complex, of shape (modes, *z.shape) or broadcastable to it; z is counted from the box's origin.
 
@@ -145,7 +153,7 @@ def _normalize(P, zeta, box):
 
 def _from_file(path, modes, box):
     """Dataset P of an HDF5 file, this rank's block of it."""
-    P = box.read(path, "P", leading=(len(modes), 3))
+    P = box.read(path, "P", leading=(len(modes), 3), key="initial.path")
     broken = box.sum(~np.isfinite(P))
     if np.any(broken):
         a, component = np.argwhere(broken)[0]

@@ -53,6 +53,7 @@ LAYOUT = {
     "kinetic_energy": (("time",), "mu n (1/mu)", "int |p| Tr f"),
     "U_trace": (("time",), "mu n (1/mu)", "part of the refractive energy from densities, Eq. 3"),
     "dK_dt": (("time",), "mu^2 n (1/mu)", "rate of change of the kinetic energy by Eq. 22"),
+    "dK_dt_difference": (("time",), "mu^2 n (1/mu)", "rate of change of the sum of K by differences of this series"),
     "f_p": (("time", "species", "coefficient", "p_z"), "n/mu", "box average of f, integrated over p_perp"),
     "edge": (("time",), "", "f_p at the ends of the grid over its maximum"),
     "centre": (("time",), "", "f next to p = 0 over its maximum, box average"),
@@ -60,6 +61,8 @@ LAYOUT = {
     "f": (("time", "mode", "coefficient", "q", "{space}"), "n/mu", "density matrix per unit of q"),
     "P": (("time", "mode", "component", "{space}"), "n", "polarization vector, weight absorbed"),
     "kappa": (("time", "mode", "{space}"), "mu n", "kinetic energy density gained by the mode"),
+    "F": (("time", "mode", "{space}"), "mu^2 n", "flux in momentum space, Tr F of Eq. 21 summed over the momenta of the mode"),
+    "Phi": (("time", "mode", "{space}"), "n", "number flux beyond v n, with a minus sign: Tr Phi of Eq. 20, summed likewise"),
 }
 
 RECORD_AXES = ("time", "spectrum_time")  # unlimited; the length of `time` is the commit mark of a file

@@ -19,10 +19,8 @@ right-hand side is anti-Hermitian in f(y), so that int Tr f^2 is constant and no
 import numpy as np
 
 from . import kernels, phase_space
-from .equations import Standard
-
-# A smallest eigenvalue of f below minus this part of the largest is worth a warning.
-NEGATIVE = 1e-3
+from .equations import ForceDensity, Standard
+from .initial import occupied
 
 
 def to_amplitudes(f, dq):
@@ -63,7 +61,7 @@ class Momentum(Standard):
 
     @staticmethod
     def leading(modes):
-        return {"P": (modes, 3), "kappa": (modes,)}
+        return {"P": (modes, 3), "kappa": (modes,), "F": (modes,)}
 
     @staticmethod
     def state_leading(modes, settings=None):
@@ -81,6 +79,7 @@ class Momentum(Standard):
         self.M = np.zeros((2, 4) + self.box.local_shape)
         self._weights = np.stack((self.s, self.s * self.v))
         self._gradient = self.box.gradient(self.gradient_lines)
+        self._force = ForceDensity(self.box, self.modes, (1.5, 0.5, 0.5, 0.5))
         # int q Tr f dq is linear in the amplitudes: Re(f_y Q_y) summed over y and -y, with Q_y = sum_q q e^{i q y} / Q
         wave = np.fft.rfft(self.q).conj() / Q
         self._q_moment = np.empty(Q)
@@ -89,7 +88,7 @@ class Momentum(Standard):
         self._q_moment[2::2] = -2.0 * wave[1 : (Q + 1) // 2].imag
         if Q % 2 == 0:
             self._q_moment[-1] *= 0.5
-        self._kappa_at_start = 0.0
+        self._kappa_at_start, self._largest_at_start = 0.0, np.inf
 
     def _velocity(self):
         return np.repeat(self.v, 4 * self.settings["points"])
@@ -104,13 +103,13 @@ class Momentum(Standard):
 
         n_a is the density or, where larger, the largest |P_a| in the box, so that no occupation is negative.
         """
-        longest = [self.box.max(length) for length in np.sqrt(np.sum(P**2, axis=1))]
-        n = np.maximum(density, longest)
+        n = occupied(density, P, self.box)
         N = np.empty((len(n), 4) + self.box.local_shape)
         N[:, 0], N[:, 1:] = n.reshape(-1, *[1] * self.box.dimensions), P
         f = N[:, :, None] * self.distribution.reshape(-1, *[1] * self.box.dimensions)
         self.put(t, u, f=f)
         self._kappa_at_start = np.einsum("q,aqz->az", self.q * self.dq, f[:, 0])
+        self._largest_at_start = self.box.max(phase_space.occupations(f)[0])
 
     def put(self, t, u, f):
         """u <- the state at time t of f (modes, 4, Q, *local_shape), local."""
@@ -122,7 +121,7 @@ class Momentum(Standard):
         self.P[...] = self.f_hat[:, 1:, 0]
         np.einsum("q,aqz->az", self._q_moment, self.f_hat[:, 0], out=self.kappa)
         self.kappa -= self._kappa_at_start
-        return {"P": self.P, "kappa": self.kappa}
+        return {"P": self.P, "kappa": self.kappa, "F": self._force(self.f_hat[:, :, 0])}
 
     def take_state(self, t, u):
         """{"f": (modes, 4, Q, *local_shape)} at time t, a new local array."""
@@ -140,17 +139,14 @@ class Momentum(Standard):
         edge = phase_space.edge_advice(row["f_q"], self.q)
         if edge:
             found["edge"] = edge
-        if row["occupation_min"] < -NEGATIVE * row["occupation_max"]:
-            found["occupation"] = (
-                f"f has an eigenvalue of {row['occupation_min']:.2g} (the largest is {row['occupation_max']:.2g}): that measures "
-                "the gradient expansion, in 1 / (wavelength x width in q), and not the integrator; a larger momentum.sigma "
-                "makes it smaller"
-            )
+        occupation = phase_space.occupation_advice(row, self._largest_at_start, "a distribution wider in q (momentum.sigma)")
+        if occupation:
+            found["occupation"] = occupation
         return found
 
-    def measure(self, t, u):
-        """Phase-space series at time t: invariants, entropies, occupations, the momentum distribution. Collective."""
-        f = self.take_state(t, u)["f"]
+    def measure(self):
+        """Phase-space series of the state that `take` left: invariants, entropies, occupations, f over q. Collective."""
+        f = from_amplitudes(self.f_hat, self.dq)
         series = phase_space.measures(f, self.dq, self.box)
         series["f_q"] = self.box.mean(f)
         series["edge_weight"] = phase_space.edge_weight(series["f_q"], self.q)

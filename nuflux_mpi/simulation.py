@@ -44,7 +44,7 @@ class Simulation:
         from .diagnostics import Diagnostics
         from .environment import check_index_size, check_memory, check_parallel
         from .integrate import Integrator, initialize
-        from .levels import LEVELS, settings
+        from .levels import LEVELS
         from .modes import build
 
         comm = self.comm = MPI.COMM_WORLD if comm is None else comm
@@ -57,7 +57,8 @@ class Simulation:
         check_memory(on_root(comm, memory_per_rank, config, comm.Get_size()), comm)
         place, times = config["box"], config["time"]
         self.modes = modes = build(config["modes"])
-        level, special = LEVELS[config["equations"]["level"]], settings(config, modes.s)
+        level = LEVELS[config["equations"]["level"]]
+        special = level.settings_of(config, modes.s)
         level.warm_up(comm)
         lines = level.lines(len(modes), special)
         check_index_size(2 * lines * (np.prod(place["points"], dtype=int) // 2 + 1), 8 * petsc.IntType().itemsize)
@@ -170,7 +171,7 @@ class Simulation:
             measured = self.diagnostics.measure(t, fields)
             power = measured.pop("psi2")
             if "series" in due:
-                self._append(t, self.diagnostics.complete(measured | self.equations.measure(t, self.integrator.u)))
+                self._append(t, self.diagnostics.complete(measured | self.equations.measure()))
             if "spectrum" in due:
                 self.output.append_spectrum(t, power)
         if "phase_space" in due and self.equations.state_leading(len(self.modes), self.equations.settings):
@@ -179,7 +180,7 @@ class Simulation:
     def _append(self, t, measured):
         counts, before, rows = self.integrator.statistics, self._before, self._rows
         row = {
-            "time": t, **measured, "dU_osc_dt_difference": np.nan,
+            "time": t, **measured, **{slope: np.nan for slope, name in _SLOPES.items() if name in measured},
             "step": before["step"] + counts.steps,
             "dt": counts.dt,
             "rejections": before["rejections"] + counts.rejections,
@@ -189,9 +190,11 @@ class Simulation:
         rows.append(row)
         del rows[:-3]
         if len(rows) > 1:
-            row["dU_osc_dt_difference"] = _slope(rows, t)
-            # The row before now has neighbours on both sides.
-            self.output.amend("dU_osc_dt_difference", self._count - 1, _slope(rows, rows[-2]["time"]))
+            for slope, name in _SLOPES.items():
+                if name in row:
+                    row[slope] = _slope(rows, name, t)
+                    # The row before now has neighbours on both sides.
+                    self.output.amend(slope, self._count - 1, _slope(rows, name, rows[-2]["time"]))
         self.output.append(row)
         self._count += 1
         for subject, sentence in self.equations.warnings(row).items():
@@ -220,10 +223,14 @@ class Simulation:
         self.integrator.destroy()
 
 
-def _slope(rows, t):
-    """dU_osc/dt at one of the last two or three rows, by the parabola (or line) through them."""
+# Series of difference quotients, each with the series that it differentiates.
+_SLOPES = {"dU_osc_dt_difference": "U_osc", "dK_dt_difference": "K"}
+
+
+def _slope(rows, name, t):
+    """Rate of change of a series, summed over modes, at one of the last two or three rows: of the parabola (or line)."""
     times = np.array([row["time"] for row in rows]) - t
-    values = [row["U_osc"] for row in rows]
+    values = [np.sum(row[name]) for row in rows]
     return float(np.polynomial.polynomial.polyfit(times, values, len(rows) - 1)[1])
 
 

@@ -278,6 +278,6 @@ def test_a_file_is_read_point_by_point(factor, comm, shared_tmp_path):
             file["P"] = field
     comm.Barrier()
     box = Box(LENGTH, 45, 6, comm, factor=factor)
-    np.testing.assert_array_equal(box.read(path, "P", leading=(2, 3)), field[..., box.indices()[0]])
+    np.testing.assert_array_equal(box.read(path, "P", leading=(2, 3), key="initial.path"), field[..., box.indices()[0]])
     with pytest.raises(InputError, match=r"\(2, 3, 45\)"):
-        box.read(path, "P", leading=(3, 3))
+        box.read(path, "P", leading=(3, 3), key="initial.path")

@@ -14,7 +14,7 @@ def test_report_of_the_default_case_on_64_ranks():
     text = check.report(config.resolve("two_beam"), 64)
     assert "64 ranks, 16 x 64 points" in text
     assert "points per rank 16, imbalance 0 %" in text
-    assert "15.8 MB, 241 snapshots" in text  # 8 lines x 1024 points x 8 bytes x (60 / 0.25 + 1)
+    assert "19.7 MB, 241 snapshots" in text  # P, kappa, F: 10 lines x 1024 points x 8 bytes x (60 / 0.25 + 1)
     assert "241 rows, 241 power spectra" in text
 
 

@@ -139,9 +139,9 @@ def test_budget_of_kinetic_energy_and_momentum(comm):
     box, mine = share(P, comm)
     ledger = diagnostics.Diagnostics(box, MODES, mine, MODES.n)
     (here,) = box.indices()
-    first = ledger.complete(ledger.measure(0.0, {"P": mine, "kappa": 0 * kappa[:, here]}))
+    first = ledger.complete(ledger.measure(0.0, {"P": mine, "kappa": 0 * kappa[:, here], "F": 0 * kappa[:, here]}))
     assert first["energy"] == first["U_osc"] and first["energy_residual"] == 0
-    later = ledger.complete(ledger.measure(1.0, {"P": mine, "kappa": kappa[:, here]}))
+    later = ledger.complete(ledger.measure(1.0, {"P": mine, "kappa": kappa[:, here], "F": 0 * kappa[:, here]}))
     K = integral(kappa)
     np.testing.assert_allclose(later["K"], K, rtol=0, atol=1e-14)
     assert later["energy"] == pytest.approx(first["U_osc"] + K.sum(), abs=1e-13)

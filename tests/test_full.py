@@ -2,6 +2,7 @@
 
 import importlib.util
 
+import h5py
 import numpy as np
 import pytest
 
@@ -9,7 +10,8 @@ from nuflux_mpi import full_kernels, kernels
 from nuflux_mpi.box import Box
 from nuflux_mpi.equations import Energy
 from nuflux_mpi.errors import InputError
-from nuflux_mpi.full import Full, MomentumGrid, check
+from nuflux_mpi.full import Full
+from nuflux_mpi.full_grid import Gaussian, MomentumGrid, Thermal, check
 from nuflux_mpi.integrate import Integrator
 from nuflux_mpi.modes import Modes
 
@@ -19,8 +21,13 @@ NO_GRADIENTS = {"group_velocity": False, "force": False}
 
 
 def settings(**changes):
-    return dict(points=64, p_max=16.0, perp_points=4, p0=8.0, sigma=1.2, group_velocity=True, force=True,
-                commutator=True, species=1) | changes
+    return dict(points=64, p_max=16.0, perp_points=4, distribution="gaussian", p0=8.0, sigma=1.2, group_velocity=True,
+                force=True, commutator=True, species=1) | changes
+
+
+def measured(full, t, u):
+    full.take(t, u)
+    return full.measure()
 
 
 def modes(v=(1.0, -1.0), s=(1.0, 1.0)):
@@ -52,10 +59,10 @@ class Run:
         n, P = bunches(full.box.coordinates()[0], ripple)
         full.start(0.0, integrator.u, P, n)
         integrator.begin()
-        self.rows = [full.measure(0.0, integrator.u)]
+        self.rows = [measured(full, 0.0, integrator.u)]
         for t in times:
             integrator.advance(t)
-            self.rows.append(full.measure(t, integrator.u))
+            self.rows.append(measured(full, t, integrator.u))
         self.fields = {"P": full.take(integrator.t, integrator.u)["P"],
                        "f": full.take_state(integrator.t, integrator.u)["rho"].copy()}
         integrator.destroy()
@@ -213,7 +220,7 @@ def test_without_terms_every_momentum_streams_freely(comm):
     f = full.take_state(t, u)["rho"]
     # n of the bunch with p_z > 0 has the waves 0 and 1 alone: shifted by v t, at any p_perp.
     z, q = full.box.coordinates()[0], 2 * np.pi / LENGTH
-    g = full.grid.gaussian(8.0, 1.0)
+    g = full.grid.sample(Gaussian(8.0, 1.2, 1.0))
     expected = 0.5 * g[..., None] * (1 + 0.3 * np.cos(q * (z - full.grid.v[..., None] * t)))
     right = full.grid.p_z > 4.0  # the other beam has exp(-50) of its peak there
     np.testing.assert_allclose(f[0, :, 0][:, right], expected[:, right], rtol=0, atol=1e-14 * g.max())
@@ -241,11 +248,21 @@ def test_fields_and_axes_fit_together(whole):
 
 
 def test_a_state_that_reaches_the_ends_or_zero_is_told(whole):
-    row = whole.rows[-1]
+    row = whole.rows[0]
     assert whole.full.warnings(row) == {}
     assert set(whole.full.warnings(row | {"edge": 0.01})) == {"edge"}
     assert "full.p_max" in whole.full.warnings(row | {"edge": 0.01})["edge"]
     assert set(whole.full.warnings(row | {"centre": 0.01})) == {"centre"}
+
+
+def test_eigenvalues_that_leave_their_range_are_told_as_the_gradient_expansion(whole):
+    first, last = whole.rows[0], whole.rows[-1]
+    assert abs(first["occupation_min"]) < 1e-12 * first["occupation_max"]  # |P| = n at the start
+    assert last["occupation_min"] < -0.01 * first["occupation_max"]  # sigma = 1.2 is not wide beside 1/wavelength
+    told = whole.full.warnings(last)
+    assert set(told) == {"occupation"} and "gradient expansion" in told["occupation"]
+    grown = first | {"occupation_max": 1.06 * first["occupation_max"]}
+    assert set(whole.full.warnings(grown)) == {"occupation"}
 
 
 def test_a_run_continues_from_its_f(comm):
@@ -311,10 +328,10 @@ def test_kinetic_energy_changes_as_in_equation_22(comm):
     K, step = [], 0.01
     for t in 3.0 + step * np.arange(5):
         integrator.advance(t)
-        measured = full.measure(t, integrator.u)
-        K.append(measured["kinetic_energy"])
+        row = measured(full, t, integrator.u)
+        K.append(row["kinetic_energy"])
         if len(K) == 3:
-            middle = measured
+            middle = row
             f = full.take_state(t, integrator.u)["rho"].copy()
     slope = (K[0] - 8 * K[1] + 8 * K[3] - K[4]) / (12 * step)
     assert abs(slope) > 0.1
@@ -339,7 +356,7 @@ def test_measured_integrals_are_those_of_a_known_state(comm):
     P = np.zeros((2, 3, 16))
     P[0, 2], P[1, 0] = 0.4, -0.3
     full.start(0.0, u, P, [0.5, 0.3])
-    known = full.measure(0.0, u)
+    known = measured(full, 0.0, u)
     # <|p|> = p0 (1 + sigma^2/p0^2) for a shifted Gaussian, up to exp(-p0^2 / 2 sigma^2) = 2e-10; J = 4 points in p_perp
     # leave (sigma/p0)^16.
     assert known["number"] == pytest.approx(0.8 * LENGTH, rel=1e-13)
@@ -356,6 +373,73 @@ def test_measured_integrals_are_those_of_a_known_state(comm):
     assert known["U_trace"] == pytest.approx(0.75 * LENGTH * (0.8**2 - (0.2 * mean_v) ** 2), rel=1e-3)
     assert known["U_osc"] == pytest.approx(0.25 * LENGTH * (1 - mean_v**2) * (0.4**2 + 0.3**2), rel=0.1)
     np.testing.assert_allclose(full.take(0.0, u)["P"], P, rtol=0, atol=1e-8)  # tails of one beam in the other's half
+
+
+# --- fluxes ----------------------------------------------------------------------------------------------------------
+
+
+def coherent(comm, directions, **changes):
+    """Level "full" with two bunches after t = 2, that is, with gradients everywhere, and the fields that it stores."""
+    full = make(40, comm, directions, **changes)
+    integrator = Integrator(full.picture.rhs, full.picture.size, comm, rtol=1e-9)
+    n, P = bunches(full.box.coordinates()[0])
+    full.start(0.0, integrator.u, P, n)
+    integrator.begin()
+    integrator.advance(2.0)
+    u = np.array(integrator.u)
+    integrator.destroy()
+    return full, u, {name: np.array(field) for name, field in full.take(2.0, u).items()}
+
+
+@pytest.mark.mpi
+def test_fluxes_are_those_of_the_matrices(comm):
+    """Phi and Tr F summed over all momenta of a species, from Eqs. 20 and 21 with 2 x 2 matrices; p_z by parts in Phi."""
+    full, u, fields = coherent(comm, modes(v=(1.0, -1.0), s=(1.0, -1.0)))
+    parts = comm.allgather((full.box.indices()[0], full.take_state(2.0, u)["rho"].copy()))
+    f = np.zeros(parts[0][1].shape[:-1] + (40,))
+    for indices, part in parts:
+        f[..., indices] = part
+    rho, grid, s = matrices(f), full.grid, full.signs[:, None, None, None, None, None]
+    v, dv = (a[:, :, None, None, None] for a in (grid.v, grid.dv_dp))
+    weight = grid.weight[:, None, None, None, None]
+    dressed = rho + np.trace(rho, axis1=-2, axis2=-1)[..., None, None] * np.eye(2)
+    G = [np.sum(weight * s * v**m * dressed, axis=(0, 1, 2)) for m in (0, 1)]
+    q = 2j * np.pi * np.fft.fftfreq(40, LENGTH / 40)[:, None, None]
+    q[20] = 0.0
+    d_z = np.fft.ifft(np.fft.fft(rho, axis=3) * q, axis=3)
+    mine = full.box.indices()[0]
+    F = np.einsum("sjizab,jizba->sz", weight * s * d_z, G[0] - v * G[1]).real
+    np.testing.assert_allclose(fields["F"], F[:, mine], rtol=0, atol=1e-12)  # rounding of sums of 500 terms, times k
+    eta = 2j * np.pi * np.fft.fftfreq(64, grid.spacing)[:, None, None, None]
+    eta[32] = 0.0
+    d_p = np.fft.ifft(np.fft.fft(rho, axis=2) * eta, axis=2)
+    Phi = np.einsum("sjizab,jizba->sz", weight * s * d_p, G[0] - v * G[1]).real
+    assert np.abs(Phi).max() > 1e-3
+    # By parts in p_z: exact but for f next to p = 0, 1e-8 of its peak by t = 2, and at the ends.
+    np.testing.assert_allclose(fields["Phi"], Phi[:, mine], rtol=0, atol=1e-6 * np.abs(Phi).max())
+
+
+@pytest.mark.mpi
+def test_number_flows_with_phi(comm):
+    """Eq. 19 summed over the momenta of a species: d_t n + d_z int v n = d_z Phi, to rounding on any grid."""
+    full, u, fields = coherent(comm, modes(v=(1.0, -1.0), s=(1.0, -1.0)))
+    du = np.zeros_like(u)
+    full.picture.rhs(2.0, u, du)
+    full.picture.fields(2.0, du)
+    change = np.einsum("j,sjiz->sz", full.grid.weight, full.f[:, :, 0])
+    slope = full.box.gradient(2)(fields["Phi"].reshape(2, -1))
+    assert np.abs(slope).max() > 1e-3
+    np.testing.assert_allclose(change, slope.reshape(change.shape), rtol=0, atol=1e-13)
+
+
+@pytest.mark.mpi
+def test_forces_add_up_to_nothing_and_do_the_work(comm):
+    full, _, fields = coherent(comm, modes())
+    force = full.box.integral(fields["F"])
+    assert abs(force[0]) > 1e-2
+    assert force.sum() == pytest.approx(0, abs=1e-13)  # action and reaction: the derivative is skew-adjoint
+    # Eq. 22 with the mean v of narrow beams: 1 - v = sigma^2/p0^2 on average.
+    assert full.measure()["dK_dt"] == pytest.approx(force[0] - force[1], rel=3 * 1.2**2 / 64)
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------
@@ -422,9 +506,10 @@ def test_any_number_of_ranks_gives_the_same(factor, comm):
 @pytest.mark.parametrize("v", [1.0, -1.0, 0.5, 0.0])
 def test_gaussian_beams_are_normalised(v):
     grid = MomentumGrid(settings(perp_points=24))
-    g = grid.gaussian(8.0, v)
+    beam = Gaussian(8.0, 1.2, v)
+    g = grid.sample(beam)
     assert np.sum(grid.weight[:, None] * g) == pytest.approx(1.0, rel=1e-14)
-    assert grid.quadrature_error(8.0, v) < (1e-9 if abs(v) == 1 else 1e-5)
+    assert grid.error(beam) < (1e-9 if abs(v) == 1 else 1e-5)
     mean = np.sum(grid.weight[:, None] * g * grid.p_z)
     assert mean == pytest.approx(8.0 * v, abs=1e-8)
 
@@ -448,10 +533,97 @@ def test_velocity_and_its_derivative():
     ({"perp_points": 4}, 0.3, "full.perp_points = 4"),
 ])
 def test_a_grid_that_cannot_hold_the_beams_is_refused(changes, v, named):
-    check(settings(), [1.0, -1.0])
+    check(settings(), [1.0, -1.0], [1, 1])
     with pytest.raises(InputError) as error:
-        check(settings(**changes), [v])
+        check(settings(**changes), [v], [1])
     assert named in str(error.value)
+
+
+THERMAL = dict(distribution="thermal", points=80, p_max=30.0, perp_points=12, p_mean=[8.0], pinching=[10.0],
+               angular_width=[0.6, 0.53])
+
+
+@pytest.mark.parametrize("beam", [Thermal(8.0, 10.0, 0.6, 1.0), Thermal(7.0, 9.0, 0.5, 0.3), Thermal(6.0, 12.5, 3.0, -1.0)])
+def test_thermal_beams_have_their_integral_and_mean(beam):
+    """Number and mean |p| of a pinched spectrum in closed form; the quadrature of 48 x 400 points is exact to rounding."""
+    grid = MomentumGrid(settings(**THERMAL | dict(points=400, p_max=60.0, perp_points=48)))
+    assert grid.error(beam) < 1e-8
+    g = grid.sample(beam)
+    assert grid.integral(g) == pytest.approx(1.0, rel=1e-14)
+    assert grid.integral(g * grid.p) == pytest.approx(beam.p_mean, rel=1e-7)
+    cosines = np.linspace(-1, 1, 20001)
+    angles = np.exp(-((cosines - beam.v) ** 2) / (2 * beam.width**2))
+    assert grid.integral(g * grid.v) == pytest.approx(np.average(cosines, weights=angles), abs=2e-4)
+
+
+@pytest.mark.parametrize("changes, named", [
+    ({"pinching": [2.3]}, "full.pinching = 2.3: p = 0"),
+    ({"p_max": 20.0}, "at least 29"),
+    ({"points": 48}, "full.points = 48"),
+    ({"perp_points": 8, "pinching": [12.0]}, "full.perp_points = 8"),
+    ({"p_mean": [8.0, 8.0, 8.0]}, "full.p_mean: one number for all modes or one for each, 2"),
+])
+def test_a_grid_that_cannot_hold_the_spectra_is_refused(changes, named):
+    check(settings(**THERMAL), [1.0, 1.0], [1, -1])
+    with pytest.raises(InputError) as error:
+        check(settings(**THERMAL | changes), [1.0, 1.0], [1, -1])
+    assert named in str(error.value)
+
+
+def test_modes_that_cannot_be_told_apart_are_refused():
+    with pytest.raises(InputError, match="same velocity and sign"):
+        check(settings(), [1.0, 1.0], [1, 1])
+
+
+@pytest.mark.mpi
+def test_a_state_from_a_file_is_that_of_the_file(comm, shared_tmp_path):
+    """All of f, cut over the ranks; and a homogeneous one, whose polarizations follow the modes' own."""
+    directions, path = modes(v=(1.0, -1.0), s=(1.0, -1.0)), shared_tmp_path / "rho.h5"
+    beam = make(20, comm, directions)
+    n, P = bunches(beam.box.coordinates()[0], ripple=0.0)
+    u = np.zeros(beam.picture.size)
+    beam.start(0.0, u, P, n)
+    mine = beam.take_state(0.0, u)["rho"].copy()
+    upright = np.stack((np.zeros_like(n), np.zeros_like(n), np.array([[0.5], [-0.5]]) * np.ones_like(n)), axis=1)
+    beam.start(0.0, u, upright, n)
+    homogeneous = beam.take_state(0.0, u)["rho"][..., 0].copy()
+    parts = comm.gather((beam.box.indices()[0], mine))
+    if comm.rank == 0:
+        whole = np.zeros(mine.shape[:-1] + (20,))
+        for indices, part in parts:
+            whole[..., indices] = part
+        for name, array in (("whole", whole), ("homogeneous", homogeneous), ("short", whole[..., 1:])):
+            with h5py.File(shared_tmp_path / f"{name}.h5", "w") as file:
+                file["rho"] = array
+    comm.Barrier()
+    for name in ("whole", "homogeneous"):
+        path = str(shared_tmp_path / f"{name}.h5")
+        full = make(20, comm, directions, distribution="file", quadrature="laguerre", path=path)
+        full.start(0.0, u, P, n)
+        np.testing.assert_allclose(full.take_state(0.0, u)["rho"], mine, rtol=0, atol=1e-14)  # rounding; f reaches 0.03
+    full = make(20, comm, directions, distribution="file", quadrature="laguerre", path=str(shared_tmp_path / "short.h5"))
+    with pytest.raises(InputError, match=r"full.path: dataset rho of .* has the shape \(2, 4, 4, 64, 19\)"):
+        full.start(0.0, u, P, n)
+
+
+@pytest.mark.parametrize("spoil, complaint", [
+    (lambda f: f.__setitem__((0, 0, 3, 50), 1.0), "negative occupation"),
+    (lambda f: f.__setitem__((0, 0, 0, 32), 1.0), "full.path: p = 0"),
+    (lambda f: f.__setitem__((0, 0, 0, 63), 1.0), "full.path: the grid is too narrow"),
+    (lambda f: f.__setitem__((0, 0, 0, 50), np.nan), "not finite"),
+])
+def test_a_file_with_an_impossible_distribution_is_refused(spoil, complaint, tmp_path):
+    from mpi4py import MPI
+
+    grid, f = MomentumGrid(settings()), np.zeros((1, 4, 4, 64))
+    f[0, :, 0] = f[0, :, 3] = grid.sample(Gaussian(8.0, 1.2, 1.0))
+    spoil(f)
+    with h5py.File(tmp_path / "rho.h5", "w") as file:
+        file["rho"] = f
+    full = make(8, MPI.COMM_SELF, modes((1.0,), (1.0,)), distribution="file", quadrature="laguerre",
+                path=str(tmp_path / "rho.h5"))
+    with pytest.raises(InputError, match=complaint):
+        full.start(0.0, np.zeros(full.picture.size), np.zeros((1, 3, 8)), [1.0])
 
 
 @pytest.mark.mpi

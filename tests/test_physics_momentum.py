@@ -97,6 +97,41 @@ def test_sign_and_direction_of_antineutrinos_and_slanted_modes():
 
 
 @pytest.mark.mpi
+@pytest.mark.parametrize("level", ["energy", "momentum", "full"])
+def test_kinetic_energy_grows_at_the_rate_of_equation_22(level, comm):
+    """int sum_a Tr v F against the parabola through three rows of K, whose error is h^2/6 of K's third derivative."""
+    h = 0.1
+    full = {"points": 72, "p_max": 18.0, "p0": 9.0, "sigma": 1.2, "perp_points": 2}
+    case = changed(SMALL, equations={"level": level}, full=full, box={"points": 64}, time={"end": 4.0, "rtol": 1e-11},
+                   output={"series_every": h})
+    series = nuflux_mpi.simulate(case, comm=comm).series
+    rate, difference = series["dK_dt"], series["dK_dt_difference"]
+    assert np.abs(rate).max() > 0.1
+    third = np.abs(np.diff(rate, 2)).max() / h**2
+    # beside the parabola: what f near p = 0 and the ends of its grid leaves
+    assert np.abs(rate - difference)[1:-1].max() < 1.2 * h**2 / 6 * third + 1e-7
+    if level != "full":  # K + U_osc is constant as an identity of the grid, so Eq. 22 is minus Eq. 7; in q to 3e-8
+        np.testing.assert_allclose(rate, -series["dU_osc_dt"], rtol=0, atol=1e-12)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("level", ["energy", "momentum"])
+def test_stored_force_is_that_of_equation_21(level, comm):
+    modes = {"velocity": [1.0, -1.0, 0.4], "sign": [1, 1, -1]}
+    case = changed(SMALL, equations={"level": level}, modes=modes, initial={"zeta": [0.5, -0.5, 0.2]}, time={"end": 3.0},
+                   output={"fields_every": 3.0})
+    fields = comm.bcast(dict(nuflux_mpi.simulate(case, comm=comm).fields))
+    P, v, s = fields["P"][-1], np.array([1.0, -1.0, 0.4]), np.array([1.0, 1.0, -1.0])
+    k = 2 * np.pi / 20.0 * np.fft.rfftfreq(96, 1 / 96)
+    k[-1] = 0.0
+    slope = np.fft.irfft(1j * k * np.fft.rfft(P), 96)
+    pairs = np.outer(s, s) * (1 - np.outer(v, v))  # densities are homogeneous: their part of Eq. 21 vanishes
+    expected = 0.5 * np.einsum("ab,bcz,acz->az", pairs, P, slope)
+    assert np.abs(expected).max() > 1e-3
+    np.testing.assert_allclose(fields["F"][-1], expected, rtol=0, atol=1e-12)  # rounding times k up to 15
+
+
+@pytest.mark.mpi
 def test_same_answer_on_any_number_of_ranks(comm):
     from mpi4py import MPI
 

@@ -39,6 +39,20 @@ def test_resumed_run_equals_the_uninterrupted_one(tmp_path):
     np.testing.assert_allclose(Run(tmp_path / "parts").phase_space["rho"][-1], whole.phase_space["rho"][-1], atol=1e-8)
 
 
+def test_thermal_spectra_convert_and_conserve():
+    """The case `full_thermal` on its way into conversion, with larger seeds."""
+    run = nuflux_mpi.simulate("full_thermal", overrides=[
+        "box.points=16", "time.end=60", "initial.variance=4e-4", "initial.n_max=4", "output.figures=false"])
+    series = run.series
+    assert np.ptp(series["U_osc"]) > 0.01 and np.ptp(series["K"].sum(axis=1)) > 0.01
+    # as in docs/cases.md, where the spectra next to p = 0 leave 2e-6 and 8e-5 by t = 250
+    assert np.abs(series["energy_residual"]).max() < 1e-6
+    np.testing.assert_allclose(series["momentum"], series["momentum"][0], rtol=1e-7)
+    np.testing.assert_allclose(series["number"], 2 * 112.4, rtol=1e-12)
+    # nu_e and anti-nu_e convert in pairs: int D_0 stays
+    np.testing.assert_allclose(series["D0"], np.broadcast_to(series["D0"][0], series["D0"].shape), atol=1e-11)
+
+
 @pytest.mark.mpi
 def test_same_answer_on_any_number_of_ranks(comm):
     from mpi4py import MPI

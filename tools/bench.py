@@ -25,7 +25,7 @@ import nuflux_mpi  # noqa: E402,F401  (prepares the environment before numpy is 
 # Settings of the levels that resolve momentum: the grid in momentum grows, at one spacing in q.
 GRIDS = {
     "momentum": [{"points": Q, "half_width": 12.0 * Q / 64, "distribution": "gaussian", "sigma": 0.8} for Q in (32, 64, 128)],
-    "full": [{"points": Q, "p_max": 16.0, "perp_points": 4, "p0": 8.0, "sigma": 1.2, "species": 1,
+    "full": [{"points": Q, "distribution": "gaussian", "p_max": 16.0, "perp_points": 4, "p0": 8.0, "sigma": 1.2, "species": 1,
               "group_velocity": True, "force": True, "commutator": True} for Q in (64, 96, 128)],
 }
 SIZES = ((2, 1024), (2, 8192), (16, 2048), (64, 1024), (64, 4096))

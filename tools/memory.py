@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Memory per rank of real runs against the forecast of `check`.
+
+    python tools/memory.py                     every level with a small and a large state, on one and on two ranks
+    python tools/memory.py --level full --ranks 3
+
+Each case is a short run in processes of its own: each rank says its largest resident memory (getrusage), which is
+compared with `memory_per_rank`, the number that `python -m nuflux_mpi check` prints as "memory per rank".
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from nuflux_mpi import environment  # noqa: E402
+
+# Overrides of the case `missing_energy`: a state so small that the program counts, and one of 13 to 21 MB.
+CASES = {
+    ("standard", "small"): [],
+    ("standard", "large"): ["box.points=262144"],
+    ("energy", "small"): [],
+    ("energy", "large"): ["box.points=262144"],
+    ("momentum", "small"): [],
+    ("momentum", "large"): ["box.points=4096"],
+    ("full", "small"): ["box.points=64", "full.points=96", "full.p_max=20"],
+    ("full", "large"): ["box.points=2048"],
+}
+ALWAYS = ["time.end=0.02", "output.figures=false", "output.series_every=0.02", "output.fields_every=0.02", "time.rtol=1e-6"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--level", choices=("standard", "energy", "momentum", "full"), action="append", help="default: all")
+    parser.add_argument("--ranks", type=int, action="append", help="default: 1 and 2")
+    parser.add_argument("--one", nargs="+", help=argparse.SUPPRESS)  # one case, in the processes that are measured
+    arguments = parser.parse_args()
+    if arguments.one:
+        return run(arguments.one)
+    print("level     size   ranks  state/rank [MB]  forecast [MB]  measured [MB]  forecast/measured")
+    for (level, size), overrides in CASES.items():
+        if arguments.level is None or level in arguments.level:
+            for ranks in arguments.ranks or (1, 2):
+                report(level, size, ranks, [*overrides, *ALWAYS, f"equations.level={level}"])
+
+
+def report(level, size, ranks, overrides):
+    """Print one row of the table."""
+    from nuflux_mpi import check, config
+    from nuflux_mpi.box import plan
+
+    resolved = config.resolve("missing_energy", overrides)
+    segments = check.segments_of(resolved)
+    state = check.state_bytes(plan(resolved["box"]["points"], sum(segments), ranks), segments).max()
+    forecast = check.memory_per_rank(resolved, ranks)
+    start = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
+    done = subprocess.run([*start, sys.executable, __file__, "--one", *overrides], env=environment.mpirun_environment(),
+                          capture_output=True, text=True, check=True)
+    measured = max(float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("peak"))
+    print(f"{level:9s} {size:5s} {ranks:6d} {state / 1e6:16.1f} {forecast / 1e6:14.0f} {measured / 1e6:14.0f} "
+          f"{forecast / measured:18.2f}", flush=True)
+
+
+def run(overrides):
+    """One case; every rank prints its largest resident memory in bytes."""
+    import tempfile
+
+    import nuflux_mpi
+    from mpi4py import MPI
+
+    comm = MPI.COMM_WORLD
+    with tempfile.TemporaryDirectory() as directory:
+        directory = comm.bcast(directory)
+        nuflux_mpi.simulate("missing_energy", out=f"{directory}/run", overrides=overrides)
+        comm.Barrier()
+    # ru_maxrss: kilobytes on Linux
+    peaks = comm.gather(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    if comm.rank == 0:
+        print("\n".join(f"peak {peak}" for peak in peaks))
+
+
+if __name__ == "__main__":
+    main()
