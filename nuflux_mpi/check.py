@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from . import modes
+from . import hdf5, modes
 from .box import blocks, most_ranks, plan
 from .config import mode_count
 from .levels import LEVELS
@@ -16,7 +16,7 @@ STAGES = {"3bs": 4, "5dp": 7, "5bs": 8, "6vr": 9, "7vr": 10, "8vr": 13}
 # Transform: lines at the points, in Fourier space, and on their way between ranks; one more for phases and fields.
 WORK_STATES = 4
 # One process with Python, numpy, numba, PETSc and HDF5 loaded, before it holds any field (Debian 12).
-PROCESS_BYTES = 150e6
+PROCESS_BYTES = 230e6
 
 
 def report(resolved, ranks):
@@ -88,14 +88,21 @@ def state_bytes(cut, segments):
 
 
 def memory_per_rank(resolved, ranks):
-    """Bytes on the fullest rank: the integrator's vectors, the transform's arrays, the program itself."""
+    """Bytes on the fullest rank: the integrator's vectors, the transforms' arrays, the program itself.
+
+    tools/memory.py compares it with what runs take.
+    """
     segments = segments_of(resolved)
     level, special = LEVELS[resolved["equations"]["level"]], _settings(resolved)
     cut = plan(resolved["box"]["points"], sum(segments), ranks)
     state = state_bytes(cut, segments).max()
     fluxes = level.flux_lines(mode_count(resolved["modes"]), special) / sum(segments)
     vectors = 2 * STAGES[resolved["time"]["method"]] + 4  # the last good state
-    return PROCESS_BYTES + state * (vectors + WORK_STATES + 2 * fluxes)
+    count = mode_count(resolved["modes"])
+    # Spectrum of up to 16 modes and gradient of the moments, for the series; what the level has of this kind.
+    lines = 2 * min(16, count) + 6 + level.auxiliary_lines(count)
+    auxiliary = 8 * lines * cut.points_per_rank.max()
+    return PROCESS_BYTES + state * (vectors + WORK_STATES + 2 * fluxes + level.passing_states) + WORK_STATES * auxiliary
 
 
 def exchange_bytes(cut, segments, gradient_lines, flux_lines=0):
@@ -158,7 +165,14 @@ def balanced_ranks(points, segments, most=1024):
 
 
 def _check_file(resolved):
-    """The initial file's shape, which its own header tells."""
+    """Shapes of the files that the state at the start comes from, which their own headers tell."""
+    if resolved["equations"]["level"] == "full" and resolved["full"]["distribution"] == "file":
+        path, points = resolved["full"]["path"], resolved["box"]["points"]
+        wanted = LEVELS["full"].state_leading(mode_count(resolved["modes"]), _settings(resolved))["rho"]
+        found = hdf5.dataset_shape(path, "rho", "full.path")
+        if found not in (wanted, (*wanted, points)):
+            raise InputError(f"full.path: dataset rho of {path} must have the shape {wanted}, species x p_perp x 4 x p_z, or "
+                             f"the same x {points} points, not {found}.")
     if resolved["initial"]["kind"] != "file":
         return
     import h5py

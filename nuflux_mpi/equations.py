@@ -27,13 +27,15 @@ class ForceDensity:
 
     Eq. 22: dK_a/dt = int v_a F_a. Calling it with the coefficients N of N_a, P alone or (n, P), (modes, coefficients,
     *local_shape), gives (modes, *local_shape), local; collective. potential: for each coefficient its factor in Omega_a =
-    G_0 - v_a G_1, 1/2 for P and 3/2 for n. Modes are taken in batches of at most `batch` to bound the memory.
+    G_0 - v_a G_1, 1/2 for P and 3/2 for n. Modes are taken in batches to bound the memory.
     """
 
-    def __init__(self, box, modes, potential, batch=8):
+    BATCH = 8
+
+    def __init__(self, box, modes, potential):
         self.box, self.v, self.s = box, modes.v, modes.s
         self._potential = np.array(potential)
-        self._batch = min(batch, len(modes))
+        self._batch = min(self.BATCH, len(modes))
         self._gradient = box.gradient(self._batch * len(potential))
         self._lines = np.zeros((self._batch, len(potential)) + box.local_shape)
 
@@ -60,6 +62,7 @@ class Standard:
 
     level = "standard"
     gradient_lines = 0  # lines whose spectral derivative each right-hand side takes
+    passing_states = 0  # copies of the state that a row of the series or a snapshot needs for a moment
 
     @classmethod
     def settings_of(cls, config, signs):
@@ -75,6 +78,11 @@ class Standard:
     def flux_lines(modes, settings=None):
         """Lines that the forward transform carries besides those of the state."""
         return 0
+
+    @classmethod
+    def auxiliary_lines(cls, modes):
+        """Lines that transforms beside that of the state hold, for the forecast of memory."""
+        return cls.gradient_lines
 
     @classmethod
     def lines(cls, modes, settings=None):
@@ -164,6 +172,10 @@ class Energy(Standard):
     @staticmethod
     def segments(modes, settings=None):
         return (3 * modes, modes)
+
+    @classmethod
+    def auxiliary_lines(cls, modes):
+        return cls.gradient_lines + 3 * min(ForceDensity.BATCH, modes)
 
     @staticmethod
     def leading(modes):

@@ -111,6 +111,7 @@ class Full:
 
     level = "full"
     gradient_lines = 8
+    passing_states = 1  # eigenvalues of f, at the start
 
     @classmethod
     def settings_of(cls, config, signs):
@@ -131,6 +132,11 @@ class Full:
     def lines(cls, modes, settings):
         """Number of lines of the state."""
         return sum(cls.segments(modes, settings))
+
+    @classmethod
+    def auxiliary_lines(cls, modes):
+        """As in Standard; the sums over the momenta of each mode hold one array of 16 lines, not a transform."""
+        return cls.gradient_lines + 4 * modes
 
     @staticmethod
     def leading(modes):

@@ -54,10 +54,15 @@ class Momentum(Standard):
 
     level = "momentum"
     gradient_lines = 8
+    passing_states = 3  # amplitudes, complex, and f over q
 
     @staticmethod
     def segments(modes, settings=None):
         return (4 * settings["points"] * modes,)
+
+    @classmethod
+    def auxiliary_lines(cls, modes):
+        return cls.gradient_lines + 4 * min(ForceDensity.BATCH, modes)
 
     @staticmethod
     def leading(modes):

@@ -19,16 +19,16 @@ sys.path.insert(0, str(ROOT))
 
 from nuflux_mpi import environment  # noqa: E402
 
-# Overrides of the case `missing_energy`: a state so small that the program counts, and one of 13 to 21 MB.
+# Overrides of the case `missing_energy`: a state so small that the program counts, and one of 8 to 17 MB.
 CASES = {
     ("standard", "small"): [],
     ("standard", "large"): ["box.points=262144"],
     ("energy", "small"): [],
     ("energy", "large"): ["box.points=262144"],
     ("momentum", "small"): [],
-    ("momentum", "large"): ["box.points=4096"],
+    ("momentum", "large"): ["box.points=2048"],
     ("full", "small"): ["box.points=64", "full.points=96", "full.p_max=20"],
-    ("full", "large"): ["box.points=2048"],
+    ("full", "large"): ["box.points=1024"],
 }
 ALWAYS = ["time.end=0.02", "output.figures=false", "output.series_every=0.02", "output.fields_every=0.02", "time.rtol=1e-6"]
 
