@@ -27,7 +27,7 @@ CASES = {
     ("energy", "large"): ["box.points=262144"],
     ("momentum", "small"): [],
     ("momentum", "large"): ["box.points=2048"],
-    ("full", "small"): ["box.points=64", "full.points=96", "full.p_max=20"],
+    ("full", "small"): ["box.points=256", "full.points=128", "full.p_max=21"],
     ("full", "large"): ["box.points=1024"],
 }
 ALWAYS = ["time.end=0.02", "output.figures=false", "output.series_every=0.02", "output.fields_every=0.02", "time.rtol=1e-6"]
