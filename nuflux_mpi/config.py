@@ -65,9 +65,11 @@ _BEAMS, _ANGULAR = {"kind": "beams"}, {"kind": "angular"}
 _GAUSSIAN = _ANGULAR | {"distribution": "gaussian"}
 _POLYNOMIAL = _ANGULAR | {"distribution": "polynomial"}
 _TABLE = _ANGULAR | {"distribution": "table"}
-_SEEDS, _FOURIER, _PROFILE, _FILE = ({"kind": kind} for kind in ("seeds", "fourier", "profile", "file"))
+_SEEDS, _POWER_LAW, _FOURIER, _PROFILE, _FILE = (
+    {"kind": kind} for kind in ("seeds", "power-law", "fourier", "profile", "file"))
+_RANDOM = {"kind": ("seeds", "power-law")}
 _BUNCH, _THERMAL, _STORED = ({"distribution": kind} for kind in ("gaussian", "thermal", "file"))
-_NOT_FILE = {"kind": ("seeds", "fourier", "profile")}
+_NOT_FILE = {"kind": ("seeds", "power-law", "fourier", "profile")}
 
 _WAVE = (
     Key("n", "integer", REQUIRED, "signed harmonic: wavenumber k = 2 pi n / length"),
@@ -114,20 +116,26 @@ SCHEMA = {
         Key("G", "numbers", REQUIRED, "G(v) at the velocities of the table [n]", when=_TABLE),
     ),
     "initial": (
-        Key("kind", "choice", "seeds", "seeds: random harmonics (Eq. 13); fourier: chosen harmonics; profile: "
-            "one smooth bump; file: dataset P", choices=("seeds", "fourier", "profile", "file")),
+        Key("kind", "choice", "seeds", "seeds: random harmonics (Eq. 13); power-law: harmonics of random phase and "
+            "given size; fourier: chosen harmonics; profile: one smooth bump; file: dataset P",
+            choices=("seeds", "power-law", "fourier", "profile", "file")),
         Key("zeta", "numbers", None, "P_a^z of each mode without its transverse part [n]", unset="+n_a",
             when=_NOT_FILE),
         Key("variance", "number", 1e-8, "variance of the amplitudes c_n, unit by amplitudes_in", {"ge": 0},
             when=_SEEDS),
-        Key("n_max", "integer", 100, "highest harmonic N_max; must stay below points / 2", {"ge": 0}, when=_SEEDS),
-        Key("seed", "integer", 1, "seed of the random numbers", {"ge": 0}, when=_SEEDS),
-        Key("same_for_all", "boolean", False, "true: every mode gets the same functions", when=_SEEDS),
+        Key("draw", "choice", "random", "random: c_n normal, phases uniform; golden-ratio: |c_n| = sqrt(variance), c_0 = 0, "
+            "phases that every code can repeat", choices=("random", "golden-ratio"), when=_SEEDS),
+        Key("exponent", "number", 1.0, "p of psi = sum_n amplitude |n|^-p exp(i (2 pi n z / length + phi_n)), "
+            "0 < |n| <= n_max", {"ge": 0}, when=_POWER_LAW),
+        Key("n_max", "integer", 100, "highest harmonic N_max; must stay below points / 2", {"ge": 0}, when=_RANDOM),
+        Key("seed", "integer", 1, "seed of the random numbers", {"ge": 0}, when=_RANDOM),
+        Key("same_for_all", "boolean", False, "true: every mode gets the same functions", when=_RANDOM),
         Key("waves", "tables", REQUIRED, "the harmonics, one table [[initial.waves]] each", when=_FOURIER,
             fields=_WAVE),
         Key("shape", "choice", "gaussian", "gaussian: exp(-x^2/2); sech: 1/cosh(x); cosine: (1 + cos(pi x))/2 "
             "inside |x| < 1; x = (z - center)/width", choices=("gaussian", "sech", "cosine"), when=_PROFILE),
-        Key("amplitude", "number", REQUIRED, "largest |psi|, unit by amplitudes_in", {"ge": 0}, when=_PROFILE),
+        Key("amplitude", "number", REQUIRED, "profile: largest |psi|; power-law: that of n = 1 and -1; unit by "
+            "amplitudes_in", {"ge": 0}, when={"kind": ("profile", "power-law")}),
         Key("width", "number", REQUIRED, "width of the bump [1/mu], at least one grid spacing", {"gt": 0},
             when=_PROFILE),
         Key("center", "number", None, "z of the bump [1/mu], its periodic images included", unset="middle of the box",
@@ -541,7 +549,7 @@ def _check_initial(initial, modes, box, problems):
         for a, (zeta, n) in enumerate(zip(initial["zeta"], density)):
             if abs(zeta) > n:
                 problems.append(f"initial.zeta[{a}] must not exceed modes.density[{a}] = {n:g} in size, not {zeta:g}.")
-    if initial["kind"] == "seeds" and initial["n_max"] > harmonics:
+    if initial.get("n_max", 0) > harmonics:
         problems.append(f"initial.n_max must be below box.points / 2, not {initial['n_max']}: {limit}.")
     if initial["kind"] == "profile":
         if abs(initial["n"]) > harmonics:

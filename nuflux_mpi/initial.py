@@ -62,7 +62,10 @@ def _seeds(initial, count, z, box):
     Reality, c_-n = c_n and phi_-n = -phi_n, leaves c_0 + 2 sum_{n > 0} c_n cos(2 pi n z / L + phi_n), with phi_0 = 0.
     """
     functions = 1 if initial["same_for_all"] else count
-    amplitude, phase = draw_seeds(initial["seed"], functions, initial["n_max"], initial["variance"])
+    if initial["draw"] == "golden-ratio":
+        amplitude, phase = golden_ratio_seeds(functions, initial["n_max"], initial["variance"])
+    else:
+        amplitude, phase = draw_seeds(initial["seed"], functions, initial["n_max"], initial["variance"])
     harmonics = amplitude * np.exp(1j * phase)
     harmonics[..., 1:] *= 2
     theta = 2 * np.pi * z / box.length[0]
@@ -85,6 +88,37 @@ def draw_seeds(seed, functions, n_max, variance):
             amplitude[a, component] = np.sqrt(variance) * generator.standard_normal(n_max + 1)
             phase[a, component, 1:] = 2 * np.pi * generator.random(n_max)
     return amplitude, phase
+
+
+def golden_ratio_seeds(functions, n_max, variance):
+    """The same without random numbers, for runs that other codes can repeat digit by digit: c_n, phi_n as `draw_seeds`.
+
+    c_0 = 0 and else c_n = sqrt(variance); phi_n = 2 pi frac(c (n^2 + (s + 1) n)) with c = (sqrt 5 - 1)/2 and
+    s = 0, 1, 2, 3, ... for x and y of the first function, x and y of the second, and so on.
+    """
+    n = np.arange(n_max + 1)
+    s = np.arange(2 * functions).reshape(functions, 2, 1)
+    phase = 2 * np.pi * ((np.sqrt(5) - 1) / 2 * (n**2 + (s + 1) * n) % 1)
+    amplitude = np.full(phase.shape, np.sqrt(variance))
+    amplitude[..., 0] = 0.0
+    return amplitude, phase
+
+
+def _power_law(initial, count, z, box):
+    """Harmonics of random phase, psi = sum_{0 < |n| <= N_max} A |n|^-p exp(i (2 pi n z / L + phi_n)).
+
+    Phases are uniform in [0, 2 pi), drawn from PCG64(seed): for each function first those of n = 1 .. N_max, then
+    those of n = -1 .. -N_max.
+    """
+    functions, n_max = 1 if initial["same_for_all"] else count, initial["n_max"]
+    generator = np.random.Generator(np.random.PCG64(initial["seed"]))
+    phase = 2 * np.pi * generator.random((functions, 2, n_max))
+    coefficients = np.zeros((functions, 2, n_max + 1), dtype=complex)
+    coefficients[..., 1:] = initial["amplitude"] * np.arange(1.0, n_max + 1) ** -initial["exponent"]
+    coefficients[:, 0, 1:] *= np.exp(1j * phase[:, 0])
+    coefficients[:, 1, 1:] *= np.exp(-1j * phase[:, 1])
+    forward, backward = np.moveaxis(harmonic_sum(coefficients, 2 * np.pi * z / box.length[0]), 1, 0)
+    return forward + backward.conj()
 
 
 def harmonic_sum(coefficients, theta):
@@ -131,7 +165,7 @@ _SHAPES = {
     "sech": lambda x: 2 * np.exp(-np.abs(x)) / (1 + np.exp(-2 * np.abs(x))),  # no overflow far away
     "cosine": lambda x: np.where(np.abs(x) < 1, (1 + np.cos(np.pi * x)) / 2, 0.0),
 }
-_TRANSVERSE = {"seeds": _seeds, "fourier": _fourier, "profile": _profile}
+_TRANSVERSE = {"seeds": _seeds, "power-law": _power_law, "fourier": _fourier, "profile": _profile}
 
 
 def _column(values, z):
@@ -184,21 +218,4 @@ def single_wave(z, t, t0, phase=0.0):
     for a, sign in enumerate((+1, -1)):
         psi = size * np.exp(1j * (-z + phase + sign * np.arctan(T)))
         P[a, 0], P[a, 1], P[a, 2] = psi.real, psi.imag, sign * T**2 / 2
-    return P
-
-
-def golden_ratio_seeds(z, length):
-    """A smooth start of two beams without random numbers, for runs that other codes can repeat digit by digit.
-
-    P_+-^{x,y} = 1e-4 sum_{n=1}^{32} cos(2 pi n z / L + 2 pi frac(c (n^2 + (s + 1) n))), c = (sqrt 5 - 1)/2 and
-    s = 0, 1, 2, 3 for (+, x), (+, y), (-, x), (-, y); P_+-^z = +-sqrt(1/4 - P_x^2 - P_y^2). Returns (2, 3, *z.shape).
-    """
-    z = np.asarray(z, dtype=float)
-    n = np.arange(1, 33)
-    P = np.empty((2, 3, *z.shape))
-    for s in range(4):
-        phase = 2 * np.pi * ((np.sqrt(5) - 1) / 2 * (n**2 + (s + 1) * n) % 1)
-        P[s // 2, s % 2] = 1e-4 * np.cos(2 * np.pi * n * z[..., np.newaxis] / length + phase).sum(axis=-1)
-    transverse = np.sum(P[:, :2] ** 2, axis=1)
-    P[:, 2] = np.array([1, -1]).reshape(2, *[1] * z.ndim) * np.sqrt(0.25 - transverse)
     return P

@@ -91,6 +91,48 @@ def test_harmonic_sum_equals_the_plain_sum():
         np.testing.assert_allclose(result, expected, rtol=0, atol=1e-15 * count * max(count, 10))
 
 
+@pytest.mark.mpi
+def test_golden_ratio_seeds_are_the_written_sum():
+    P, _, box = start("golden_ratio", "box.points=80")
+    (z,), n, c = box.coordinates(), np.arange(1, 33)[:, None], (np.sqrt(5) - 1) / 2
+    for s in range(4):  # x and y of the first beam, x and y of the second
+        phase = 2 * np.pi * (c * (n**2 + (s + 1) * n) % 1)
+        expected = 1e-4 * np.cos(2 * np.pi * n * z / 100 + phase).sum(axis=0)
+        np.testing.assert_allclose(P[s // 2, s % 2], expected, rtol=0, atol=1e-16)  # 32 terms of 1e-4
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("same", [True, False])
+def test_power_law_has_the_asked_amplitudes_and_free_phases(same, comm):
+    keys = {"kind": "power-law", "amplitude": 1e-3, "exponent": 1.5, "n_max": 20, "seed": 4, "same_for_all": same}
+    alone, _, _ = start(two_beams(**keys))
+    waves = np.fft.fft(alone[:, 0] + 1j * alone[:, 1]) / 64
+    n = np.fft.fftfreq(64, 1 / 64)
+    inside = (n != 0) & (np.abs(n) <= 20)
+    # 40 waves of 1e-3 at most, rounded to 1e-16 of their sum
+    expected = np.broadcast_to(1e-3 * np.abs(n[inside]) ** -1.5, (2, 40))
+    np.testing.assert_allclose(np.abs(waves[:, inside]), expected, rtol=0, atol=1e-17)
+    np.testing.assert_allclose(waves[:, ~inside], 0, atol=1e-17)
+    phase = np.angle(waves[:, inside]) % (2 * np.pi)
+    assert np.ptp(phase[0]) > 5 and abs(np.mean(phase[0]) - np.pi) < 0.9  # 40 draws: 1.8 / sqrt(40) = 0.3
+    assert (np.abs(waves[0] - waves[1]).max() < 1e-17) == same
+    np.testing.assert_allclose(np.sum(alone**2, axis=1), 0.25, rtol=1e-15)
+    shared, _, box = start(two_beams(**keys), comm=comm)
+    np.testing.assert_allclose(shared, alone[..., box.indices()[0]], rtol=0, atol=1e-17)  # blocks differ, so may the last bit
+    longer, _, _ = start(two_beams(points=128, **keys))
+    np.testing.assert_allclose(longer[..., ::2], alone, rtol=0, atol=1e-16)
+
+
+@pytest.mark.mpi
+def test_code_comparison_case_is_the_published_start_in_a_shorter_box():
+    P, directions, _ = start("code_comparison")
+    S = np.fft.fft(P[:, 0] + 1j * P[:, 1]) / 1024 / directions.n[:, None]
+    n = np.fft.fftfreq(1024, 1 / 1024)
+    expected = np.where((n != 0) & (np.abs(n) <= 1024 / 20), 1e-7 / np.maximum(np.abs(n), 1), 0)
+    np.testing.assert_allclose(np.abs(S), np.broadcast_to(expected, S.shape), rtol=0, atol=1e-21)
+    np.testing.assert_allclose(S, np.broadcast_to(S[0], S.shape), rtol=0, atol=1e-21)
+
+
 # ---- chosen waves and profiles
 
 
@@ -197,7 +239,7 @@ def from_file(path):
 @pytest.mark.mpi
 def test_file(comm, shared_tmp_path):
     path = shared_tmp_path / "start.h5"
-    P = initial.golden_ratio_seeds(np.arange(50) * 2.0, 100.0)
+    P = np.random.default_rng(1).standard_normal((2, 3, 50))
     write_start(comm, path, P)
     read, _, box = start(from_file(path), comm=comm)
     np.testing.assert_array_equal(read, P[..., box.indices()[0]])
@@ -229,7 +271,7 @@ def infinity_in_one_component(P):
 ])
 def test_unusable_files_are_refused_on_all_ranks(comm, shared_tmp_path, damage, words):
     path = shared_tmp_path / "start.h5"
-    write_start(comm, path, damage(initial.golden_ratio_seeds(np.arange(50) * 2.0, 100.0)))
+    write_start(comm, path, damage(np.random.default_rng(1).standard_normal((2, 3, 50))))
     with pytest.raises(InputError, match=words):
         start(from_file(path), comm=comm)
 
@@ -267,9 +309,10 @@ def test_single_wave_case_starts_on_the_solution():
     np.testing.assert_allclose(P, initial.single_wave(box.coordinates()[0], 0.0, t0=6.0), rtol=0, atol=1e-15)
 
 
-def test_golden_ratio_seeds_have_the_published_energy():
+@pytest.mark.mpi
+def test_golden_ratio_case_has_the_published_energy():
     """U_osc(0) as printed by an independent code, NuGas commit 884d44e; the same on every grid that resolves it."""
-    for points in (512, 1024):
-        P = initial.golden_ratio_seeds(np.arange(points) * 100.0 / points, 100.0)
+    for points in (512, 1000):
+        P, _, _ = start("golden_ratio", f"box.points={points}")
         U = np.sum(P[0] * P[1]) * 100.0 / points
         assert U == pytest.approx(-24.99996915352762, abs=2e-13)  # digits printed, and the rounding of the sum

@@ -114,55 +114,7 @@ def test_rate_of_the_whole_change_of_U_is_eq_7():
     assert linear.delta_U_whole(t, k[1:], alpha[1:], *zeta, length) > 0  # k = k_bar, where Eq. 12 vanishes
 
 
-# ---- angular distributions ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "alpha, k_max, gamma_max, omega_max, at_zero",
-    [
-        (0.89, 0.136320, 0.00541845, 0.03010011, 0),
-        (0.90, 0.128397, 0.01271149, 0.02348136, 0),
-        (0.93, 0.113389, 0.03043221, 0.01697164, -0.07374628 + 0.00755892j),
-        (0.97, 0.107634, 0.04839280, 0.02389662, -0.03202019 + 0.00501813j),
-        (1.00, 0.111798, 0.05867436, 0.03619045, 0),
-    ],
-)
-def test_published_growth_of_peaked_distributions(alpha, k_max, gamma_max, omega_max, at_zero):
-    # 128 Gauss-Legendre points: the pole gamma/k off the real axis leaves a quadrature error below 1e-8 for all rows.
-    modes = angular(128, peaked(alpha))
-    k, omega = linear.fastest(np.linspace(0.09, 0.15, 13), *modes)
-    # To the printed digits; k and with it Re omega are that of a flat maximum, whence half a unit more.
-    assert k == pytest.approx(k_max, abs=1e-6)
-    assert omega.imag == pytest.approx(gamma_max, abs=1e-8)
-    assert omega.real == pytest.approx(omega_max, abs=3e-8)
-    homogeneous = linear.spectrum(0.0, *modes)[0]
-    if at_zero:
-        assert homogeneous == pytest.approx(at_zero, abs=1e-8)
-    else:
-        assert homogeneous.imag == pytest.approx(0, abs=1e-10)  # round-off; the slowest printed rate is 5e-3
-
-
-@pytest.mark.parametrize("bins, gamma_max", [(32, 0.012788), (64, 0.012731), (200, 0.012713)])
-def test_published_shift_of_growth_by_mid_point_bins(bins, gamma_max):
-    k, omega = linear.fastest(np.linspace(0.12, 0.137, 4), *angular(bins, peaked(0.90), "midpoint"))
-    assert omega.imag == pytest.approx(gamma_max, abs=1e-6)  # six digits are printed
-
-
-@pytest.mark.parametrize(
-    "a, b, k_max, omega_max",
-    [
-        (0.0, 1.0, 0.90769773, 0.68962903j),
-        (0.2, 1.0, 0.95763131, -0.23533415 + 0.64335699j),
-        (0.4, 1.0, 1.17882393, -0.39693071 + 0.51308314j),
-        (0.5, 0.7, 1.24217277, -0.28203991 + 0.16822486j),
-    ],
-)
-def test_published_growth_of_linear_distributions(a, b, k_max, omega_max):
-    # Both signs of k grow alike for a = 0; the table lists the positive one.
-    k, omega = linear.fastest(np.linspace(0.6, 1.5, 10), *angular(96, lambda v: a - b * v))
-    assert k == pytest.approx(k_max, abs=1e-6)
-    assert omega.imag == pytest.approx(omega_max.imag, abs=1e-8)
-    assert omega.real == pytest.approx(omega_max.real, abs=1e-6)  # follows the error of k
+# ---- angular distributions; their published dispersion relations: test_published.py ---------------------------------
 
 
 @pytest.mark.parametrize("G", [peaked(0.88), lambda v: 1.2 - v, lambda v: v - 1.1])

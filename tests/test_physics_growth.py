@@ -9,25 +9,12 @@ import pytest
 
 import nuflux_mpi
 from nuflux_mpi import linear
-
-SEED = 1e-8
+from nuflux_mpi.published import SEED, one_wave
 
 
 def single_mode(k, zeta, times):
     """psi_k of both beams, (times, beams), from a seed of size SEED in that wave alone, phases unequal."""
-    n = -1 if k < 0 else 1
-    run = nuflux_mpi.simulate({
-        "box": {"length": abs(2 * np.pi / k), "points": 16},
-        "modes": {"velocity": [1.0, -1.0]},
-        "initial": {"kind": "fourier", "zeta": list(zeta), "waves": [
-            {"n": n, "amplitude": SEED, "mode": 0}, {"n": n, "amplitude": SEED, "phase": 1.0, "mode": 1}]},
-        # The tolerance is one for |P|: this is 1e-5 of the seed.
-        "time": {"end": times[-1], "rtol": 1e-13},
-        "output": {"series_every": times[-1], "fields_every": times[1] - times[0], "spectrum_every": 0},
-    })
-    P = run.fields["P"]
-    assert run.fields["time"] == pytest.approx(times)
-    return np.fft.fft(P[:, :, 0] + 1j * P[:, :, 1], axis=-1)[..., n] / 16
+    return one_wave({"velocity": [1.0, -1.0]}, zeta, k, SEED * np.exp([0, 1j]), times)
 
 
 @pytest.mark.parametrize("part", [0.1, 0.3, 0.5, 0.7, 0.9])

@@ -11,7 +11,7 @@ from mpi4py import MPI
 
 import nuflux_mpi
 from nuflux_mpi import box as boxes
-from nuflux_mpi.initial import golden_ratio_seeds, single_wave
+from nuflux_mpi import published
 
 SPARSE = ["output.fields_every=0", "output.spectrum_every=0"]
 
@@ -175,44 +175,18 @@ def test_fields_and_gained_energy_agree_point_by_point_with_a_method_of_lines(tm
     assert np.ptp(kappa, axis=1).min() > 1e-2
 
 
-# ---- known solutions
+# ---- known solutions: see also test_published.py
 
 
-def test_one_wave_follows_the_exact_nonlinear_solution():
-    """P_+^z = tanh^2(t - 6)/2 and the phases with it: the energy swings from -L/4 to +L/4 and back."""
-    run = nuflux_mpi.simulate("single_wave")
-    t, z = run.fields["time"], run.fields["z"]
-    exact = np.array([single_wave(z, now, 6.0) for now in t])
-    # The solution is unstable itself: 12 e-foldings turn a rounding of 1e-16 into 2e-11.
-    np.testing.assert_allclose(run.fields["P"], exact, rtol=0, atol=1e-10)
-    swing = 2 * np.tanh(run.series["time"] - 6) ** 2 - 1
-    np.testing.assert_allclose(run.series["U_osc"], -2 * np.pi / 4 * swing, rtol=0, atol=1e-9)
-    # K mirrors U_osc.
-    lost = run.series["U_osc"][0] - run.series["U_osc"]
-    np.testing.assert_allclose(run.series["K"].sum(axis=1), lost, rtol=0, atol=1e-9)
+def test_kinetic_energy_mirrors_the_swing_of_the_exact_single_wave():
+    """P_+^z = tanh^2(t - 6)/2: U_osc swings from -L/4 to +L/4 and back, and K the opposite way."""
+    series = nuflux_mpi.simulate("single_wave").series
+    swing = 2 * np.tanh(series["time"] - 6) ** 2 - 1
+    np.testing.assert_allclose(series["U_osc"], -2 * np.pi / 4 * swing, rtol=0, atol=1e-9)
+    lost = series["U_osc"][0] - series["U_osc"]
+    np.testing.assert_allclose(series["K"].sum(axis=1), lost, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("points", [512, 540])
-def test_a_deterministic_run_agrees_with_another_code_to_all_digits(points, tmp_path):
-    """Numbers of NuGas (commit 884d44e, FFT and DOP853 at 1e-12), the same for N = 512, 1024, 2048."""
-    with h5py.File(tmp_path / "start.h5", "w") as file:
-        file["P"] = golden_ratio_seeds(np.arange(points) * 100 / points, 100.0)
-    run = nuflux_mpi.simulate({
-        "box": {"length": 100.0, "points": points},
-        "modes": {"velocity": [1.0, -1.0]},
-        "initial": {"kind": "file", "path": str(tmp_path / "start.h5")},
-        "time": {"end": 8.0, "rtol": 1e-12},
-        "output": {"series_every": 1.0},
-    })
-    U, nu_x = run.series["U_osc"], run.series["nu_x"][:, 0]
-    assert U[0] == pytest.approx(-24.99996915352762, abs=1e-13)  # rounding
-    printed = {
-        2: (0.9999880694, 0.0000034610),
-        4: (0.9995372982, 0.0001158576),
-        6: (0.9802603400, 0.0049351767),
-        7: (0.8718820244, 0.0320523306),
-        8: (0.3213179367, 0.1707466627),
-    }
-    for t, (ratio, content) in printed.items():
-        assert U[t] / U[0] == pytest.approx(ratio, abs=2e-10)  # the digits printed
-        assert nu_x[t] == pytest.approx(content, abs=2e-10)
+def test_a_grid_that_is_no_power_of_two_gives_the_other_codes_digits_too():
+    rows = list(published.golden_ratio(overrides=["box.points=540"]))
+    assert len(rows) == 11 and not [row for row in rows if not row.passed]
