@@ -116,15 +116,15 @@ SCHEMA = {
         Key("G", "numbers", REQUIRED, "G(v) at the velocities of the table [n]", when=_TABLE),
     ),
     "initial": (
-        Key("kind", "choice", "seeds", "seeds: random harmonics (Eq. 13); power-law: harmonics of random phase and "
-            "given size; fourier: chosen harmonics; profile: one smooth bump; file: dataset P",
+        Key("kind", "choice", "seeds", "seeds: random harmonics (Eq. 13); power-law: random phases; fourier: chosen "
+            "waves; profile: one bump; file: dataset P",
             choices=("seeds", "power-law", "fourier", "profile", "file")),
         Key("zeta", "numbers", None, "P_a^z of each mode without its transverse part [n]", unset="+n_a",
             when=_NOT_FILE),
         Key("variance", "number", 1e-8, "variance of the amplitudes c_n, unit by amplitudes_in", {"ge": 0},
             when=_SEEDS),
-        Key("draw", "choice", "random", "random: c_n normal, phases uniform; golden-ratio: |c_n| = sqrt(variance), c_0 = 0, "
-            "phases that every code can repeat", choices=("random", "golden-ratio"), when=_SEEDS),
+        Key("draw", "choice", "random", "random: c_n normal, phases uniform; golden-ratio: |c_n| = sqrt(variance), "
+            "c_0 = 0, phases that every code can repeat", choices=("random", "golden-ratio"), when=_SEEDS),
         Key("exponent", "number", 1.0, "p of psi = sum_n amplitude |n|^-p exp(i (2 pi n z / length + phi_n)), "
             "0 < |n| <= n_max", {"ge": 0}, when=_POWER_LAW),
         Key("n_max", "integer", 100, "highest harmonic N_max; must stay below points / 2", {"ge": 0}, when=_RANDOM),

@@ -119,6 +119,8 @@ def test_a_file_may_have_the_name_of_a_case(tmp_path, monkeypatch):
     ("initial.zeta=[0.5]", "initial.zeta must have 2 items, one per mode, not 1."),
     ('initial.zeta=["a", 1]', 'initial.zeta[0] must be a finite number, not "a".'),
     ("initial.n_max=512", "initial.n_max must be below box.points / 2, not 512"),
+    ("initial.draw=silver", 'initial.draw must be one of "random", "golden-ratio", not "silver".'),
+    ("initial.exponent=1.0", "initial.exponent is unknown: it belongs to kind = \"power-law\"."),
     ("initial.normalize=1", "initial.normalize must be true or false, not 1."),
     ("equations.level=none", 'equations.level must be one of "standard", "energy", "momentum", "full", not "none".'),
     ("time.end=-1", "time.end must be later than time.start = 0, not -1."),
@@ -182,6 +184,14 @@ def test_waves():
     assert 'initial.waves[1].mode must be a mode index counted from 0, a list of them, or "all", not "some".' in text
     assert "initial.waves[0].mode must be below the number of modes, 2, not 2." in refusal(
         waves({"n": 1, "amplitude": 1, "mode": 2}))
+
+
+def test_power_law_seeds():
+    law = {"kind": "power-law", "zeta": [0.5, -0.5], "amplitude": 1e-7, "n_max": 10}
+    assert config.resolve(minimal(initial=law))["initial"]["exponent"] == 1.0
+    assert "initial.amplitude is missing" in refusal(minimal(initial={"kind": "power-law"}))
+    assert "initial.n_max must be below box.points / 2, not 32" in refusal(minimal(initial=law | {"n_max": 32}))
+    assert "initial.exponent must be a finite number >= 0, not -1" in refusal(minimal(initial=law | {"exponent": -1.0}))
 
 
 def test_angular_distributions():

@@ -118,7 +118,8 @@ def test_power_law_has_the_asked_amplitudes_and_free_phases(same, comm):
     assert (np.abs(waves[0] - waves[1]).max() < 1e-17) == same
     np.testing.assert_allclose(np.sum(alone**2, axis=1), 0.25, rtol=1e-15)
     shared, _, box = start(two_beams(**keys), comm=comm)
-    np.testing.assert_allclose(shared, alone[..., box.indices()[0]], rtol=0, atol=1e-17)  # blocks differ, so may the last bit
+    # Blocks differ, so may the last bit.
+    np.testing.assert_allclose(shared, alone[..., box.indices()[0]], rtol=0, atol=1e-17)
     longer, _, _ = start(two_beams(points=128, **keys))
     np.testing.assert_allclose(longer[..., ::2], alone, rtol=0, atol=1e-16)
 
