@@ -8,6 +8,7 @@ is stored as run.toml. Nothing here knows about MPI; pydantic is imported only w
 import copy
 import difflib
 import json
+import math
 import re
 import tomllib
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from .errors import InputError
 CASES_DIR = Path(__file__).parent / "cases"
 DEFAULT_CASE = "two_beam"
 REQUIRED = object()  # default of a key that has none
+SMALLEST, LARGEST = 1e-30, 1e30  # sizes of numbers other than 0: their squares and cubes are still doubles
+MOST_TIMES = 10**6  # output times of one kind: more is a misprint, and a list of them would fill the memory
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ SCHEMA = {
     "box": (
         Key("length", "number", REQUIRED, "length of the periodic box [1/mu]; a list of one number is the same",
             {"gt": 0}),
-        Key("points", "integer", REQUIRED, "grid points; a list of one integer is the same", {"ge": 2}),
+        Key("points", "integer", REQUIRED, "grid points; a list of one integer is the same", {"ge": 2, "le": 10**12}),
         Key("origin", "number", 0.0, "z of the first grid point [1/mu]"),
         Key("fftw", "choice", "measure", "FFTW planning effort: measure is faster, estimate repeats bit by bit",
             choices=("measure", "estimate")),
@@ -100,7 +103,7 @@ SCHEMA = {
             unset="1 for every mode", when=_BEAMS),
         Key("density", "numbers", None, "n_a = Tr N_a of each mode [n]", {"gt": 0},
             unset="mean |P_a| of the initial state", when=_BEAMS),
-        Key("number", "integer", REQUIRED, "number of directions", {"ge": 2}, when=_ANGULAR),
+        Key("number", "integer", REQUIRED, "number of directions", {"ge": 2, "le": 2048}, when=_ANGULAR),
         Key("quadrature", "choice", "gauss-legendre", "points and weights on -1 <= v <= 1",
             choices=("gauss-legendre", "midpoint"), when=_ANGULAR),
         Key("distribution", "choice", "gaussian", "lepton number G(v): neutrinos minus antineutrinos",
@@ -155,9 +158,9 @@ SCHEMA = {
             choices=("standard", "energy", "momentum", "full")),
     ),
     "full": (
-        Key("points", "integer", 64, "grid points in p_z, an even number (level full)", {"ge": 4}),
+        Key("points", "integer", 64, "grid points in p_z, an even number (level full)", {"ge": 4, "le": 2**16}),
         Key("p_max", "number", 16.0, "the grid covers -p_max < p_z < p_max [mu]", {"gt": 0}),
-        Key("perp_points", "integer", 4, "points of the quadrature in p_perp", {"ge": 1}),
+        Key("perp_points", "integer", 4, "points of the quadrature in p_perp", {"ge": 1, "le": 128}),
         Key("distribution", "choice", "gaussian", "momenta of each mode: gaussian: beams with a width; thermal: pinched "
             "spectra with an angular width; file: dataset rho", choices=("gaussian", "thermal", "file")),
         Key("p0", "number", 8.0, "|p| of the beams [mu]; r_mu = 1/p0", {"gt": 0}, when=_BUNCH),
@@ -178,7 +181,8 @@ SCHEMA = {
         Key("commutator", "boolean", True, "the flavor rotation i [f, Omega]"),
     ),
     "momentum": (
-        Key("points", "integer", 64, "grid points in q = |p| - p_0, an even number (level momentum)", {"ge": 4}),
+        Key("points", "integer", 64, "grid points in q = |p| - p_0, an even number (level momentum)",
+            {"ge": 4, "le": 2**16}),
         Key("half_width", "number", 12.0, "the grid covers -half_width <= q < half_width [mu]", {"gt": 0}),
         Key("distribution", "choice", "gaussian", "distribution of every mode in q at the start",
             choices=("gaussian", "fermi-dirac", "file")),
@@ -404,6 +408,8 @@ def _annotation(key):
         return index | Annotated[list[index], Field(min_length=1)] | Literal["all"]
     scalar = {"number": float, "integer": int, "boolean": bool, "string": str, "choice": str}
     item = Annotated[scalar[key.type.removesuffix("s")], Field(**key.bounds)]
+    if key.type in ("number", "numbers"):
+        item = Annotated[item, AfterValidator(_of_usual_size)]
     if key.choices:  # not Literal, which takes true for 1
         item = Annotated[item, AfterValidator(lambda value: _one_of(value, key.choices))]
     return Annotated[list[item], Field(min_length=1)] if key.type in ("numbers", "integers") else item
@@ -411,6 +417,12 @@ def _annotation(key):
 
 def _one_of(value, choices):
     if value not in choices:
+        raise ValueError
+    return value
+
+
+def _of_usual_size(value):
+    if value and not SMALLEST <= abs(value) <= LARGEST:
         raise ValueError
     return value
 
@@ -439,6 +451,8 @@ def _sentence(detail, table, where, keys, here):
 
 def _refusal(name, allowed, value):
     shown = toml_value(value)
+    if isinstance(value, (int, float)) and (0 < abs(value) < SMALLEST or LARGEST < abs(value) < math.inf):
+        allowed = allowed.replace("a finite number", f"a finite number from {SMALLEST:g} to {LARGEST:g} in size")
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     return f"{name} must be {allowed}, not {shown}."
 
@@ -516,6 +530,11 @@ def _cross_check(resolved, problems):
     time = resolved["time"]
     if time["end"] <= time["start"]:
         problems.append(f"time.end must be later than time.start = {time['start']:g}, not {time['end']:g}.")
+    for name in ("series_every", "fields_every", "spectrum_every", "phase_space_every"):
+        every, duration = resolved["output"][name], time["end"] - time["start"]
+        if every and duration > MOST_TIMES * every:
+            problems.append(f"output.{name} must be at least {duration / MOST_TIMES:g}, a millionth of the run's "
+                            f"duration, not {every:g}.")
     if time["dt_min"] is not None and time["dt_initial"] is not None and time["dt_initial"] < time["dt_min"]:
         problems.append(f"time.dt_initial must not be below time.dt_min = {time['dt_min']:g}, not {time['dt_initial']:g}.")
     if time["dt_min"] is not None and time["dt_max"] is not None and time["dt_min"] > time["dt_max"]:

@@ -97,6 +97,11 @@ class Spectrum:
         high = 3 * np.abs(np.arange(len(power)) + self._lowest) > len(power)
         return float(np.sqrt(power[high].sum() / norm2)) if norm2 > 0 else 0.0
 
+    def k_rms(self, power):
+        """Root mean square of the wave numbers, weighted with their power; 0 where there is none."""
+        total = power.sum()
+        return float(np.sqrt(power @ self.k**2 / total)) if total > 0 else 0.0
+
 
 class Diagnostics:
     """All of a run's series at one time: ``measure(t, fields)`` -> dict of numbers and small arrays. Collective.
@@ -121,6 +126,7 @@ class Diagnostics:
         transverse, longitudinal = refractive_energy(D, box)
         mean = box.mean(P)
         largest, typical = self.drift(t - self.start, P)
+        longest = box.max(np.sqrt(np.sum(P**2, axis=1)) / self.drift.n)
         power = self.spectrum(P)
         series = {
             "U_osc": transverse + longitudinal,
@@ -131,6 +137,9 @@ class Diagnostics:
             "P_mean": mean,
             "P_drift_max": largest,
             "P_drift_mean": typical,
+            "P_length_max": longest,
+            "coherence": float(np.sqrt(power.sum() / self.norm2)) if self.norm2 > 0 else 0.0,
+            "k_rms": self.spectrum.k_rms(power),
             "spectral_tail": self.spectrum.tail(power, self.norm2),
             "nu_x": self._content(mean[:, 2]),
             "psi2": power,

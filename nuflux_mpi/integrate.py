@@ -14,6 +14,7 @@ import numpy as np
 from .environment import petsc4py_remedy
 from .errors import EnvironmentProblem, NumericalFailure
 
+MOST_REJECTIONS = 60  # of one step; each makes it shorter, by a factor of up to 10
 # Order of the error estimate of the TSRK methods with error control.
 METHODS = {"3bs": 3, "5dp": 5, "5bs": 5, "6vr": 6, "7vr": 7, "8vr": 8}
 
@@ -81,7 +82,7 @@ class Integrator:
         ts.setExactFinalTime(PETSc.TS.ExactFinalTime.STEPOVER)
         ts.setMaxTime(1e300)
         ts.setMaxSteps(2**31 - 1)
-        ts.setMaxStepRejections(60)
+        ts.setMaxStepRejections(0)  # `_step` repeats it
         ts.setErrorIfStepFails(False)
 
     def _evaluate(self, ts, t, u, du):
@@ -189,6 +190,15 @@ class Integrator:
         self._vector.copy(self._good)  # little beside a step's many stages; the stages cannot be had back from PETSc
         try:
             ts.step()
+            for _ in range(MOST_REJECTIONS):
+                if ts.getConvergedReason() != PETSc.TS.ConvergedReason.DIVERGED_STEP_REJECTED:
+                    break
+                # PETSc takes a rejected step back by subtracting it, and its rounding stays: of a step that was far
+                # too long, all that there is. So it starts again from the copy, with the step size now proposed.
+                self._good.copy(self._vector)
+                ts.setConvergedReason(PETSc.TS.ConvergedReason.ITERATING)
+                ts.restartStep()
+                ts.step()
         except PETSc.Error as error:
             if error.ierr != PETSC_ERR_FP:
                 raise

@@ -6,6 +6,7 @@ sums, D_m = sum_b s_b v_b^m P_b. The same arrays stand on every rank; nothing he
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -64,8 +65,9 @@ def build(config):
                  antinu_weight=antinu_weight)
 
 
+@lru_cache(maxsize=8)
 def quadrature(name, number):
-    """Ascending points and weights, each of shape (number,), for integrals over -1 <= v <= 1.
+    """Ascending points and weights, each of shape (number,) and not to be changed, for integrals over -1 <= v <= 1.
 
     "midpoint": centres of equal bins; "gauss-legendre": exact for polynomials up to degree 2 number - 1.
     """

@@ -138,6 +138,11 @@ class SeriesFile:
         """Replace one number of an earlier row."""
         self._file[name][row] = value
 
+    def warn(self, text):
+        """Keep one line of warning with the file."""
+        before = self._file.attrs.get("warnings", "")
+        self._file.attrs["warnings"] = f"{before}\n{text}".strip()
+
     def append_spectrum(self, t, psi2):
         for name, value in (("psi2", psi2), ("spectrum_time", t)):
             self._file[name].resize(self._spectra + 1, axis=0)
@@ -246,6 +251,10 @@ class RunDirectory:
         if self._series:
             self._series.amend(name, row, value)
 
+    def warn(self, text):
+        if self._series:
+            self._series.warn(text)
+
     def append_spectrum(self, t, psi2):
         if self._series:
             self._series.append_spectrum(t, psi2)
@@ -281,6 +290,9 @@ class Memory:
 
     def amend(self, name, row, value):
         self._rows[row][name] = np.array(value)
+
+    def warn(self, text):
+        self._attrs["warnings"] = f"{self._attrs.get('warnings', '')}\n{text}".strip()
 
     def append_spectrum(self, t, psi2):
         self._spectra.append((t, psi2))

@@ -76,6 +76,11 @@ class BaseRun:
         time, end = self.series["time"], self.config["time"]["end"]
         return bool(len(time)) and time[-1] >= end - 1e-12 * max(abs(end), 1.0)  # output times are met to round-off
 
+    @property
+    def warnings(self):
+        """What the run was worried about, one line each, as in run.log."""
+        return self.attrs.get("warnings", "").splitlines()
+
     def toml(self):
         """The resolved config as TOML, which runs the same case again."""
         return to_toml(self.config)
@@ -111,6 +116,7 @@ class BaseRun:
             ("energy", self._describe_energy()),
             ("steps", self._describe_steps()),
         ]
+        rows += [("", text) for text in self.warnings]
         return "\n".join(f"{label:<9} {text}" for label, text in rows)
 
     def _describe_case(self):

@@ -8,6 +8,7 @@ from . import config as configuration
 from . import initial, kernels, provenance
 from .errors import InputError, NumericalFailure
 from .parallel import any_rank, on_root
+from .watch import Watch
 
 
 def simulate(config, out=None, overrides=(), **options):
@@ -74,6 +75,7 @@ class Simulation:
         self.diagnostics = Diagnostics(box, modes, P, self.density, times["start"])
         self.equations.start(times["start"], self.integrator.u, P, self.density)
         self._norm = self.integrator.norm()
+        self._watch = Watch(config, modes, times["rtol"] + (times["atol"] / self._norm if self._norm else 0.0))
         self.output = self._open_output(out, overwrite, resume)
         self.stopped = False
         self._rows, self._count = [], 0  # the last rows of the series, and how many there are
@@ -197,10 +199,13 @@ class Simulation:
                     self.output.amend(slope, self._count - 1, _slope(rows, name, rows[-2]["time"]))
         self.output.append(row)
         self._count += 1
-        for subject, sentence in self.equations.warnings(row).items():
-            if self._progress and subject not in self._warned:
-                self._progress.say(f"warning at t = {t:.6g}: {sentence}")
+        found = self._watch(row) | self.equations.warnings(row)
+        for subject in [name for name in found if name not in self._warned]:
             self._warned.add(subject)
+            text = f"warning at t = {t:.6g}: {found[subject]}"
+            self.output.warn(text)
+            if self._progress:
+                self._progress.say(text)
 
     def _place_of_damage(self):
         """Where the last good state changes fastest, or not in numbers at all, as the end of a sentence. Collective."""

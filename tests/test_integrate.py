@@ -198,6 +198,19 @@ def test_statistics_count_what_happened(integrator):
     np.testing.assert_allclose(one.u, START * np.exp(21), rtol=1e-7)
 
 
+@pytest.mark.parametrize("method", ["5dp", "8vr"])  # with and without a last stage that is the first of the next step
+def test_a_step_far_too_long_leaves_nothing_behind(method, integrator):
+    """PETSc takes a rejected step back by subtraction, which forgets a state of 1 beside an update of 1e30 and more."""
+    def rotation(t, u, du):
+        du[:] = 1e8 * np.array([-u[1], u[0]])
+
+    one = integrator(rotation, np.array([1.0, 0.0]), method=method, rtol=1e-10, dt_initial=1.0)
+    one.advance(1.0, after_step=lambda: True)
+    angle = 1e8 * one.t
+    assert one.statistics.rejections > 5 and angle > 1e-3
+    np.testing.assert_allclose(one.u, [np.cos(angle), np.sin(angle)], atol=1e-9)  # one step, ten times its tolerance
+
+
 def test_first_step_suits_the_tolerance(integrator):
     """Neither is the first step rejected, nor are many needed to reach the size that the later ones have."""
     for rtol in (1e-4, 1e-12):

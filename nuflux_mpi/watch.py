@@ -1,0 +1,103 @@
+"""What a run should tell its user while it goes on: each row of the series held against what was promised.
+
+A :class:`Watch` is made once and asked with every row; it answers {subject: one sentence that says what to change}. It
+knows no ranks: rows are the same on all. Levels that resolve momentum have warnings of their own beside these, in
+`warnings` of their classes.
+"""
+
+import math
+
+import numpy as np
+
+# Products of two fields have waves up to 2 k_max, and those beyond k_max come back below 2/3 k_max only from waves
+# above 2/3 k_max: the tail is the relative error of the right-hand side. At 1e-2 it is as large as what is looked at.
+TAIL = 1e-2
+TAIL_WANTED = 1e-6  # what the advice aims at, taking the spectrum to fall exponentially
+# Several times what the tolerance allows, each step adding rtol; below FLOOR no result is touched.
+SEVERAL, FLOOR = 10.0, 1e-6
+NEGATIVE = 1e-3  # |P_a| / n_a - 1; the paper's initial states, P^z = zeta beside small seeds, come to 1e-5
+COHERENT = 0.1  # part of the 2-norm in P^x and P^y from which on directions exchange what can recur
+
+
+class Watch:
+    """Warnings about the rows of one run.
+
+    config: resolved dict; modes: :class:`~nuflux_mpi.modes.Modes`; rtol: error allowed per step, relative to the norm
+    of the state at the start.
+    """
+
+    def __init__(self, config, modes, rtol):
+        self.config, self.rtol = config, rtol
+        self._onset = None
+        # Where directions are farthest apart they meet again first.
+        self._spacing = np.diff(modes.v).max() if config["modes"]["kind"] == "angular" else None
+
+    def __call__(self, row):
+        """{subject: sentence} for a row of the series, a dict by the names of docs/output.md."""
+        found = {
+            "tail": self._tail(row), "drift": self._drift(row), "budget": self._budget(row),
+            "length": self._length(row), "recurrence": self._recurrence(row),
+        }
+        return {subject: sentence for subject, sentence in found.items() if sentence}
+
+    def _tail(self, row):
+        tail = row["spectral_tail"]
+        if tail > TAIL:
+            points = self.config["box"]["points"]
+            more = math.log(TAIL_WANTED) / math.log(min(tail, 0.5))
+            return (f"spectral_tail = {tail:.2g}: the highest third of the waves is occupied, and their products come "
+                    f"back as errors of that size; take box.points = {points * 2 ** math.ceil(math.log2(more))} or stop earlier")
+        return None
+
+    def _drift(self, row):
+        allowed = self._allowed(row)
+        if row["P_drift_max"] > allowed:
+            return (f"|P_a| has changed by P_drift_max = {row['P_drift_max']:.2g} n_a along the rays, where {allowed:.2g} is "
+                    f"{SEVERAL:g} times what {row['step']} steps may add: {self._remedy(row)}")
+        return None
+
+    def _budget(self, row):
+        if "energy_residual" not in row:
+            return None
+        size = max(abs(row["U_osc"]), float(np.abs(row["K"]).sum()), abs(row["U_osc"] - row["energy_residual"]))
+        allowed = self._allowed(row) * size
+        if abs(row["energy_residual"]) > allowed:
+            return (f"the energy budget does not close: energy_residual = {row['energy_residual']:.2g} where {allowed:.2g} "
+                    f"is {SEVERAL:g} times what {row['step']} steps may add: {self._remedy(row)}")
+        return None
+
+    def _allowed(self, row):
+        """Relative error that is still no surprise after so many steps."""
+        return max(FLOOR, SEVERAL * self.rtol * (1 + row["step"]))
+
+    def _remedy(self, row):
+        if row["spectral_tail"] > TAIL:
+            return "the grid does not resolve the waves, more box.points would"
+        return f"take a smaller time.rtol than {self.config['time']['rtol']:g}, or more box.points"
+
+    def _length(self, row):
+        if self.config["equations"]["level"] in ("momentum", "full"):
+            return None  # they look at the eigenvalues of f itself
+        excess = row["P_length_max"] - 1
+        if excess > NEGATIVE:
+            return (f"|P_a| exceeds n_a by {excess:.2g} n_a somewhere: the occupation (n_a - |P_a|)/2 is negative there; "
+                    "give larger modes.density, or initial.normalize = true with smaller amplitudes")
+        return None
+
+    def _recurrence(self, row):
+        """Directions dv apart are in step again after 2 pi / (k dv): then waves of wave number k come back.
+
+        k is k_rms, that of the waves there are. Time counts from when coherence is large: small waves of a linear phase
+        recur without harm, for the growing ones outrun them.
+        """
+        if self._spacing is None or not row["coherence"] > COHERENT:
+            return None
+        if self._onset is None:
+            self._onset = row["time"]
+        if row["k_rms"] * self._spacing * (row["time"] - self._onset) > 2 * math.pi:
+            number = self.config["modes"]["number"]
+            due = 2 * math.pi / (row["k_rms"] * self._spacing)
+            return (f"{number} directions recur: waves of k = {row['k_rms']:.3g} come back 2 pi / (k dv) = {due:.3g} after they "
+                    f"became large at t = {self._onset:.6g}, with dv = {self._spacing:.2g}; what follows depends on "
+                    f"modes.number: double it, or end before t = {self._onset + due:.4g}")
+        return None
