@@ -3,9 +3,10 @@
 import argparse
 import signal
 import sys
+from pathlib import Path
 
 from . import __version__, environment
-from .errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_STOPPED, NufluxError
+from .errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILURE, EXIT_STOPPED, NufluxError
 
 DESCRIPTION = "Neutrino flavor kinetics whose energy budget closes."
 EPILOG = """examples:
@@ -15,7 +16,7 @@ EPILOG = """examples:
 
 exit codes: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure
 """
-COMMANDS = ("run", "plot", "info", "init", "check", "doctor")
+COMMANDS = ("run", "plot", "info", "diff", "init", "check", "doctor")
 DEFAULT_CASE = "two_beam"
 FIGURES = ("all", "energy", "spectrum", "distribution", "energy_gained", "missing_energy")
 
@@ -55,9 +56,16 @@ def parser():
     plot.add_argument("--what", choices=FIGURES, default="all")
     plot.add_argument("-o", "--output", metavar="FILE", help="file for one figure (its suffix chooses the format)")
 
-    info = commands.add_parser("info", help="what a run is and how far it came")
-    info.add_argument("directory")
+    info = commands.add_parser("info", help="what a run is and how far it came; where a file or figure came from")
+    info.add_argument("run", help="run directory, one of its .h5 files, or a figure (.png, .pdf)")
     info.add_argument("--toml", action="store_true", help="print the config that repeats the run")
+
+    diff = commands.add_parser("diff", help="how two runs differ in configuration, origin and result")
+    diff.add_argument("a", metavar="A", help="run directory")
+    diff.add_argument("b", metavar="B")
+    diff.add_argument("--tolerance", type=float, default=0.0, metavar="X", help="relative difference of results that still "
+                      "counts as the same (default: none)")
+    diff.epilog = "exit codes are those of diff: 0 the results agree, 1 they differ, 2 they cannot be compared"
 
     init = commands.add_parser("init", help="print a commented config to start from")
     init.add_argument("name", nargs="?", default=DEFAULT_CASE)
@@ -97,7 +105,7 @@ def main(argv=None):
         parser().error("only run takes options for PETSc after --")
     environment.install_excepthook()
     try:
-        return {"run": _run, "plot": _plot, "info": _info, "init": _init, "check": _check}[arguments.command](arguments)
+        return {"run": _run, "plot": _plot, "info": _info, "diff": _diff, "init": _init, "check": _check}[arguments.command](arguments)
     except NufluxError as error:
         if environment.launcher_rank() == 0:
             print(f"nuflux_mpi: {error}", file=sys.stderr, flush=True)
@@ -235,11 +243,28 @@ def _plot(arguments):
 
 
 def _info(arguments):
+    from . import origin
+    from .results import Run, stored_config
+
+    if Path(arguments.run).is_file():
+        print(origin.config_toml(arguments.run) if arguments.toml else origin.described(arguments.run),
+              end="" if arguments.toml else "\n")
+    elif arguments.toml:
+        print(stored_config(arguments.run), end="")
+    else:
+        print(Run(arguments.run).summary())
+    return EXIT_DONE
+
+
+def _diff(arguments):
+    from .compare import report
     from .results import Run
 
-    run = Run(arguments.directory)
-    print(run.toml() if arguments.toml else run.summary(), end="" if arguments.toml else "\n")
-    return EXIT_DONE
+    if not arguments.tolerance >= 0:
+        parser().error(f"argument --tolerance: must be 0 or more, not {arguments.tolerance:g}")
+    text, worst = report(Run(arguments.a), Run(arguments.b), arguments.tolerance)
+    print(text)
+    return EXIT_DONE if worst <= arguments.tolerance else EXIT_FAILURE
 
 
 def _init(arguments):

@@ -20,6 +20,7 @@ CASES_DIR = Path(__file__).parent / "cases"
 DEFAULT_CASE = "two_beam"
 REQUIRED = object()  # default of a key that has none
 SMALLEST, LARGEST = 1e-30, 1e30  # sizes of numbers other than 0: their squares and cubes are still doubles
+DEEPEST = 20  # levels of tables and lists; a config needs four
 MOST_TIMES = 10**6  # output times of one kind: more is a misprint, and a list of them would fill the memory
 
 
@@ -261,6 +262,15 @@ def resolve(source, overrides=(), base_dir=None):
     return resolved
 
 
+def flat(table, prefix=""):
+    """Pairs ("section.key", value) of a nested dict."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
 def mode_count(modes):
     """Number of modes that a resolved section [modes] describes."""
     return len(modes["velocity"]) if modes["kind"] == "beams" else modes["number"]
@@ -286,10 +296,28 @@ def _load(source):
         raise InputError(f"{path} is not a TOML file: it is not UTF-8 text.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    return _parsed(content, f"{path} is not valid TOML"), path.name, path.stem, path.resolve().parent
+
+
+def _parsed(text, complaint):
+    """TOML text as a dict; InputError, beginning with the complaint, if it is none, or nests deeper than any config."""
     try:
-        return tomllib.loads(content), path.name, path.stem, path.resolve().parent
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is not valid TOML: {error}.") from None
+        raw = tomllib.loads(text)
+    except RecursionError:
+        raw = None
+    except ValueError as error:  # TOMLDecodeError, and Python's own about integers of thousands of digits
+        raise InputError(f"{complaint}: {str(error).split(';')[0]}.") from None
+    if raw is None or _deeper(raw, DEEPEST):
+        raise InputError(f"{complaint}: tables or lists are nested more than {DEEPEST} deep.")
+    return raw
+
+
+def _deeper(value, levels):
+    """Whether a value nests more than so many levels of tables and lists."""
+    if not isinstance(value, (dict, list)):
+        return False
+    items = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(item, levels - 1) for item in items)
 
 
 def _case_names():
@@ -321,6 +349,8 @@ def _apply(override, raw):
         value = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         value = {"value": text.strip()}
+    except (RecursionError, ValueError):
+        value = _parsed(f"value = {text}", f"--set {name.strip()}")
     table = raw
     if len(parts) == 2:
         table = raw.setdefault(parts[0], {})
@@ -702,8 +732,8 @@ A config is a TOML file. `python -m nuflux_mpi init NAME` prints a shipped case 
 belong to another kind, are refused. The resolved config, every default written out, is stored as `run.toml` beside the
 results and runs again as it is.
 
-Units: hbar = c = 1; lengths and times in 1/mu, densities and polarization vectors in n. Equation numbers are those of
-Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024).
+Units: hbar = c = 1; lengths and times in 1/mu, densities and polarization vectors in n. Numbers other than 0 must be
+from 1e-30 to 1e30 in size. Equation numbers are those of Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024).
 """
 
 

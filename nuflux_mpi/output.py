@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from . import hdf5
-from .config import to_toml
+from .config import flat, to_toml
 from .errors import InputError
 from .layout import LAYOUT, RECORD_AXES, SPACE, dimensions
 from .results import MemoryRun, Run
@@ -366,7 +366,7 @@ _FREE_ON_RESUME = {"title", "name", "output", "petsc", "box.fftw", "time.end", "
 
 def check_same_physics(directory, config):
     """InputError, naming the keys, if the run in `directory` solves another problem than `config`. Call on one rank."""
-    before, now = dict(_flat(Run(directory).config)), dict(_flat(tomllib.loads(to_toml(config))))
+    before, now = dict(flat(Run(directory).config)), dict(flat(tomllib.loads(to_toml(config))))
     differ = [
         f"{key} was {before.get(key)}, now {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
@@ -374,11 +374,3 @@ def check_same_physics(directory, config):
     ]
     if differ:
         raise InputError(f"--resume: {directory} holds another problem: {'; '.join(differ)}")
-
-
-def _flat(table, prefix=""):
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -362,20 +363,40 @@ def _finished(figure, run, path):
 
 
 def _metadata(run, suffix):
-    """Where the figure came from: as PNG text chunks, or in the keyword line of a PDF, whose fields are fixed."""
+    """Where the figure came from, for :mod:`nuflux_mpi.origin` to read: see `metadata_of`."""
+    return metadata_of({"": run}, suffix)
+
+
+def metadata_of(runs, suffix):
+    """savefig's metadata for a figure of the runs {label: run}, "" labelling a single one.
+
+    PNG has each attribute as a text chunk of its own; PDF, whose fields are fixed, all of them as JSON in its subject.
+    """
+    if not runs:
+        return {}
+    found = {label: _origin(run) for label, run in runs.items()}
+    title = ", ".join(dict.fromkeys(run.title for run in runs.values()))
+    if suffix == ".pdf":
+        return {"Title": title, "Subject": json.dumps(found)}
+    if suffix == ".png":
+        entries = {f"{label}: {name}" if label else name: value for label, origin in found.items()
+                   for name, value in origin.items()}
+        return {"Title": title, **entries}
+    return {}
+
+
+def _origin(run):
+    """Attributes of a run as text: config, version, commit, command, machine, libraries; older runs may lack some."""
     attrs, config = run.attrs, run.toml()
     commit = str(attrs.get("git_commit") or "unknown") + ("-dirty" if attrs.get("git_dirty") else "")
-    origin = {
+    return {
+        **{name: str(value) for name, value in attrs.items() if name not in ("git_dirty", "title", "coordinates")},
         "config_sha256": str(attrs.get("config_sha256") or hashlib.sha256(config.encode()).hexdigest()),
         "git_commit": commit,
         "nuflux_version": str(attrs.get("nuflux_version", "unknown")),
-        "run_created": str(attrs.get("created", "unknown")),
+        "created": str(attrs.get("created", "unknown")),
+        "config_toml": config,
     }
-    if suffix == ".pdf":
-        return {"Title": run.title, "Keywords": "; ".join(f"{name}={value}" for name, value in origin.items())}
-    if suffix == ".png":
-        return {"Title": run.title, **origin, "config_toml": config}
-    return {}
 
 
 def _title(run):

@@ -25,7 +25,7 @@ from .plots import (
     _energy_unit,
     _figure,
     _finished,
-    _metadata,
+    metadata_of,
     _style,
     _thinned,
     _time_range,
@@ -311,13 +311,8 @@ def _finished_of_several(figure, runs, path):
     """As `_finished`, with the provenance of every run under its label."""
     if path is not None:
         path = Path(path)
-        found = {label: _metadata(run, path.suffix) for label, run in runs.items()}
-        if path.suffix == ".pdf":
-            metadata = {"Keywords": " | ".join(f"{label}: {entry['Keywords']}" for label, entry in found.items())}
-        else:
-            metadata = {f"{label}: {key}": value for label, entry in found.items() for key, value in entry.items()}
         try:
-            figure.savefig(path, metadata=metadata)
+            figure.savefig(path, metadata=metadata_of(runs, path.suffix))
         except OSError as error:
             raise InputError(f"The figure {path} cannot be written: {error}.") from None
     return figure

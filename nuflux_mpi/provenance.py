@@ -50,6 +50,21 @@ def command_line():
     return " ".join(words)
 
 
+def libraries():
+    """Versions of the Python packages and of HDF5, as attributes."""
+    import h5py
+    import mpi4py
+    import mpi4py_fft
+    import numpy
+    import petsc4py
+
+    packages = {"mpi4py": mpi4py, "petsc4py": petsc4py, "mpi4py_fft": mpi4py_fft, "h5py": h5py, "numpy": numpy}
+    versions = {f"{name}_version": str(getattr(package, "__version__", "")) for name, package in packages.items()}
+    numba = sys.modules.get("numba")
+    return {"python_version": platform.python_version(), **versions, "hdf5_version": h5py.version.hdf5_version,
+            "numba_version": numba.__version__ if numba else ""}
+
+
 def attributes(config, config_toml, box, checkout):
     """Attributes of a run's files, a flat dict of strings, numbers and flags, the same on all ranks. Collective.
 
@@ -57,7 +72,6 @@ def attributes(config, config_toml, box, checkout):
     """
     import hashlib
 
-    import numpy
     from mpi4py import MPI
     from petsc4py import PETSc
 
@@ -79,8 +93,8 @@ def attributes(config, config_toml, box, checkout):
         "n_ranks": box.size,
         "decomposition": f"{box.plan.N1} x {box.plan.N2} points" if box.plan.factored else f"{box.size} slabs",
         "mpi_library": MPI.Get_library_version().splitlines()[0].rstrip("\x00"),
+        **libraries(),
         "petsc_version": ".".join(map(str, PETSc.Sys.getVersion())),
-        "numpy_version": numpy.__version__,
         "kernels": "numba" if kernels.COMPILED else "numpy",
         "fftw_effort": box.fftw,
         "units": "hbar = c = 1; lengths and times in 1/mu, energies in mu, densities in n, mu = sqrt(2) G_F n",

@@ -76,6 +76,10 @@ class BaseRun:
         time, end = self.series["time"], self.config["time"]["end"]
         return bool(len(time)) and time[-1] >= end - 1e-12 * max(abs(end), 1.0)  # output times are met to round-off
 
+    def notes(self):
+        """What else is to be known about the place where the run is, one sentence each."""
+        return []
+
     @property
     def warnings(self):
         """What the run was worried about, one line each, as in run.log."""
@@ -112,11 +116,11 @@ class BaseRun:
             ("case", self._describe_case()),
             ("made", self._describe_origin()),
             ("command", self.attrs.get("command_line", "-")),
-            ("progress", self._describe_progress()),
+            ("progress", self.progress()),
             ("energy", self._describe_energy()),
             ("steps", self._describe_steps()),
         ]
-        rows += [("", text) for text in self.warnings]
+        rows += [("", text) for text in self.warnings + self.notes()]
         return "\n".join(f"{label:<9} {text}" for label, text in rows)
 
     def _describe_case(self):
@@ -134,7 +138,8 @@ class BaseRun:
         ranks = self.attrs.get("n_ranks", "?")
         return f"{when}, nuflux_mpi {version}, commit {commit}{dirty}, {ranks} rank{'' if ranks == 1 else 's'}"
 
-    def _describe_progress(self):
+    def progress(self):
+        """How far the run came, in words."""
         time, start, end = self.series["time"], self.config["time"].get("start", 0.0), self.config["time"]["end"]
         if not len(time):
             return f"nothing written yet (t = {start:g} .. {end:g})"
@@ -189,6 +194,18 @@ class Run(BaseRun):
         self.series = _Stored(self.directory / "series.h5", at_once=True)
         self.attrs = self.series.attrs
 
+    def notes(self):
+        found = []
+        if (self.directory / "RUNNING").exists():
+            found.append("RUNNING is there: the run goes on, or was killed")
+        if (self.directory / "postmortem.h5").exists():
+            try:
+                failure = file_attributes(self.directory / "postmortem.h5").get("failure", "the run failed")
+            except InputError as error:
+                failure = str(error)
+            found.append(f"postmortem.h5 has the last good state: {failure}")
+        return found
+
     @cached_property
     def fields(self):
         return Fields(_Stored(self.directory / "fields.h5", at_once=False))
@@ -206,15 +223,30 @@ class Run(BaseRun):
             raise InputError(f"The stored config of {self.directory} is damaged: {error}.") from None
 
     def toml(self):
-        """The resolved config as it was written, from run.toml or, should that be gone, the copy inside series.h5."""
-        try:
-            return (self.directory / "run.toml").read_text(encoding="utf-8")
-        except FileNotFoundError:
-            if "config_toml" in self.attrs:
-                return self.attrs["config_toml"]
-            raise InputError(f"{self.directory} has no run.toml.") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.directory / 'run.toml'} cannot be read: {error}.") from None
+        """The resolved config as it was written: `stored_config`."""
+        return stored_config(self.directory)
+
+
+def stored_config(directory):
+    """The config of a run directory as TOML text, from run.toml or, should that be gone, the copy inside series.h5."""
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise InputError(f"There is no run directory {directory}.")
+    try:
+        return (directory / "run.toml").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        attrs = file_attributes(directory / "series.h5")
+        if "config_toml" in attrs:
+            return attrs["config_toml"]
+        raise InputError(f"{directory} has no run.toml.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{directory / 'run.toml'} cannot be read: {error}.") from None
+
+
+def file_attributes(path):
+    """Attributes of an HDF5 file of a run as Python objects, config_toml among them. InputError if it cannot be read."""
+    with _opened(Path(path)) as file:
+        return {name: _plain(value) for name, value in file.attrs.items()}
 
 
 class _Stored(Mapping):

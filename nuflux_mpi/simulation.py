@@ -174,7 +174,7 @@ class Simulation:
             power = measured.pop("psi2")
             if "series" in due:
                 self._append(t, self.diagnostics.complete(measured | self.equations.measure()))
-            if "spectrum" in due:
+            if "spectrum" in due and self.config["output"]["spectrum_every"]:
                 self.output.append_spectrum(t, power)
         if "phase_space" in due and self.equations.state_leading(len(self.modes), self.equations.settings):
             self.output.append_state(t, self.equations.take_state(t, self.integrator.u))

@@ -91,7 +91,7 @@ def values():
     plain = numbers() | words() | some.booleans() | some.dates()
     lists = some.lists(numbers(), max_size=5) | some.lists(plain, max_size=3)
     tables = some.dictionaries(names(), plain, max_size=3)
-    nested = some.integers(1, 60).map(lambda depth: _nested([], depth)) | some.integers(1, 20).map(lambda depth: _nested({}, depth))
+    nested = some.integers(1, 60).map(lambda depth: _nested([], depth)) | some.integers(1, 40).map(lambda depth: _nested({}, depth))
     return some.one_of(numbers(), numbers(), plain, lists, tables, some.lists(tables, max_size=2), nested)
 
 
@@ -298,7 +298,7 @@ def main(argv=None):
             nonlocal slowest
             if sum(outcomes.values()) >= options.examples:
                 return
-            faulthandler.dump_traceback_later(HANGS_AFTER, exit=True)
+            faulthandler.dump_traceback_later(HANGS_AFTER, exit=True, file=sys.__stderr__)
             (directory / "last").write_bytes(text + repr(words).encode())
             begun = time.monotonic()
             outcome, problem = carry_out(text, words, directory, options.seconds)

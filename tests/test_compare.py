@@ -1,0 +1,93 @@
+"""`diff`: what differs between two runs is found, where it is, and no more."""
+
+import numpy as np
+import pytest
+
+import nuflux_mpi
+from nuflux_mpi import cli, compare
+from nuflux_mpi.errors import InputError
+
+SMALL = {"box": {"length": 10.0, "points": 16}, "initial": {"kind": "fourier", "zeta": [0.5, -0.5],
+         "waves": [{"n": -1, "amplitude": 0.05}]}, "equations": {"level": "energy"}, "time": {"end": 1.0, "rtol": 1e-10},
+         "output": {"series_every": 0.25, "fields_every": 0.5}}
+
+
+def simulated(*overrides, out=None):
+    return nuflux_mpi.simulate(SMALL, out=out, overrides=overrides)
+
+
+def found(a, b):
+    """{name: row without the name} of the differences."""
+    return {name: rest for name, *rest in compare.results(a, b)[0]}
+
+
+def test_a_run_equals_itself():
+    a = simulated()
+    text, worst = compare.report(a, a)
+    assert worst == 0 and "The results agree" in text
+    assert text.count("the same\n") == 2  # configuration and provenance
+
+
+def test_a_changed_number_is_found_with_its_time():
+    a, b = simulated(), simulated()
+    b.series["U_osc"][3] += 1e-3
+    b.fields["P"][1, 0, 2, 5] += 0.01
+    largest, relative, t = found(a, b)["U_osc"]
+    # The rounding of one subtraction.
+    assert largest == pytest.approx(1e-3, rel=1e-9) and t == 0.75
+    energies = ("U_osc", "U_osc_transverse", "U_osc_longitudinal", "K", "energy", "energy_residual", "momentum")
+    unit = max(np.abs(run.series[name]).max() for run in (a, b) for name in energies)
+    assert relative == pytest.approx(1e-3 / unit, rel=1e-9)
+    largest, _, t, norm, _ = found(a, b)["P"]
+    assert largest == pytest.approx(0.01, rel=1e-9) and t == 0.5
+    assert norm == pytest.approx(0.01 / np.linalg.norm(a.fields["P"][1]), rel=1e-9)
+    assert compare.report(a, b, tolerance=0.1)[1] < 0.1 < compare.report(a, b)[1] * 10
+
+
+def test_not_a_number_on_one_side_is_an_infinite_difference():
+    a, b = simulated(), simulated()
+    b.series["U_osc"][2] = np.nan
+    assert found(a, b)["U_osc"][0] == np.inf
+    a.series["U_osc"][2] = np.nan
+    assert found(a, b)["U_osc"][0] == 0
+
+
+def test_other_grids_levels_and_cadences_are_compared_where_they_meet():
+    """A single wave is the same on any grid that holds it: rounding, for two times the points."""
+    a = simulated()
+    b = simulated("box.points=32", "equations.level=standard", "output.series_every=0.125", "output.fields_every=1")
+    rows, alone = compare.results(a, b)
+    rows = {name: rest for name, *rest in rows}
+    assert any(line.startswith("K: only in A") for line in alone)
+    # One unit in the last place per operation of some hundred; time steps are cut differently, at rtol = 1e-10.
+    assert 0 <= rows["P"][0] < 1e-8 and rows["psi2"][1] < 1e-7
+    text, _ = compare.report(a, b)
+    assert "box.points             16 -> 32" in text
+    assert 'equations.level        "energy" -> "standard"' in text
+
+
+def test_modes_are_matched_by_direction_and_sign():
+    a = simulated()
+    b = simulated("modes.velocity=[-1.0, 1.0]", "initial.zeta=[-0.5, 0.5]")
+    assert found(a, b)["P"][1] < 1e-8  # the same run with its beams in the other order
+
+
+def test_exit_codes_are_those_of_diff(tmp_path, capsys):
+    for name, override in (("a", "time.rtol=1e-10"), ("b", "time.rtol=1e-5"), ("late", "time.start=10")):
+        simulated(override, "time.end=11" if name == "late" else "time.end=1", out=tmp_path / name)
+    a, b, late = (str(tmp_path / name) for name in ("a", "b", "late"))
+    assert cli.main(["diff", a, a]) == 0
+    assert cli.main(["diff", a, b]) == 1
+    assert cli.main(["diff", a, b, "--tolerance", "0.01"]) == 0
+    assert "time.rtol" in capsys.readouterr().out
+    assert cli.main(["diff", a, late]) == 2
+    assert "no output time in common" in capsys.readouterr().err
+    assert cli.main(["diff", a, str(tmp_path / "none")]) == 2
+    with pytest.raises(SystemExit):
+        cli.main(["diff", a, b, "--tolerance", "-1"])
+
+
+def test_runs_without_common_times_cannot_be_compared():
+    a = simulated()
+    with pytest.raises(InputError, match="no output time in common"):
+        compare.results(a, simulated("time.start=5", "time.end=6"))
