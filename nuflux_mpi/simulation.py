@@ -254,7 +254,7 @@ def schedule(start, end, cadences):
             steps = [start]
         else:
             continue
-        steps = [t if abs(t - end) > 1e-9 * every else end for t in steps] if every else steps
+        steps = [t if abs(t - end) > 1e-9 * min(every, end - start) else end for t in steps]
         for t in steps + [end]:
             due.setdefault(round((t - start) / (end - start) * 1e12), [t, set()])[1].add(name)
     return [tuple(due[key]) for key in sorted(due)]

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 import nuflux_mpi
 from nuflux_mpi import cli, config
 from nuflux_mpi.errors import InputError, NumericalFailure
+from nuflux_mpi.simulation import schedule
 
 ROOT = Path(__file__).resolve().parent.parent
 SPECIFICATION = importlib.util.spec_from_file_location("fuzz_config", ROOT / "tools" / "fuzz_config.py")
@@ -89,6 +90,11 @@ def test_a_run_without_spectra_can_be_stopped():
     with nuflux_mpi.Simulation(run_in) as simulation:
         run = simulation.run(stop=lambda: True)
     assert not run.finished and "psi2" not in run.series
+
+
+@pytest.mark.parametrize("every", [1e9, 1e30])
+def test_a_cadence_far_longer_than_the_run_still_means_both_ends(every):
+    assert schedule(0.0, 0.2, {"series": every}) == [(0.0, {"series"}), (0.2, {"series"})]
 
 
 def test_the_tool_counts_and_finds(monkeypatch, capsys, tmp_path):
