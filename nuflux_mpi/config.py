@@ -69,11 +69,12 @@ _BEAMS, _ANGULAR = {"kind": "beams"}, {"kind": "angular"}
 _GAUSSIAN = _ANGULAR | {"distribution": "gaussian"}
 _POLYNOMIAL = _ANGULAR | {"distribution": "polynomial"}
 _TABLE = _ANGULAR | {"distribution": "table"}
-_SEEDS, _POWER_LAW, _FOURIER, _PROFILE, _FILE = (
-    {"kind": kind} for kind in ("seeds", "power-law", "fourier", "profile", "file"))
+_SEEDS, _POWER_LAW, _FOURIER, _PROFILE, _EIGENMODE, _FILE = (
+    {"kind": kind} for kind in ("seeds", "power-law", "fourier", "profile", "eigenmode", "file"))
 _RANDOM = {"kind": ("seeds", "power-law")}
+_PROFILE_OR_EIGENMODE = {"kind": ("profile", "eigenmode")}
 _BUNCH, _THERMAL, _STORED = ({"distribution": kind} for kind in ("gaussian", "thermal", "file"))
-_NOT_FILE = {"kind": ("seeds", "power-law", "fourier", "profile")}
+_NOT_FILE = {"kind": ("seeds", "power-law", "fourier", "profile", "eigenmode")}
 
 _WAVE = (
     Key("n", "integer", REQUIRED, "signed harmonic: wavenumber k = 2 pi n / length"),
@@ -120,9 +121,9 @@ SCHEMA = {
         Key("G", "numbers", REQUIRED, "G(v) at the velocities of the table [n]", when=_TABLE),
     ),
     "initial": (
-        Key("kind", "choice", "seeds", "seeds: random harmonics (Eq. 13); power-law: random phases; fourier: chosen "
-            "waves; profile: one bump; file: dataset P",
-            choices=("seeds", "power-law", "fourier", "profile", "file")),
+        Key("kind", "choice", "seeds", "seeds: random (Eq. 13); power-law: random phases; fourier: chosen waves; "
+            "profile: a bump; eigenmode; file: dataset P",
+            choices=("seeds", "power-law", "fourier", "profile", "eigenmode", "file")),
         Key("zeta", "numbers", None, "P_a^z of each mode without its transverse part [n]", unset="+n_a",
             when=_NOT_FILE),
         Key("variance", "number", 1e-8, "variance of the amplitudes c_n, unit by amplitudes_in", {"ge": 0},
@@ -138,14 +139,19 @@ SCHEMA = {
             fields=_WAVE),
         Key("shape", "choice", "gaussian", "gaussian: exp(-x^2/2); sech: 1/cosh(x); cosine: (1 + cos(pi x))/2 "
             "inside |x| < 1; x = (z - center)/width", choices=("gaussian", "sech", "cosine"), when=_PROFILE),
-        Key("amplitude", "number", REQUIRED, "profile: largest |psi|; power-law: that of n = 1 and -1; unit by "
-            "amplitudes_in", {"ge": 0}, when={"kind": ("profile", "power-law")}),
+        Key("amplitude", "number", REQUIRED, "profile, eigenmode: largest |psi_a|; power-law: that of n = 1 and -1; "
+            "unit by amplitudes_in", {"ge": 0}, when={"kind": ("profile", "power-law", "eigenmode")}),
         Key("width", "number", REQUIRED, "width of the bump [1/mu], at least one grid spacing", {"gt": 0},
             when=_PROFILE),
         Key("center", "number", None, "z of the bump [1/mu], its periodic images included", unset="middle of the box",
             when=_PROFILE),
-        Key("phase", "number", 0.0, "phase of psi = P^x + i P^y at the origin of the box [rad]", when=_PROFILE),
-        Key("n", "integer", 0, "harmonic of a carrier wave exp(2 pi i n z / length)", when=_PROFILE),
+        Key("phase", "number", 0.0, "phase of psi = P^x + i P^y (eigenmode: its largest psi_a) at the origin [rad]",
+            when=_PROFILE_OR_EIGENMODE),
+        Key("n", "integer", 0, "harmonic: exp(2 pi i n z / length) of the eigenmode, or under the bump",
+            when=_PROFILE_OR_EIGENMODE),
+        Key("root", "integer", 0, "which eigenmode: 0 the fastest, then by falling growth, then by rising frequency",
+            {"ge": 0}, when=_EIGENMODE),
+        Key("growing", "boolean", True, "true: refuse an eigenmode that does not grow", when=_EIGENMODE),
         Key("amplitudes_in", "choice", "n", "unit of amplitudes: the common n, or each mode's own n_a "
             "(|zeta_a| where no density is known)", choices=("n", "n_a"), when=_NOT_FILE),
         Key("normalize", "boolean", True, "true: shorten P^z so that |P_a| = |zeta_a|; false: P^z = zeta as in the "
@@ -600,9 +606,11 @@ def _check_initial(initial, modes, box, problems):
                 problems.append(f"initial.zeta[{a}] must not exceed modes.density[{a}] = {n:g} in size, not {zeta:g}.")
     if initial.get("n_max", 0) > harmonics:
         problems.append(f"initial.n_max must be below box.points / 2, not {initial['n_max']}: {limit}.")
+    if initial["kind"] in ("profile", "eigenmode") and abs(initial["n"]) > harmonics:
+        problems.append(f"initial.n must be below box.points / 2 in size, not {initial['n']}: {limit}.")
+    if initial["kind"] == "eigenmode" and initial["root"] >= count:
+        problems.append(f"initial.root must be below the number of modes, {count}, not {initial['root']}.")
     if initial["kind"] == "profile":
-        if abs(initial["n"]) > harmonics:
-            problems.append(f"initial.n must be below box.points / 2 in size, not {initial['n']}: {limit}.")
         spacing = box["length"] / box["points"]
         if initial["width"] < spacing:
             problems.append(f"initial.width must be at least the grid spacing {spacing:g}, not {initial['width']:g}.")

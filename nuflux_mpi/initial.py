@@ -6,6 +6,7 @@ does not depend on the number of ranks or, as long as the grid resolves it, on t
 
 import numpy as np
 
+from . import linear
 from .errors import InputError
 
 
@@ -19,16 +20,32 @@ def polarization(config, modes, box):
     if initial["kind"] == "file":
         return _from_file(initial["path"], modes, box)
 
-    zeta = modes.n if initial["zeta"] is None else np.array(initial["zeta"], dtype=float)
+    zeta = background(config, modes)
     P = np.empty((len(modes), 3, *box.local_shape))
     z = box.coordinates()[0] - box.origin[0]
-    psi = _TRANSVERSE[initial["kind"]](initial, len(modes), z, box)
-    if initial["amplitudes_in"] == "n_a":
-        psi = psi * _column(np.abs(zeta) if modes.n is None else modes.n, z)
+    psi = coherence(config, modes, z, box)
     P[:, 0], P[:, 1], P[:, 2] = psi.real, psi.imag, _column(zeta, z)
     if initial["normalize"]:
         _normalize(P, zeta, box)
     return P
+
+
+def background(config, modes):
+    """zeta_a, the homogeneous P_a^z of every mode without its transverse part, shape (modes,); not for kind "file"."""
+    zeta = config["initial"]["zeta"]
+    return modes.n if zeta is None else np.array(zeta, dtype=float)
+
+
+def coherence(config, modes, z, box):
+    """psi_a at positions z counted from the box's origin: complex, broadcastable to (modes, *z.shape), in units of n.
+
+    box: whatever has the `length` and `origin` of the box; nothing is communicated. Not for kind "file".
+    """
+    initial, zeta = config["initial"], background(config, modes)
+    unit = np.ones(len(modes)) if initial["amplitudes_in"] == "n" else np.abs(zeta) if modes.n is None else modes.n
+    if initial["kind"] == "eigenmode":
+        return _eigenmode(initial, modes, zeta, unit, z, box)
+    return _TRANSVERSE[initial["kind"]](initial, len(modes), z, box) * _column(unit, z)
 
 
 def density(P, modes, box):
@@ -166,6 +183,26 @@ _SHAPES = {
     "cosine": lambda x: np.where(np.abs(x) < 1, (1 + np.cos(np.pi * x)) / 2, 0.0),
 }
 _TRANSVERSE = {"seeds": _seeds, "power-law": _power_law, "fourier": _fourier, "profile": _profile}
+
+
+def _eigenmode(initial, modes, zeta, unit, z, box):
+    """One wave of linear theory, psi_a = A_a exp(i (k z + phase)); its largest |A_a| / unit_a is the amplitude.
+
+    The phase is that of the largest A_a in units of n. InputError if the wave does not grow and a growing one is wanted.
+    """
+    k = 2 * np.pi * initial["n"] / box.length[0]
+    omega, waves = linear.eigenmodes(k, modes.v, modes.s, zeta)
+    root = initial["root"]
+    if initial["growing"] and omega[root].imag <= linear.ROUND_OFF * np.sum(np.abs(zeta)):
+        raise InputError(f"initial.root = {root}: this wave of harmonic initial.n = {initial['n']} (k = {k:.6g}) does not grow, "
+                         f"{_growing_ones(omega, zeta)}; choose another, or growing = false.")
+    wave = waves[root] / np.max(np.abs(waves[root]) / unit)
+    return initial["amplitude"] * _column(wave, z) * np.exp(1j * (k * z + initial["phase"]))
+
+
+def _growing_ones(omega, zeta):
+    count = int(np.count_nonzero(omega.imag > linear.ROUND_OFF * np.sum(np.abs(zeta))))
+    return f"only root{'s 0 to' * (count > 1)} {count - 1} grow{'s' * (count == 1)}" if count else "and no other one does"
 
 
 def _column(values, z):

@@ -5,9 +5,9 @@ psi_a = P_a^x + i P_a^y of mode `a` is a sum of waves exp(i k z - i omega t) wit
 
     omega psi_a = [ k v_a - (D_0^z - v_a D_1^z) ] psi_a + P_a^z sum_b s_b (1 - v_a v_b) psi_b
 
-and D_m^z = sum_b s_b v_b^m P_b^z: an eigenvalue problem of the size of the mode list for each wavenumber k. For two
-beams it is Eq. 9, whose closed forms (Eqs. 10-12) stand in the second half of this module. Im omega > 0 grows; the sign
-of k matters.
+and D_m^z = sum_b s_b v_b^m P_b^z: an eigenvalue problem of the size of the mode list for each wavenumber k, a sum of
+one matrix per term of the equations. For two beams it is Eq. 9, whose closed forms (Eqs. 10-12) stand at the end of
+this module. Im omega > 0 grows; the sign of k matters. With very many modes `growing` leaves the matrix to `dispersion`.
 
 Everywhere: v, s and Pz are real arrays of shape (n,) with direction cosine, sign (+1 neutrinos, -1 antineutrinos) and
 initial P^z (mode weight absorbed, in units of n) of each mode; k and omega are in units of mu. Plain numpy, nothing
@@ -17,6 +17,15 @@ distributed.
 from __future__ import annotations
 
 import numpy as np
+
+from . import dispersion
+
+# With more modes than this the dispersion relation is quicker than the matrix: both take a second or two per k there.
+DENSE_LIMIT = 1000
+# Growth slower than this share of sum |P_a^z| is none: a defective eigenvalue is off by the square root of round-off.
+ROUND_OFF = 1e-7
+# The dispersion relation looks for growth faster than this share of sum |P_a^z|: the less, the more sums it takes.
+SLOWEST = 1e-3
 
 # ---- any list of modes ----------------------------------------------------------------------------------------------
 
@@ -58,21 +67,112 @@ def spectrum(k, v, s, Pz):
 
 
 def growth_rate(k, v, s, Pz):
-    """Largest Im omega at each k: real, shape of k. Never negative, because a real matrix has complex pairs."""
-    return spectrum(k, v, s, Pz)[..., 0].imag
+    """Largest Im omega at each k: real, shape of k. Never negative, because a real matrix has complex pairs.
+
+    Above DENSE_LIMIT modes growth slower than SLOWEST sum |P_a^z| is given as 0.
+    """
+    if np.size(v) <= DENSE_LIMIT:
+        return spectrum(k, v, s, Pz)[..., 0].imag
+    k = np.asarray(k, dtype=float)
+    rates = [growing(q, v, s, Pz)[0].imag.max(initial=0.0) for q in k.ravel()]
+    return np.reshape(rates, k.shape)
+
+
+def growing(k, v, s, Pz, method="auto"):
+    """The growing waves at one k: (omega, psi), complex of shape (m,) and (m, n), the fastest first; m may be 0.
+
+    method: "dense", the matrix; "secular", the dispersion relation, which finds what grows faster than SLOWEST sum |P_a^z|;
+    "auto", the latter above DENSE_LIMIT modes. psi is normalized as by `eigenvector`.
+    """
+    v, s, Pz = (np.asarray(x, dtype=float) for x in (v, s, Pz))
+    if method == "secular" or method == "auto" and v.size > DENSE_LIMIT:
+        d = continuum(k, v, s, Pz)
+        omega = dispersion.growing_roots(d, v, s * Pz, SLOWEST * np.sum(np.abs(Pz)))
+        waves = [_normalized(dispersion.eigenvector(root, d, v, s, Pz)) for root in omega]
+        return omega, np.array(waves, dtype=complex).reshape(-1, v.size)
+    omega, psi = eigenmodes(k, v, s, Pz)
+    grows = omega.imag > ROUND_OFF * np.sum(np.abs(Pz))
+    return omega[grows], psi[grows]
+
+
+def eigenmodes(k, v, s, Pz):
+    """All waves at one k: (omega, psi), complex of shape (n,) and (n, n), psi[i] with omega[i]; order as in `spectrum`."""
+    omega, waves = np.linalg.eig(matrix(float(k), v, s, Pz))
+    omega, waves = omega.astype(complex), waves.T.astype(complex)
+    order = np.lexsort((omega.real, -omega.imag))
+    return omega[order], np.array([_normalized(wave) for wave in waves[order]])
 
 
 def eigenvector(k, v, s, Pz):
     """Fastest growing wave at one k: (omega, psi), psi complex of shape (n,).
 
-    psi is normalized to sum |psi_a|^2 = 1, its largest entry real and positive. Where nothing grows, the wave with the
-    largest Im omega that round-off leaves is returned.
+    psi is normalized to sum |psi_a|^2 = 1, its largest entry (the first of equals) real and positive. Where nothing
+    grows, the wave with the largest Im omega that round-off leaves is returned.
     """
-    omega, waves = np.linalg.eig(matrix(float(k), v, s, Pz))
-    fastest_wave = np.argmax(omega.imag)
-    psi = waves[:, fastest_wave].astype(complex)
-    largest = psi[np.argmax(abs(psi))]
-    return complex(omega[fastest_wave]), psi * (abs(largest) / largest) / np.linalg.norm(psi)
+    omega, psi = eigenmodes(k, v, s, Pz)
+    return complex(omega[0]), psi[0]
+
+
+def _normalized(psi):
+    # Equal entries differ by round-off, which must not decide about the phase.
+    largest = psi[np.argmax(np.abs(psi) > (1 - 1e-9) * np.abs(psi).max())]
+    return psi * (abs(largest) / largest) / np.linalg.norm(psi)
+
+
+def continuum(k, v, s, Pz):
+    """Frequencies of single directions without the coupling, k v_a - (D_0^z - v_a D_1^z): shape (n,) for one k."""
+    return np.diag(advection(k, v) + precession(v, s, Pz))
+
+
+def line_width(omega, k, v, s, Pz, spacing):
+    """How many bins of an angular grid the resonance of a growing wave covers: 2 Im omega / (|k + D_1^z| spacing).
+
+    A wave is in resonance with the directions whose frequency k v_a - (D_0^z - v_a D_1^z) is within Im omega of
+    Re omega; spacing: (n,) distance of neighbouring directions in v, the weight of a quadrature. If Re omega lies beyond
+    the frequencies of all directions its distance to them counts too. A sum over bins stands for the integral over v up
+    to 2 exp(-pi line_width) of it (poles off the real axis, trapezoidal rule), so that below 1, where fewer than one bin
+    is in resonance, a wave belongs to the grid: a finer one has it at another rate or not at all. Such waves are called
+    continuum here, the others collective.
+    """
+    d = continuum(k, v, s, Pz)
+    beyond = max(d.min() - omega.real, omega.real - d.max(), 0.0)
+    bins = abs(k + np.sum(s * v * Pz)) * spacing[np.argmin(np.abs(d - omega.real))]
+    return float(2 * np.hypot(omega.imag, beyond) / bins) if bins > 0 else np.inf
+
+
+# Wavenumbers that a first look at instability takes; 64 directions then need about half a second.
+SCANNED = 150
+
+
+def scanned(k, mode_count):
+    """Those of a box's wavenumbers k, ascending, on which to look for instability: all for a few modes, else denser
+    towards k = 0."""
+    if mode_count <= 8:
+        return k
+    distance = np.unique(np.geomspace(1, max(len(k) // 2, 1), SCANNED // 2).astype(int))
+    zero = int(np.argmin(abs(k)))
+    chosen = np.concatenate([zero - distance[::-1], [zero], zero + distance])
+    return k[chosen[(chosen >= 0) & (chosen < len(k))]]
+
+
+def band(k, rates, slowest, v, s, Pz):
+    """Outermost k that grow faster than `slowest`, by bisection between neighbours of the ascending k; None without growth.
+
+    rates: growth rates at k.
+    """
+    unstable = np.flatnonzero(rates > slowest)
+    if not unstable.size:
+        return None
+    edges = []
+    for inside, beyond in ((unstable[0], unstable[0] - 1), (unstable[-1], unstable[-1] + 1)):
+        edge = k[inside]
+        if 0 <= beyond < len(k):
+            outside = k[beyond]
+            for _ in range(20):  # a millionth of the spacing, finer than any figure shows
+                middle = (edge + outside) / 2
+                edge, outside = (middle, outside) if growth_rate(middle, v, s, Pz) > slowest else (edge, middle)
+        edges.append(float(edge))
+    return tuple(edges)
 
 
 def fastest(k, v, s, Pz, tolerance=1e-8):
