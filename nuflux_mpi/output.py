@@ -4,6 +4,7 @@
           series.h5    numbers over time, written by rank 0, flushed row by row
           fields.h5    snapshots of the fields, written by all ranks together
           phase_space.h5   the same of f, levels "momentum" and "full" only, seldom
+          growth.csv   growth rates of its waves, measured and by linear theory
           run.log      what the run said
 
 docs/output.md describes the files. Rows are appended with `time` resized last: its length is the commit mark.
@@ -21,7 +22,7 @@ from .errors import InputError
 from .layout import LAYOUT, RECORD_AXES, SPACE, dimensions
 from .results import MemoryRun, Run
 
-RUN_FILES = ("run.toml", "series.h5", "fields.h5", "phase_space.h5", "run.log")
+RUN_FILES = ("run.toml", "series.h5", "fields.h5", "phase_space.h5", "growth.csv", "run.log")
 FIGURES = ("energy.png", "spectrum.png", "distribution.png", "energy_gained.png")
 COORDINATES = {"coordinates": "v sign density"}  # by which xarray knows that they label the modes
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from . import linear
+from . import growth, linear
 from .errors import InputError
 
 # Colours of Okabe and Ito, told apart by all common kinds of colour vision and in print.
@@ -151,13 +152,13 @@ def spectrum(run, path=None):
     """Power spectrum over time beside the linear growth rates of its waves, and where in time those were measured.
 
     Upper left: psi2 = sum_a |psi_{a,k}|^2 over t and k. Upper right, on the same k axis: growth rates gamma(k) of
-    linear theory for the initial mean P^z, and the measured ones, half the slope of ln psi2 over the shaded window.
-    Lower left: total power of the unstable waves, with that window. Dashed lines mark the unstable band. Returns the
-    Figure; InputError without psi2.
+    linear theory for the initial mean P^z, and on top of them the measured ones (`growth`), each wave in its own window.
+    Lower left: total power of the unstable waves, the time of all windows shaded. Dashed lines mark the unstable band.
+    Returns the Figure; InputError without psi2.
     """
     if not len(run.series.get("psi2", ())):
         raise InputError("The run recorded no power spectra: set output.spectrum_every.")
-    growth = measure_growth(run.series)
+    found = survey(run)
     with _style():
         figure = _figure(height=5.8)
         grid = figure.add_gridspec(2, 3, height_ratios=[3.2, 1.6], width_ratios=[3, 0.08, 1.5])
@@ -166,98 +167,59 @@ def spectrum(run, path=None):
         total = figure.add_subplot(grid[1, 0], sharex=power)
         words = figure.add_subplot(grid[1, 2])
 
-        _draw_power(figure, power, figure.add_subplot(grid[0, 1]), run.series, growth)
-        _draw_rates(rates, growth)
-        _draw_total(total, run.series, growth)
+        _draw_power(figure, power, figure.add_subplot(grid[0, 1]), run.series, found)
+        _draw_rates(rates, found)
+        _draw_total(total, run.series, found)
         words.set_axis_off()
         handles, labels = rates.get_legend_handles_labels()
         legend = words.legend(handles, labels, loc="upper left", alignment="left", borderpad=0)
-        legend.set_title(_words(growth), prop={"size": 9})
+        legend.set_title(_words(found), prop={"size": 9})
         figure.suptitle(_title(run), fontsize=12)
         figure.align_ylabels([power, total])
         return _finished(figure, run, path)
 
 
 @dataclass(frozen=True)
-class Growth:
+class Survey:
     """Linear theory beside measurement.
 
     k, theory: ascending wavenumbers around the unstable band (or all scanned, if there is none), and gamma(k) on them.
     band: (k1, k2), outermost edges of instability, or None. power: (spectrum_time,) power of the recorded waves in the
-    band, or of all. window: (start, end) of the linear phase in time, or None if none was recorded. measured_k,
-    measured: recorded waves in the band, and half the slope of ln psi2 over the window.
+    band, or of all. waves: the waves whose linear phase is clean enough to be judged, a `growth.Growth`. window: first
+    and last time of their fits, or None if there are none. verdict: the sentence about them.
     """
 
     k: np.ndarray
     theory: np.ndarray
     band: tuple | None
     power: np.ndarray
+    waves: growth.Growth
     window: tuple | None
-    measured_k: np.ndarray
-    measured: np.ndarray
+    verdict: str
 
 
-# The linear phase ends at this share of the largest possible power, sum n_a^2; gamma is then off by about as much.
-LINEAR_POWER = 1e-2
-# The window opens e^-2 in amplitude below its end: long enough for a slope, late enough for decaying waves to be gone.
-WINDOW_POWER = np.exp(-4)
 # Waves slower than this share of the fastest are not in the band: finitely many directions make many k grow a little.
 SLOWEST = 0.02
-# Wavenumbers on which theory is evaluated per scan; 64 directions then take about half a second.
-SCANNED = 150
 
 
-def measure_growth(series):
+def survey(run):
     """Growth rates by linear theory, for the initial mean P^z, and as measured from the recorded spectra."""
-    t, k, psi2 = series["spectrum_time"], series["k"], series["psi2"]
+    series = run.series
+    k, psi2 = series["k"], series["psi2"]
     modes = series["v"], series["sign"], series["P_mean"][0, :, 2]
-    k_theory = _scanned(k, len(modes[0]))
+    k_theory = linear.scanned(k, len(modes[0]))
     theory = linear.growth_rate(k_theory, *modes)
-    # Round-off of a defective eigenvalue is about 1e-8 of the matrix elements: slower growth than that is none.
-    slowest = max(SLOWEST * theory.max(), 1e-7 * np.sum(abs(modes[2])))
-    band = _band(k_theory, theory, slowest, modes)
-    if band is None:
-        return Growth(k_theory, theory, None, psi2.sum(axis=1), None, k[:0], k[:0])
-
-    k_theory = np.union1d(np.linspace(*_around(band, k), SCANNED // 3), np.linspace(*band, SCANNED))
-    theory = linear.growth_rate(k_theory, *modes)
-    in_band = (k > band[0]) & (k < band[1])
-    spectra = psi2[:, in_band]
-    power = spectra.sum(axis=1)
-    window = _linear_window(t, power, np.sum(series["density"] ** 2))
-    if window is None:
-        return Growth(k_theory, theory, band, power, None, k[:0], k[:0])
-    phase = (t >= window[0]) & (t <= window[1])
-    seeded = (spectra[phase] > 0).all(axis=0)
-    slopes = np.polyfit(t[phase], np.log(spectra[phase][:, seeded]), 1)[0]
-    return Growth(k_theory, theory, band, power, window, k[in_band][seeded], slopes / 2)
-
-
-def _scanned(k, mode_count):
-    """Recorded wavenumbers on which to look for instability: all for a few beams, else denser towards k = 0."""
-    if mode_count <= 8:
-        return k
-    distance = np.unique(np.geomspace(1, len(k) // 2, SCANNED // 2).astype(int))
-    zero = int(np.argmin(abs(k)))
-    chosen = np.concatenate([zero - distance[::-1], [zero], zero + distance])
-    return k[chosen[(chosen >= 0) & (chosen < len(k))]]
-
-
-def _band(k, theory, slowest, modes):
-    """Outermost k that grow faster than `slowest`, by bisection between neighbours of the scan; None without growth."""
-    unstable = np.flatnonzero(theory > slowest)
-    if not unstable.size:
-        return None
-    edges = []
-    for inside, beyond in ((unstable[0], unstable[0] - 1), (unstable[-1], unstable[-1] + 1)):
-        edge = k[inside]
-        if 0 <= beyond < len(k):
-            outside = k[beyond]
-            for _ in range(20):  # a millionth of the spacing, finer than any figure shows
-                middle = (edge + outside) / 2
-                edge, outside = (middle, outside) if linear.growth_rate(middle, *modes) > slowest else (edge, middle)
-        edges.append(float(edge))
-    return tuple(edges)
+    slowest = max(SLOWEST * theory.max(), linear.ROUND_OFF * np.sum(abs(modes[2])))
+    band = linear.band(k_theory, theory, slowest, *modes)
+    power = psi2.sum(axis=1)
+    if band:
+        k_theory = np.union1d(np.linspace(*_around(band, k), linear.SCANNED // 3), np.linspace(*band, linear.SCANNED))
+        theory = linear.growth_rate(k_theory, *modes)
+        power = psi2[:, (k > band[0]) & (k < band[1])].sum(axis=1)
+    waves = growth.measure(run)
+    verdict, waves = waves.verdict(run.config["equations"]["level"]), waves.clean()
+    window = (waves.start.min(), waves.end.max()) if len(waves) else None
+    return Survey(k_theory, theory, band, power, waves, window, verdict)
 
 
 def _around(band, k):
@@ -266,20 +228,9 @@ def _around(band, k):
     return max(band[0] - margin, k[0]), min(band[1] + margin, k[-1])
 
 
-def _linear_window(t, power, largest):
-    """(start, end) of the linear phase, or None if fewer than three spectra fall into it."""
-    late = np.flatnonzero(power > LINEAR_POWER * largest)
-    last = (late[0] if late.size else len(t)) - 1
-    if last < 2:
-        return None
-    early = np.flatnonzero(power[: last + 1] < WINDOW_POWER * power[last])
-    first = early[-1] if early.size else last
-    return (t[first], t[last]) if last - first >= 2 else None
-
-
-def _draw_power(figure, axes, colorbar_axes, series, growth):
+def _draw_power(figure, axes, colorbar_axes, series, found):
     k, t = series["k"], series["spectrum_time"]
-    low, high = growth.k[0], growth.k[-1]
+    low, high = found.k[0], found.k[-1]
     seen = np.flatnonzero((k >= low) & (k <= high))
     seen = seen[_thinned(len(seen))]
     rows = _thinned(len(t))
@@ -289,7 +240,7 @@ def _draw_power(figure, axes, colorbar_axes, series, growth):
     norm = LogNorm(vmin=min(floor, top / 10), vmax=top)
     image = axes.pcolormesh(t[rows], k[seen], np.maximum(values, floor), norm=norm, cmap="magma", **MAP)
     figure.colorbar(image, cax=colorbar_axes).ax.set_title(r"$\Sigma_a|\psi_{a,k}|^2$", fontsize=9, pad=9)
-    for edge in growth.band or ():
+    for edge in found.band or ():
         axes.axhline(edge, color="white", lw=0.9, ls="--")
     axes.set_ylim(low, high)
     axes.set_ylabel(r"wavenumber $k\ [\mu]$")
@@ -297,40 +248,42 @@ def _draw_power(figure, axes, colorbar_axes, series, growth):
     axes.tick_params(labelbottom=False)
 
 
-def _draw_rates(axes, growth):
-    for edge in growth.band or ():
+def _draw_rates(axes, found):
+    for edge in found.band or ():
         axes.axhline(edge, color=GREY, lw=0.9, ls="--")
-    axes.plot(growth.theory, growth.k, color=BLUE, label="linear theory", zorder=1)
-    if growth.measured.size:
+    axes.plot(found.theory, found.k, color=BLUE, label="linear theory", zorder=1)
+    waves = found.waves
+    if len(waves):
         rings = {"s": 14, "facecolors": "none", "edgecolors": VERMILLION, "zorder": 2}
-        axes.scatter(growth.measured, growth.measured_k, label="measured", **rings)
-    fastest = max(growth.theory.max(), growth.measured.max(initial=0.0)) if growth.band else 1.0
+        axes.scatter(waves.measured, waves.k, label="measured", **rings)
+    fastest = max(found.theory.max(), waves.measured.max(initial=0.0)) if found.band else 1.0
     axes.set_xlim(-0.05 * fastest, 1.1 * fastest)
     axes.set_xlabel(r"growth rate $\gamma\ [\mu]$")
     axes.set_title("growth rates")
     axes.tick_params(labelleft=False)
 
 
-def _draw_total(axes, series, growth):
-    axes.plot(series["spectrum_time"], growth.power, color=BLUE)
-    if growth.window:
-        axes.axvspan(*growth.window, color=VERMILLION, alpha=0.2, lw=0)
+def _draw_total(axes, series, found):
+    axes.plot(series["spectrum_time"], found.power, color=BLUE)
+    if found.window:
+        axes.axvspan(*found.window, color=VERMILLION, alpha=0.2, lw=0)
     axes.set_yscale("log")
-    axes.set_ylabel("power in the\nunstable waves" if growth.band else "power in all waves")
+    axes.set_ylabel("power in the\nunstable waves" if found.band else "power in all waves")
     axes.set_xlabel(TIME_LABEL)
     axes.set_xlim(_time_range(series["spectrum_time"]))
 
 
-def _words(growth):
-    """Band and window in words, for the legend."""
-    if growth.band is None:
+def _words(found):
+    """Band, window and verdict in words, for the legend."""
+    if found.band is None:
         return "no wave is unstable"
-    digits = 2 - int(np.floor(np.log10(growth.band[1] - growth.band[0]))) if growth.band[1] > growth.band[0] else 6
-    k1, k2 = (f"{round(edge, digits) + 0.0:g}".replace("-", "\N{MINUS SIGN}") for edge in growth.band)  # + 0.0: no "-0"
+    digits = 2 - int(np.floor(np.log10(found.band[1] - found.band[0]))) if found.band[1] > found.band[0] else 6
+    k1, k2 = (f"{round(edge, digits) + 0.0:g}".replace("-", "\N{MINUS SIGN}") for edge in found.band)  # + 0.0: no "-0"
     band = rf"unstable: ${k1} < k/\mu < {k2}$"
-    if growth.window is None:
+    if found.window is None:
         return band + "\nno linear phase was recorded"
-    return band + f"\nmeasured (shaded): ${growth.window[0]:g} \\leq t\\mu \\leq {growth.window[1]:g}$"
+    times = f"fitted within (shaded): ${found.window[0]:g} \\leq t\\mu \\leq {found.window[1]:g}$"
+    return "\n".join([band, times, *textwrap.wrap(found.verdict, 40)])
 
 
 # ---- what all figures share -----------------------------------------------------------------------------------------

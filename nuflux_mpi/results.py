@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import growth
 from .config import to_toml
 from .errors import EnvironmentProblem, InputError
 from .layout import LAYOUT, RECORD_AXES, dimensions
@@ -118,6 +119,7 @@ class BaseRun:
             ("command", self.attrs.get("command_line", "-")),
             ("progress", self.progress()),
             ("energy", self._describe_energy()),
+            ("growth", self._describe_growth()),
             ("steps", self._describe_steps()),
         ]
         rows += [("", text) for text in self.warnings + self.notes()]
@@ -158,6 +160,10 @@ class BaseRun:
         if U[0] == 0:
             return f"{change}; K + U_osc stayed constant to {worst:.1e}"
         return f"{change}; K + U_osc stayed constant to {worst / abs(U[0]):.1e} |U_osc(0)|"
+
+    def _describe_growth(self):
+        path = self.directory / growth.FILE if self.directory else None
+        return growth.read(path)[1] if path and path.is_file() else "-"
 
     def _describe_steps(self):
         counts = [("step", "{:d} steps"), ("rejections", "{:d} rejected"), ("rhs_evaluations", "{:d} right-hand sides")]

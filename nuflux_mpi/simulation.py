@@ -5,7 +5,7 @@ import time as clock
 import numpy as np
 
 from . import config as configuration
-from . import initial, kernels, provenance
+from . import growth, initial, kernels, provenance
 from .errors import InputError, NumericalFailure
 from .parallel import any_rank, on_root
 from .watch import Watch
@@ -163,7 +163,10 @@ class Simulation:
                 break
         integrator.view()
         self.output.close()
-        return self.output.result()
+        run = self.output.result()
+        if run.directory and not self.stopped and self.comm.Get_rank() == 0:
+            growth.record(run)
+        return run
 
     def _record(self, t, due):
         fields = self.equations.take(t, self.integrator.u)

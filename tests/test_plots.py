@@ -124,32 +124,33 @@ def test_spectrum_figure_sets_measurement_beside_theory():
     np.testing.assert_allclose(edges, [-2, 0], atol=1e-3)  # where growth exceeds 2 % of the fastest
 
 
-def test_window_of_the_linear_phase_ends_before_saturation():
-    growth = plots.measure_growth(memory_run().series)
-    start, end = growth.window
-    t = np.linspace(0, 10, 21)
-    inside = growth.power[(t >= start) & (t <= end)]
-    assert inside.size >= 3 and inside[-1] <= plots.LINEAR_POWER * 0.5  # 0.5 = sum n_a^2
-    assert growth.power[t > end][0] > plots.LINEAR_POWER * 0.5
-    assert inside[0] < inside[-1] * plots.WINDOW_POWER
+def test_measured_rates_are_set_beside_theory():
+    run = memory_run()
+    found = plots.survey(run)
+    assert found.window == (found.waves.start.min(), found.waves.end.max())
+    assert found.window[1] < 9.5  # the waves reach the size of P at about t = 9
+    assert len(found.waves) >= 3 and found.waves.judged.all()
+    assert found.verdict.endswith("agrees")
+    legends = [axes.get_legend() for axes in plots.spectrum(run).axes if axes.get_legend()]
+    assert "agrees" in legends[0].get_title().get_text()
 
 
 def test_saturation_before_the_third_spectrum_leaves_nothing_to_measure():
     config, series, fields, attrs = synthetic()
     series["psi2"] = series["psi2"] * 1e9
-    growth = plots.measure_growth(series)
-    assert growth.window is None and growth.measured.size == 0
-    rates = axes_titled(plots.spectrum(MemoryRun(config, series, fields, attrs)), "growth rates")
-    assert not rates.collections
+    run = MemoryRun(config, series, fields, attrs)
+    found = plots.survey(run)
+    assert found.window is None and len(found.waves) == 0
+    assert not axes_titled(plots.spectrum(run), "growth rates").collections
 
 
 def test_nothing_unstable_is_said():
     config, series, fields, attrs = synthetic()
     series["P_mean"] = abs(series["P_mean"])
     run = MemoryRun(config, series, fields, attrs)
-    growth = plots.measure_growth(series)
-    assert growth.band is None
-    np.testing.assert_allclose(growth.power, series["psi2"].sum(axis=1))
+    found = plots.survey(run)
+    assert found.band is None
+    np.testing.assert_allclose(found.power, series["psi2"].sum(axis=1))
     legends = [axes.get_legend() for axes in plots.spectrum(run).axes if axes.get_legend()]
     assert legends[0].get_title().get_text() == "no wave is unstable"
 
@@ -163,12 +164,12 @@ def test_angular_runs_are_scanned_on_both_sides_of_zero():
     series = dict(zip(("v", "sign", "density"), modes), k=k, spectrum_time=np.arange(3.0), psi2=np.full((3, 256), 1e-9))
     series["P_mean"] = np.zeros((1, 12, 3))
     series["P_mean"][0, :, 2] = abs(lepton)
-    growth = plots.measure_growth(series)
+    found = plots.survey(MemoryRun({"time": {}, "equations": {"level": "standard"}}, series, {}))
     k_fastest, omega = linear.fastest(k, *modes)
-    assert growth.band[0] < k_fastest < growth.band[1]
-    assert growth.theory.max() == pytest.approx(omega.imag, rel=1e-3)  # a parabola met to 1/150 of its width
-    outside = (growth.k < growth.band[0]) | (growth.k > growth.band[1])
-    assert outside.any() and growth.theory[outside].max() <= plots.SLOWEST * 1.01 * omega.imag
+    assert found.band[0] < k_fastest < found.band[1]
+    assert found.theory.max() == pytest.approx(omega.imag, rel=1e-3)  # a parabola met to 1/150 of its width
+    outside = (found.k < found.band[0]) | (found.k > found.band[1])
+    assert outside.any() and found.theory[outside].max() <= plots.SLOWEST * 1.01 * omega.imag
 
 
 def test_figures_need_their_data():

@@ -1,0 +1,207 @@
+"""Growth rates as a run shows them, beside those of linear theory: a fit to each wave, and a verdict.
+
+    from nuflux_mpi import Run, growth
+    waves = growth.measure(Run("runs/two_beam"))
+    waves.k, waves.measured, waves.theory, waves.verdict()
+
+The power psi2 = sum_a |psi_{a,k}|^2 of a wave that follows linear theory grows like exp(2 gamma t) once its fastest
+eigenmode has left the others behind, and until the waves act on each other. `measure` looks for that phase in each
+wave without knowing the theory, from results alone. A finished run writes the table to growth.csv; `info` repeats the
+verdict.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from . import linear
+from .errors import InputError
+
+FILE = "growth.csv"
+# Amplitude grows by e^3 in a window, or by e^2 where a run has no room for more; fewer points give no slope.
+EFOLDINGS = (3.0, 2.0)
+FEWEST_POINTS = 6
+# A window opens when the amplitude is e^0.5 above its start: before, decaying and beating waves can look straight too.
+GROWN = 0.5
+# A wave is judged if its error estimate stays below this; else it is on record, but says nothing about the theory.
+WORST_ERROR = 0.02
+# The estimate tells the size of what disturbs a wave, not its phase; of some 60 waves of the shipped cases none was
+# further from theory than 2.5 times the estimate.
+MARGIN = 3.0
+# End points tried for the window of each wave.
+MOST_WINDOWS = 50
+# Theory takes modes^3 operations per wave: this many are some ten seconds of one core.
+MOST_OPERATIONS = 2e9
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Measured waves in ascending k; arrays of shape (waves,), rates in mu, times in 1/mu.
+
+    measured: half the slope of ln psi2 between start and end. bend: how far the slopes of the three thirds of the
+    window differ, over the slope. driven: amplitude that the other waves can have given to this one at the end of the window by
+    the next order, |psi|^3 / |P|^2, over its own. theory: Im omega of the fastest eigenmode for the initial mean P^z (of
+    the one that was seeded in a run from an eigenmode).
+    """
+
+    k: np.ndarray
+    measured: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    bend: np.ndarray
+    driven: np.ndarray
+    step_error: np.ndarray
+    theory: np.ndarray
+
+    def __len__(self):
+        return len(self.k)
+
+    @property
+    def error(self):
+        """Estimate of the relative error: other eigenmodes bend the line, other waves drive it, steps are not exact."""
+        return self.bend + self.driven + self.step_error
+
+    @property
+    def difference(self):
+        """measured / theory - 1; infinite where theory knows no growth."""
+        grows = self.theory > 0
+        return np.where(grows, self.measured / np.where(grows, self.theory, 1.0) - 1, np.inf)
+
+    @property
+    def judged(self):
+        """Which waves have a linear phase clean enough to judge the theory."""
+        return self.error <= WORST_ERROR
+
+    def clean(self):
+        """The judged waves alone."""
+        return Growth(*(getattr(self, name)[self.judged] for name in COLUMNS))
+
+    def verdict(self, level="standard"):
+        """One sentence: how many waves, the largest difference, and whether all are within MARGIN times their error.
+
+        No word on agreement for level "full", whose beams have a width in direction that the theory does not know.
+        """
+        judged = np.flatnonzero(self.judged)
+        if not judged.size:
+            return "linear theory: no linear phase to judge it by"
+        difference, tolerance = np.abs(self.difference), MARGIN * self.error
+        beyond = judged[difference[judged] > tolerance[judged]]
+        worst = max(beyond if beyond.size else judged, key=lambda i: difference[i])
+        waves = f"{judged.size} wave{'s' * (judged.size > 1)}"
+        if level == "full":
+            return f"linear theory of sharp directions: {waves}, worst {difference[judged].max():.1e}"
+        if beyond.size:
+            return (f"linear theory: {waves}, {beyond.size} off by more than the fit allows, worst {difference[worst]:.1e} at "
+                    f"k = {self.k[worst]:.6g} (allowed {tolerance[worst]:.0e}): does not agree")
+        return f"linear theory: {waves}, worst {difference[worst]:.1e} at k = {self.k[worst]:.6g}: agrees"
+
+
+def measure(run):
+    """Growth of every wave of a run (`results.Run` or `MemoryRun`) that has a linear phase. InputError without psi2."""
+    series = run.series
+    if not len(series.get("psi2", ())):
+        raise InputError("The run recorded no power spectra: set output.spectrum_every.")
+    t, k = series["spectrum_time"], series["k"]
+    norm2 = np.sum(series["density"] ** 2)
+    power = series["psi2"] / norm2
+    total = power.sum(axis=1)
+    rtol = max(run.config["time"].get("rtol", 0.0), np.finfo(float).eps)
+    rows = []
+    for column in range(len(k)):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            driven, step_error = total * np.sqrt(total / power[:, column]), rtol / np.sqrt(power[:, column])
+        window = _window(t, power[:, column], driven, step_error)
+        if window:
+            rows.append((k[column], *window))
+    rows = _affordable(rows, len(series["v"]))
+    columns = np.array(rows).reshape(-1, 7).T
+    return Growth(*columns, theory=_theory(run, columns[0]))
+
+
+def _window(t, power, driven, step_error):
+    """(rate, start, end, bend, driven, step error) of the cleanest window of one wave, or None; arrays (times,)."""
+    usable = (driven < WORST_ERROR) & (step_error < WORST_ERROR)
+    y = np.log(np.where(power > 0, power, np.finfo(float).tiny))
+    ends = np.flatnonzero(usable)
+    if ends.size < FEWEST_POINTS or np.ptp(y[ends]) < 2 * min(EFOLDINGS):
+        return None
+    found = []
+    for efoldings in EFOLDINGS:
+        for last in ends[:: -(-ends.size // MOST_WINDOWS)]:
+            below = np.flatnonzero(y[:last] <= y[last] - 2 * efoldings)
+            if (not below.size or last - below[-1] + 1 < FEWEST_POINTS or not usable[below[-1] : last].all()
+                    or y[below[-1]] < y[0] + 2 * GROWN):
+                continue
+            first, window = below[-1], slice(below[-1], last + 1)
+            rate, bend = _slope(t[window], y[window])
+            found.append((rate / 2, t[first], t[last], bend, driven[last], step_error[first]))
+    return min(found, key=lambda fit: sum(fit[3:]), default=None)
+
+
+def _slope(t, y):
+    """Slope of y over t, and how much the slopes of its three thirds differ, relative."""
+    a, b = len(t) // 3, len(t) - len(t) // 3
+    slope, *thirds = (_line(t[part], y[part]) for part in
+                      (slice(None), slice(a + 1), slice(a, b), slice(b - 1, None)))
+    return slope, np.ptp(thirds) / abs(slope)
+
+
+def _line(t, y):
+    """Slope of the straight line through the points, by least squares."""
+    t = t - t.mean()
+    return t @ y / (t @ t)
+
+
+def _affordable(rows, mode_count):
+    """The measured waves, or as many of them, evenly, as theory can be had for in some ten seconds."""
+    most = max(1, int(MOST_OPERATIONS / mode_count**3))
+    return rows[:: -(-len(rows) // most)] if rows else rows
+
+
+def _theory(run, k):
+    """Growth rate of linear theory at each k."""
+    series, initial = run.series, run.config.get("initial", {})
+    modes = series["v"], series["sign"], series["P_mean"][0, :, 2]
+    rates = linear.growth_rate(k, *modes) if len(k) else np.zeros(0)
+    if initial.get("kind") == "eigenmode" and initial["root"]:
+        seeded = 2 * np.pi * initial["n"] / np.ravel(run.config["box"]["length"])[0]
+        for i in np.flatnonzero(np.abs(k - seeded) < 1e-9 * np.abs(k).max(initial=1e-300)):
+            rates[i] = linear.spectrum(k[i], *modes)[initial["root"]].imag
+    return rates
+
+
+# ---- growth.csv -----------------------------------------------------------------------------------------------------
+
+COLUMNS = [field.name for field in fields(Growth)]
+
+
+def record(run):
+    """Measure a run that lies in a directory, and write FILE there. Nothing without power spectra. Call on one rank."""
+    if len(run.series.get("psi2", ())):
+        waves = measure(run)
+        write(waves, run.directory / FILE, waves.verdict(run.config["equations"]["level"]))
+
+
+def write(growth, path, verdict):
+    """The table as CSV, the verdict in a comment line; numbers read back as they were."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        file.write(f"# {verdict}\n")
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow([*COLUMNS, "difference"])
+        for row in zip(*(getattr(growth, name) for name in COLUMNS), growth.difference):
+            table.writerow([repr(float(value)) for value in row])
+
+
+def read(path):
+    """(Growth, verdict) that `write` wrote. InputError if they are damaged."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            verdict = file.readline().removeprefix("# ").rstrip("\n")
+            rows = list(csv.DictReader(file))
+        return Growth(*(np.array([float(row[name]) for row in rows]) for name in COLUMNS)), verdict
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{Path(path)} cannot be read: {error}.") from None
