@@ -16,7 +16,7 @@ EPILOG = """examples:
 
 exit codes: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure
 """
-COMMANDS = ("run", "plot", "info", "diff", "init", "check", "doctor")
+COMMANDS = ("run", "plot", "info", "diff", "init", "check", "linear", "doctor")
 DEFAULT_CASE = "two_beam"
 FIGURES = ("all", "energy", "spectrum", "distribution", "energy_gained", "missing_energy")
 
@@ -76,6 +76,18 @@ def parser():
     check.add_argument("--ranks", type=_positive, default=1)
     _add_set(check)
 
+    linear = commands.add_parser("linear", help="linear theory of a case: which waves grow, how fast, in which box")
+    linear.add_argument("case", nargs="?", default=DEFAULT_CASE)
+    chosen = linear.add_mutually_exclusive_group()
+    chosen.add_argument("--k", type=float, nargs="+", help="these wavenumbers only (default: all of the box that matter)")
+    chosen.add_argument("--range", type=float, nargs=2, metavar=("K1", "K2"), help="all wavenumbers of the box from K1 to K2")
+    linear.add_argument("--continuous", action="store_true", help="wavenumbers need not be those of the box")
+    linear.add_argument("--method", choices=("auto", "dense", "secular"), default="auto",
+                        help="dense: eigenvalues of matrices; secular: dispersion relation, for very many modes")
+    linear.add_argument("--out", metavar="DIR", help="directory for linear.txt, linear.csv, eigenvector.csv and linear.png")
+    linear.add_argument("-o", "--output", metavar="FILE", help="file for the figure (its suffix chooses the format)")
+    _add_set(linear)
+
     commands.add_parser("doctor", help="do the installed packages work together?", add_help=False)
     return top
 
@@ -105,7 +117,8 @@ def main(argv=None):
         parser().error("only run takes options for PETSc after --")
     environment.install_excepthook()
     try:
-        return {"run": _run, "plot": _plot, "info": _info, "diff": _diff, "init": _init, "check": _check}[arguments.command](arguments)
+        return {"run": _run, "plot": _plot, "info": _info, "diff": _diff, "init": _init, "check": _check,
+                "linear": _linear}[arguments.command](arguments)
     except NufluxError as error:
         if environment.launcher_rank() == 0:
             print(f"nuflux_mpi: {error}", file=sys.stderr, flush=True)
@@ -284,3 +297,37 @@ def _check(arguments):
     if environment.launcher_rank() == 0:
         print(check.report(config.resolve(arguments.case, arguments.overrides), arguments.ranks))
     return EXIT_DONE
+
+
+def _linear(arguments):
+    from pathlib import Path
+
+    from . import config, linear_report
+
+    if environment.launcher_rank() != 0:
+        return EXIT_DONE
+    problem = linear_report.problem(config.resolve(arguments.case, arguments.overrides))
+    k = linear_report.wave_numbers(problem, arguments.k, arguments.range, arguments.continuous)
+    result = linear_report.solve(problem, k, arguments.method)
+    text = linear_report.report(result)
+    print(text)
+    figures = [arguments.output] if arguments.output else []
+    if arguments.out:
+        for path in linear_report.write(result, Path(arguments.out), text):
+            print(path)
+        figures.append(Path(arguments.out) / "linear.png")
+    if figures:
+        _draw_linear(result, figures)
+    return EXIT_DONE
+
+
+def _draw_linear(result, paths):
+    from .errors import EnvironmentProblem
+
+    try:
+        from . import plots_linear
+    except ImportError:
+        raise EnvironmentProblem("the figure needs matplotlib: pip install nuflux_mpi[plot]") from None
+    for path in paths:
+        plots_linear.dispersion(result, path)
+        print(path)

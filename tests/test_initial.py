@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nuflux_mpi import config, initial, modes
+from nuflux_mpi import config, initial, linear, modes
 from nuflux_mpi.box import Box
 from nuflux_mpi.errors import InputError
 
@@ -196,6 +196,57 @@ def test_transverse_part_longer_than_the_vector_is_refused(comm):
         start(source, comm=comm)
     P, _, _ = start(source, "initial.normalize=false", comm=comm)
     np.testing.assert_array_equal(P[:, 2], np.broadcast_to([[0.5], [-0.5]], P[:, 2].shape))
+
+
+# ---- eigenmodes
+
+
+@pytest.mark.mpi
+def test_eigenmode_of_two_beams_is_the_wave_of_eq_10(comm):
+    keys = {"kind": "eigenmode", "n": -9, "amplitude": 1e-3, "phase": 0.4}
+    P, _, box = start(two_beams(points=64, length=50.0, **keys), comm=comm)
+    k, (z,) = -2 * np.pi * 9 / 50, box.coordinates()
+    gamma = np.sqrt(-k * (2 + k))
+    psi = P[:, 0] + 1j * P[:, 1]
+    # Eq. 10 for zeta = +-1/2: amplitudes k + i gamma and k - i gamma, equal in size; phases of up to 60 rad, rounded.
+    np.testing.assert_allclose(psi[0], 1e-3 * np.exp(1j * (k * z + 0.4)), rtol=0, atol=1e-16)
+    np.testing.assert_allclose(psi[1], psi[0] * (k - 1j * gamma) / (k + 1j * gamma), rtol=0, atol=1e-16)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("root", [0, 1, 5])
+def test_eigenmodes_of_directions_in_units_of_their_density(root):
+    keys = ["initial.kind=eigenmode", "initial.n=20", f"initial.root={root}", "initial.growing=false"]
+    source = config.resolve("angular")
+    source["initial"] = {"amplitude": 1e-4, "amplitudes_in": "n_a"}
+    P, directions, _ = start(source, "modes.number=8", "box.points=64", *keys)
+    psi = (P[:, 0] + 1j * P[:, 1])[:, 0]
+    assert np.abs(psi / directions.n).max() == pytest.approx(1e-4, rel=1e-13)
+    k = 2 * np.pi * 20 / 1000
+    omega = linear.spectrum(k, directions.v, directions.s, directions.n)[root]
+    M = linear.matrix(k, directions.v, directions.s, directions.n)
+    np.testing.assert_allclose(M @ psi, omega * psi, rtol=0, atol=1e-17)  # round-off of 8 terms of 1e-4 n_a
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("n, root, words", [
+    (3, 0, r"initial.root = 0: .* initial.n = 3 .* and no other one does"),
+    (-9, 1, r"initial.root = 1: .* only root 0 grows; choose another, or growing = false"),
+])
+def test_an_eigenmode_that_does_not_grow_is_refused(comm, n, root, words):
+    source = two_beams(kind="eigenmode", n=n, root=root, amplitude=1e-3, points=64, length=50.0)
+    with pytest.raises(InputError, match=words):
+        start(source, comm=comm)
+    P, _, _ = start(source, "initial.growing=false", comm=comm)
+    assert np.abs(P[0, 0]).max() > 1e-4
+
+
+def test_eigenmodes_that_do_not_exist_are_refused():
+    keys = {"kind": "eigenmode", "amplitude": 1e-3}
+    with pytest.raises(InputError, match="initial.root must be below the number of modes, 2, not 2"):
+        config.resolve(two_beams(**keys, root=2))
+    with pytest.raises(InputError, match="initial.n must be below box.points / 2 in size, not -32"):
+        config.resolve(two_beams(**keys, n=-32))
 
 
 # ---- densities

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from nuflux_mpi import linear
+from nuflux_mpi import dispersion, linear
 from nuflux_mpi.modes import g, quadrature
 
 BEAMS = np.array([1.0, -1.0]), np.array([1.0, 1.0])  # v, s
@@ -160,3 +160,121 @@ def test_a_scan_of_200_wavenumbers_and_64_directions_is_quick():
     start = time.process_time()  # of this process alone: other load on the machine does not count
     linear.growth_rate(np.linspace(-1, 1, 200), *modes)
     assert time.process_time() - start < 2  # 0.3 s on one core of 2020
+
+
+# ---- growing waves, all of them -------------------------------------------------------------------------------------
+
+
+def test_eigenmodes_are_sorted_and_normalized():
+    modes = angular(16, peaked(0.97))
+    omega, psi = linear.eigenmodes(0.11, *modes)
+    np.testing.assert_allclose(omega, linear.spectrum(0.11, *modes), atol=1e-14)
+    np.testing.assert_allclose(psi @ linear.matrix(0.11, *modes).T, omega[:, None] * psi, atol=1e-13)  # round-off of 16 terms
+    np.testing.assert_allclose(np.linalg.norm(psi, axis=1), 1, rtol=1e-14)
+    growing, waves = linear.growing(0.11, *modes)
+    assert growing.size == 1 and growing[0] == omega[0]
+    np.testing.assert_array_equal(waves[0], psi[0])
+
+
+def test_phase_of_equal_entries_is_that_of_the_first():
+    """Two beams at k_bar: both entries are equal in size, and round-off must not choose between them."""
+    _, psi = linear.eigenvector(-1.0, *BEAMS, np.array([0.5, -0.5]))
+    assert psi[0] == pytest.approx(np.sqrt(0.5), abs=1e-14)
+
+
+def test_dispersion_relation_finds_every_growing_eigenvalue():
+    """Random directions with lepton numbers of alternating sign, so that several roots grow, against the matrix."""
+    generator = np.random.default_rng(2)
+    found = 0
+    for number in (2, 3, 4, 6, 8, 12, 30):
+        v, Pz = np.sort(generator.uniform(-1, 1, number)), generator.uniform(0.2, 1, number) / number
+        s, k = (-1.0) ** np.arange(number), generator.uniform(-0.5, 0.5)
+        dense = linear.spectrum(k, v, s, Pz)
+        dense = dense[dense.imag > linear.SLOWEST * np.abs(Pz).sum()]
+        omega, psi = linear.growing(k, v, s, Pz, "secular")
+        assert omega.shape == dense.shape
+        np.testing.assert_allclose(omega, dense, rtol=0, atol=1e-10)
+        # Eigenvectors of unit norm: round-off over the distance of the roots.
+        np.testing.assert_allclose(psi @ linear.matrix(k, v, s, Pz).T, omega[:, None] * psi, atol=1e-10)
+        found += omega.size
+    assert found >= 7
+
+
+@pytest.mark.parametrize("k", [-0.02, 0.1284, 0.18])
+def test_dispersion_relation_of_64_directions(k):
+    modes = angular(64, peaked(0.90))
+    dense, secular = linear.growing(k, *modes, "dense")[0], linear.growing(k, *modes, "secular")[0]
+    np.testing.assert_allclose(secular, dense, rtol=0, atol=1e-10)
+    assert dense.size == 1
+
+
+def test_no_root_is_found_where_nothing_grows():
+    assert linear.growing(0.3, *angular(12, lambda v: 1.2 - v), "secular")[0].size == 0
+    assert dispersion.growing_roots(np.zeros(2), np.ones(2), np.zeros(2), 1e-3).size == 0  # no polarization at all
+
+
+def test_the_determinant_has_its_derivative():
+    generator = np.random.default_rng(1)
+    d, v, g_a = generator.uniform(-1, 1, (3, 7))
+    omega, h = np.array([0.3 + 0.5j, -1.1 + 0.4j]), 1e-4
+    before, after = (dispersion.determinant(omega + step, d, v, g_a)[0] for step in (-h, h))
+    # Central difference: h^2 / 6 times a third derivative of 6 |g| / 0.4^4, some 1e-6.
+    np.testing.assert_allclose((after - before) / (2 * h), dispersion.determinant(omega, d, v, g_a)[1], atol=2e-6)
+
+
+def test_very_many_modes_take_the_dispersion_relation(monkeypatch):
+    modes = angular(40, peaked(0.97))
+    dense = linear.growth_rate(0.11, *modes)
+    monkeypatch.setattr(linear, "DENSE_LIMIT", 20)
+    monkeypatch.setattr(np.linalg, "eig", None)
+    monkeypatch.setattr(np.linalg, "eigvals", None)
+    np.testing.assert_allclose(linear.growth_rate([0.11, 3.0], *modes), [dense, 0], atol=1e-10)
+    np.testing.assert_allclose(linear.growing(0.11, *modes)[0].imag, [dense], atol=1e-10)
+
+
+# ---- waves of the grid ----------------------------------------------------------------------------------------------
+
+
+def compared_with_the_continuum(number, alpha, k):
+    """(line width, distance of the nearest root of 200 directions over gamma) of each growing wave of a coarse grid."""
+    coarse, fine, spacing = angular(number, peaked(alpha)), angular(200, peaked(alpha)), quadrature("gauss-legendre", number)[1]
+    found = []
+    for q in k:
+        true = linear.growing(q, *fine)[0]
+        for omega in linear.growing(q, *coarse)[0]:
+            distance = np.abs(true - omega).min(initial=np.inf) / omega.imag
+            found.append((linear.line_width(omega, q, *coarse, spacing), distance))
+    return np.array(found).T
+
+
+@pytest.mark.parametrize("number, alpha", [(8, 0.97), (12, 0.97), (16, 0.9)])
+def test_waves_of_a_coarse_grid_are_told_from_physical_ones(number, alpha):
+    width, distance = compared_with_the_continuum(number, alpha, np.arange(-0.04, 0.36, 0.02))
+    collective = width >= 1
+    # The sum over bins is off by 2 exp(-pi) = 9 % of itself at width 1; a few times that in the root.
+    assert collective.sum() >= 5 and distance[collective].max() < 0.3
+    # Those named continuum include such as do not exist with 200 directions, or at another rate altogether.
+    assert (~collective).sum() >= 2 and distance[~collective].max() > 0.5
+
+
+def test_a_wave_of_the_grid_goes_away_and_a_physical_one_stays():
+    rates = {}
+    for number in (12, 200):
+        spacing = quadrature("midpoint", number)[1]
+        modes = angular(number, peaked(0.97), "midpoint")
+        for k in (0.34, 0.11):
+            omega = linear.growing(k, *modes)[0]
+            widths = [linear.line_width(root, k, *modes, spacing) for root in omega]
+            rates[number, k] = omega.imag.max(initial=0.0), all(width >= 1 for width in widths)
+    (spurious, collective), (gone, _) = rates[12, 0.34], rates[200, 0.34]
+    assert spurious > 1e-3 and not collective and gone == 0
+    (coarse, collective), (fine, fine_collective) = rates[12, 0.11], rates[200, 0.11]
+    assert collective and fine_collective and coarse == pytest.approx(fine, rel=0.01)
+
+
+def test_frequency_beyond_all_directions_counts_as_distance():
+    v, s, Pz, spacing = np.array([-0.5, 0.5]), np.ones(2), np.array([0.5, -0.5]), np.ones(2)
+    k = 1.5  # D_0 = 0, D_1 = -1/2: frequencies v (k - 1/2) = -+1/2, one bin is as wide as 1
+    assert linear.line_width(0.1 + 0.3j, k, v, s, Pz, spacing) == pytest.approx(0.6)
+    assert linear.line_width(0.9 + 0.3j, k, v, s, Pz, spacing) == pytest.approx(1.0)  # 2 hypot(0.3, 0.4)
+    assert linear.line_width(0.9 + 0.3j, 0.5, v, s, Pz, spacing) == np.inf  # all directions have one frequency

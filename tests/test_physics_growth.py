@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import nuflux_mpi
-from nuflux_mpi import linear
+from nuflux_mpi import growth, linear
+from nuflux_mpi.modes import build
 from nuflux_mpi.published import SEED, one_wave
 
 
@@ -93,3 +94,35 @@ def test_at_the_papers_amplitude_the_corrected_form_holds_until_t_is_5(seed):
     window = t >= 3  # before, decaying waves count; after t = 5, depletion
     whole = linear.delta_U_whole(t, k, linear.growing_amplitude(k, *psi, 0.5, -0.5), 0.5, -0.5, 100.0)
     np.testing.assert_allclose((U - U[0])[window], whole[window], rtol=0.02)
+
+
+@pytest.mark.parametrize("zeta, k", [((0.5, -0.5), -1.0), ((0.5, -0.5), -0.3), ((0.7, -0.2), -1.4)])
+def test_one_eigenmode_of_two_beams_keeps_its_rate_to_a_millionth(zeta, k):
+    run = nuflux_mpi.simulate({
+        "box": {"length": 2 * np.pi / abs(k), "points": 8},
+        "initial": {"kind": "eigenmode", "zeta": list(zeta), "n": -1, "amplitude": 1e-7},
+        "time": {"end": 8.0 / linear.two_beam_growth(k, *zeta), "rtol": 1e-14},
+        "output": {"fields_every": 0},
+    })
+    waves = growth.measure(run)
+    # At the end of the window the wave is below 1e-4 and acts on itself by the square; steps are good to 1e-7 of it.
+    assert waves.k == pytest.approx([k])
+    np.testing.assert_allclose(waves.measured, linear.two_beam_growth(k, *zeta), rtol=1e-6)
+
+
+@pytest.mark.parametrize("k", [0.11, 0.1284, 0.17])
+def test_64_directions_with_a_crossing_grow_at_the_eigenvalue_of_their_bins(k):
+    """G = g(v; 0.6) - 0.9 g(v; 0.53) on 64 mid-point bins, one eigenmode in a box of its own wavelength."""
+    modes = {"kind": "angular", "number": 64, "quadrature": "midpoint", "alpha": 0.9}
+    directions = build(nuflux_mpi.config.resolve({"box": {"length": 1.0, "points": 2}, "modes": modes,
+                                                  "initial": {"n_max": 0}, "time": {"end": 1.0}})["modes"])
+    gamma = linear.growth_rate(k, directions.v, directions.s, directions.n)
+    run = nuflux_mpi.simulate({
+        "box": {"length": 2 * np.pi / k, "points": 8}, "modes": modes,
+        "initial": {"kind": "eigenmode", "n": 1, "amplitude": 1e-5, "amplitudes_in": "n_a"},
+        "time": {"end": 4.0 / gamma, "rtol": 1e-11}, "output": {"fields_every": 0},
+    })
+    waves = growth.measure(run)
+    assert len(waves) == 1
+    # The wave stays below 1e-3 of n_a and acts on itself by the square; steps are good to 1e-11 / 1e-5.
+    np.testing.assert_allclose(waves.measured, gamma, rtol=1e-4)

@@ -1,0 +1,98 @@
+"""The picture of `python -m nuflux_mpi linear`: growth rates and frequencies over k, the fastest wave, and U_osc."""
+
+import numpy as np
+
+from . import linear, linear_report, plots, provenance
+from .results import MemoryRun
+
+
+def dispersion(result, path=None):
+    """Figure of a `linear_report.Result`; saved, with its provenance, if a path is given.
+
+    Left: gamma and Re omega of the growing waves over k, collective and continuum ones told apart, for two beams with
+    the closed form. Right: the fastest wave over the directions; below it, for two beams, the predicted change of U_osc.
+    """
+    problem, found = result.problem, linear_report.predicted(result.problem)
+    with plots._style():
+        figure = plots._figure(height=5.6)
+        grid = figure.add_gridspec(2, 2, width_ratios=[1.5, 1])
+        rates = figure.add_subplot(grid[0, 0])
+        frequencies = figure.add_subplot(grid[1, 0], sharex=rates)
+        _draw_rates(rates, result)
+        _draw_frequencies(frequencies, result)
+        _draw_wave(figure.add_subplot(grid[0, 1] if found else grid[:, 1]), result)
+        if found:
+            _draw_energy(figure.add_subplot(grid[1, 1]), problem, found)
+        attrs = dict(zip(("git_commit", "git_dirty"), provenance.commit()))
+        run = MemoryRun(problem.config, {}, {}, attrs)
+        figure.suptitle(plots._title(run), fontsize=12)
+        return plots._finished(figure, run, path)
+
+
+def _kinds(result):
+    return (("collective", plots.BLUE, [wave for wave in result.waves if wave.kind == "collective"]),
+            ("continuum", plots.VERMILLION, [wave for wave in result.waves if wave.kind == "continuum"]))
+
+
+def _draw_rates(axes, result):
+    stable = np.setdiff1d(result.k, [wave.k for wave in result.waves])
+    axes.plot(stable, np.zeros_like(stable), ".", color=plots.GREY, ms=3, label="stable")
+    for kind, color, waves in _kinds(result):
+        if waves:
+            axes.plot([wave.k for wave in waves], [wave.omega.imag for wave in waves], ".", color=color, label=kind)
+    if result.problem.two_beams:
+        k = np.linspace(*_range(result), 801)
+        axes.plot(k, linear.two_beam_growth(k, *result.problem.two_beams), color="black", lw=0.8, label="closed form")
+    axes.set_xlim(*_range(result))
+    axes.set_ylabel(r"growth rate $\gamma\ [\mu]$")
+    axes.set_title("growing waves of the box")
+    axes.tick_params(labelbottom=False)
+    axes.legend()
+
+
+def _range(result):
+    """The growing waves with half their range on either side, within what was solved."""
+    k = np.array([wave.k for wave in result.waves] or result.k)
+    margin = max(np.ptp(k) / 2, 4 * result.problem.step)
+    low, high = max(k.min() - margin, result.k.min()), min(k.max() + margin, result.k.max())
+    return (low, high) if low < high else (low - margin, high + margin)
+
+
+def _draw_frequencies(axes, result):
+    for _, color, waves in _kinds(result):
+        axes.plot([wave.k for wave in waves], [wave.omega.real for wave in waves], ".", color=color)
+    if result.waves:
+        real = np.array([wave.omega.real for wave in result.waves])
+        # Equal frequencies would be drawn with their round-off.
+        half = max(np.ptp(real), 0.2 * result.fastest.omega.imag) * 0.55
+        middle = (real.max() + real.min()) / 2
+        axes.set_ylim(middle - half, middle + half)
+    axes.set_ylabel(r"frequency ${\rm Re}\,\omega\ [\mu]$")
+    axes.set_xlabel(r"wavenumber $k\ [\mu]$")
+
+
+def _draw_wave(axes, result):
+    fastest, v = result.fastest, result.problem.v
+    axes.set_xlabel("direction $v$")
+    axes.set_title("nothing grows" if fastest is None else f"fastest wave, $k = {fastest.k:.4g}\\,\\mu$")
+    if fastest is None:
+        return
+    order = np.argsort(v)
+    share = np.abs(fastest.psi) / np.where(result.problem.zeta != 0, np.abs(result.problem.zeta), np.inf)
+    few = len(v) <= 8
+    line = {"ls": "none" if few else "-", "marker": "o", "ms": 3}
+    axes.plot(v[order], np.abs(fastest.psi)[order] / np.abs(fastest.psi).max(), color=plots.BLUE, label=r"$|\psi_a|$", **line)
+    rings = line | {"ms": 8 if few else 3, "fillstyle": "none"}
+    axes.plot(v[order], share[order] / share.max(), color=plots.GREEN, label=r"$|\psi_a / P_a^z|$", **rings)
+    axes.set_ylim(0, 1.1)
+    axes.set_ylabel("over its largest")
+    axes.legend()
+
+
+def _draw_energy(axes, problem, found):
+    unit = abs(np.prod(problem.zeta)) * problem.config["box"]["length"]
+    axes.semilogy(found.t, np.abs(found.whole) / unit, color=plots.BLUE, label="whole")
+    axes.semilogy(found.t, np.abs(found.transverse) / unit, "--", color=plots.VERMILLION, label="transverse (Eq. 12)")
+    axes.set_xlabel(plots.TIME_LABEL)
+    axes.set_title(r"$|\Delta U_{\rm osc}|$ of the seeds over $|U_{\rm osc}(0)|$")
+    axes.legend()

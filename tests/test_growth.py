@@ -1,0 +1,172 @@
+"""Growth as measured in a run: the fit, its error estimate, the verdict, and the file it goes to."""
+
+import numpy as np
+import pytest
+from test_results import synthetic
+
+import nuflux_mpi
+from nuflux_mpi import growth
+from nuflux_mpi.errors import InputError
+from nuflux_mpi.results import MemoryRun, Run
+
+
+def synthetic_run(change=lambda series: None):
+    """Two beams whose spectra follow linear theory exactly, or are changed."""
+    config, series, fields, attrs = synthetic()
+    change(series)
+    return MemoryRun(config, series, fields, attrs)
+
+
+def exact(k):
+    return np.sqrt(-k * (2 + k))
+
+
+def test_pure_exponentials_are_measured_to_round_off():
+    waves = growth.measure(synthetic_run())
+    assert len(waves) == 6 and waves.judged.all()
+    np.testing.assert_allclose(waves.measured, exact(waves.k), rtol=1e-12)
+    np.testing.assert_allclose(waves.theory, exact(waves.k), rtol=1e-12)
+    assert waves.bend.max() < 1e-12 and waves.driven.max() < growth.WORST_ERROR
+    grown = 2 * waves.measured * (waves.end - waves.start)
+    assert grown.min() > 2 * min(growth.EFOLDINGS)
+    assert waves.verdict().startswith("linear theory: 6 waves, worst ") and waves.verdict().endswith("agrees")
+
+
+def test_a_window_leaves_out_start_and_saturation():
+    def saturating(series):
+        t = series["spectrum_time"]
+        series["psi2"] = series["psi2"] * (t[:, None] < 6) + series["psi2"][12] * (t[:, None] >= 6)
+
+    waves = growth.measure(synthetic_run(saturating))
+    assert waves.end.max() <= 6
+    np.testing.assert_allclose(waves.measured, exact(waves.k), rtol=1e-12)
+
+
+def test_a_run_that_differs_from_theory_does_not_agree():
+    def faster(series):
+        series["psi2"] = series["psi2"] * np.exp(2 * 0.05 * series["spectrum_time"])[:, None]
+
+    waves = growth.measure(synthetic_run(faster))
+    np.testing.assert_allclose(waves.measured, exact(waves.k) + 0.05, rtol=1e-10)
+    judged = np.count_nonzero(waves.judged)
+    assert judged and f"{judged} off by more than the fit allows" in waves.verdict()
+    assert waves.verdict().endswith("does not agree")
+
+
+def test_growth_where_theory_has_none_does_not_agree():
+    def all_electron(series):
+        series["P_mean"] = np.abs(series["P_mean"])
+
+    waves = growth.measure(synthetic_run(all_electron))
+    assert np.isinf(waves.difference[waves.judged]).all() and waves.verdict().endswith("does not agree")
+
+
+def test_another_eigenmode_bends_the_line_by_what_the_estimate_says():
+    def mixed(series):
+        t = series["spectrum_time"]
+        series["psi2"] = series["psi2"] * np.abs(1 + 0.8 * np.exp(-0.5 * t))[:, None] ** 2
+
+    waves = growth.measure(synthetic_run(mixed))
+    off = np.abs(waves.difference)
+    assert off.max() > 1e-3  # the admixture matters
+    assert np.all(off < growth.MARGIN * waves.error)
+    assert waves.verdict().endswith("agrees")
+
+
+def test_no_linear_phase_is_said():
+    def large(series):
+        series["psi2"] = series["psi2"] * 1e9
+
+    waves = growth.measure(synthetic_run(large))
+    assert len(waves) == 0
+    assert waves.verdict() == "linear theory: no linear phase to judge it by"
+
+
+def test_waves_driven_by_others_are_not_taken_for_growing_ones():
+    """A wave that is nothing but the cube of the others grows three times as fast, and says nothing about theory."""
+    def driven(series):
+        total = series["psi2"].sum(axis=1)
+        series["psi2"][:, np.argmin(np.abs(series["k"] - 1.5))] = total**3 / 0.5**2  # sum n_a^2 = 1/2
+
+    waves = growth.measure(synthetic_run(driven))
+    assert waves.k.max() < 0 and waves.verdict().endswith("agrees")
+
+
+def test_amplitudes_below_the_tolerance_are_not_used():
+    run = synthetic_run()
+    run.config["time"]["rtol"] = 1e-5
+    waves = growth.measure(run)
+    # psi at the start of a window is at least 50 times the tolerance.
+    assert waves.step_error.max() < growth.WORST_ERROR
+    assert (waves.start > growth.measure(synthetic_run()).start.min()).all()
+
+
+def test_level_full_is_not_judged():
+    text = growth.measure(synthetic_run()).verdict("full")
+    assert text.startswith("linear theory of sharp directions: 6 waves") and "agree" not in text
+
+
+def test_spectra_are_needed():
+    def without(series):
+        del series["psi2"]
+
+    with pytest.raises(InputError, match="output.spectrum_every"):
+        growth.measure(synthetic_run(without))
+
+
+def test_the_table_reads_back_as_written(tmp_path):
+    waves = growth.measure(synthetic_run())
+    growth.write(waves, tmp_path / "growth.csv", waves.verdict())
+    again, verdict = growth.read(tmp_path / "growth.csv")
+    for name in growth.COLUMNS:
+        np.testing.assert_array_equal(getattr(again, name), getattr(waves, name))
+    assert verdict == waves.verdict()
+    (tmp_path / "growth.csv").write_text("nonsense\nk,measured\n1,2\n")
+    with pytest.raises(InputError, match="growth.csv"):
+        growth.read(tmp_path / "growth.csv")
+
+
+def test_costly_theory_is_asked_for_fewer_waves(monkeypatch):
+    monkeypatch.setattr(growth, "MOST_OPERATIONS", 3 * 2**3)
+    assert len(growth.measure(synthetic_run())) == 3
+
+
+# ---- in runs ---------------------------------------------------------------------------------------------------------
+
+EIGENMODE = {
+    "box": {"length": 2 * np.pi / 0.7, "points": 8},
+    "modes": {"velocity": [1.0, -1.0]},
+    "initial": {"kind": "eigenmode", "zeta": [0.7, -0.2], "n": -1, "amplitude": 1e-6},
+    # The tolerance is one for |P|: 1e-7 of the seed.
+    "time": {"end": 9.0, "rtol": 1e-13},
+    "output": {"fields_every": 0, "series_every": 0.1, "figures": False},
+}
+
+
+@pytest.mark.mpi
+def test_a_run_writes_its_growth_and_info_repeats_the_verdict(comm, shared_tmp_path):
+    run = nuflux_mpi.simulate(EIGENMODE, out=shared_tmp_path / "run", comm=comm)
+    comm.Barrier()
+    waves, verdict = growth.read(shared_tmp_path / "run" / growth.FILE)
+    # k = -0.7: gamma^2 = 0.56 - (k + 0.9)^2
+    assert waves.k == pytest.approx([-0.7]) and waves.theory == pytest.approx([np.sqrt(0.52)], rel=1e-10)  # seeds shorten P^z by 1e-12
+    # The wave acts on itself by the square of its size, 1e-8 at the end of the window, and steps are good to 1e-7.
+    assert waves.measured == pytest.approx(waves.theory, rel=1e-6)
+    assert verdict.startswith("linear theory: 1 wave, worst ") and verdict.endswith("agrees")
+    assert f"growth    {verdict}" in Run(run.directory).summary()
+
+
+@pytest.mark.mpi
+def test_a_slower_eigenmode_is_compared_with_its_own_rate():
+    """Six beams with two growing roots at k = 0.5: the slower one, started alone, keeps its own rate."""
+    v, zeta = [1.0, 0.6, 0.2, -0.2, -0.6, -1.0], [0.3, -0.4, 0.5, -0.4, 0.3, -0.2]
+    config = EIGENMODE | {
+        "box": {"length": 2 * np.pi / 0.5, "points": 8}, "modes": {"velocity": v}, "time": {"end": 40.0, "rtol": 1e-13},
+        "initial": {"kind": "eigenmode", "zeta": zeta, "n": 1, "root": 1, "amplitude": 1e-5},
+        "output": {"fields_every": 0, "series_every": 0.25, "figures": False},
+    }
+    waves = growth.measure(nuflux_mpi.simulate(config))
+    rates = nuflux_mpi.linear.spectrum(0.5, np.array(v), np.ones(6), np.array(zeta)).imag
+    assert rates[0] > 1.2 * rates[1] > 0
+    assert waves.theory == pytest.approx([rates[1]], rel=1e-8)
+    assert waves.measured == pytest.approx([rates[1]], rel=1e-4)
