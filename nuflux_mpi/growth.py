@@ -29,8 +29,8 @@ FEWEST_POINTS = 6
 GROWN = 0.5
 # A wave is judged if its error estimate stays below this; else it is on record, but says nothing about the theory.
 WORST_ERROR = 0.02
-# The estimate tells the size of what disturbs a wave, not its phase; of some 60 waves of the shipped cases none was
-# further from theory than 2.5 times the estimate.
+# The estimate tells the size of what disturbs a wave, not its phase; of some 90 waves of the shipped cases none was
+# further from theory than twice the estimate.
 MARGIN = 3.0
 # End points tried for the window of each wave.
 MOST_WINDOWS = 50

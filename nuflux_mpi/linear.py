@@ -5,8 +5,8 @@ psi_a = P_a^x + i P_a^y of mode `a` is a sum of waves exp(i k z - i omega t) wit
 
     omega psi_a = [ k v_a - (D_0^z - v_a D_1^z) ] psi_a + P_a^z sum_b s_b (1 - v_a v_b) psi_b
 
-and D_m^z = sum_b s_b v_b^m P_b^z: an eigenvalue problem of the size of the mode list for each wavenumber k, a sum of
-one matrix per term of the equations. For two beams it is Eq. 9, whose closed forms (Eqs. 10-12) stand at the end of
+and D_m^z = sum_b s_b v_b^m P_b^z: an eigenvalue problem of the size of the mode list for each wavenumber k, made of
+one function per term of the equations. For two beams it is Eq. 9, whose closed forms (Eqs. 10-12) stand at the end of
 this module. Im omega > 0 grows; the sign of k matters. With very many modes `growing` leaves the matrix to `dispersion`.
 
 Everywhere: v, s and Pz are real arrays of shape (n,) with direction cosine, sign (+1 neutrinos, -1 antineutrinos) and
@@ -31,14 +31,18 @@ SLOWEST = 1e-3
 
 
 def advection(k, v):
-    """Motion along the box, diag(k v_a): shape (..., n, n) for k of shape (...)."""
-    return np.asarray(k, dtype=float)[..., None, None] * np.diag(v)
+    """Motion along the box, k v_a, on the diagonal: shape (..., n) for k of shape (...)."""
+    return np.asarray(k, dtype=float)[..., None] * v
 
 
 def precession(v, s, Pz):
-    """Precession in the mean field of all modes, diag(-(D_0^z - v_a D_1^z)): shape (n, n)."""
-    D0, D1 = np.sum(s * Pz), np.sum(s * v * Pz)
-    return np.diag(-(D0 - v * D1))
+    """Precession in the mean field of all modes, -(D_0^z - v_a D_1^z), on the diagonal: shape (n,)."""
+    return -(np.sum(s * Pz) - v * np.sum(s * v * Pz))
+
+
+def continuum(k, v, s, Pz):
+    """Frequencies of single directions without the coupling, all diagonal terms: shape (..., n) for k of shape (...)."""
+    return advection(k, v) + precession(v, s, Pz)
 
 
 def coupling(v, s, Pz):
@@ -54,7 +58,7 @@ def matrix(k, v, s, Pz):
     v, s, Pz = (np.asarray(x, dtype=float) for x in (v, s, Pz))
     if v.ndim != 1 or not v.shape == s.shape == Pz.shape:
         raise ValueError(f"v, s and Pz need one value per mode; their shapes are {v.shape}, {s.shape} and {Pz.shape}")
-    return advection(k, v) + precession(v, s, Pz) + coupling(v, s, Pz)
+    return continuum(k, v, s, Pz)[..., None] * np.eye(v.size) + coupling(v, s, Pz)
 
 
 def spectrum(k, v, s, Pz):
@@ -117,11 +121,6 @@ def _normalized(psi):
     # Equal entries differ by round-off, which must not decide about the phase.
     largest = psi[np.argmax(np.abs(psi) > (1 - 1e-9) * np.abs(psi).max())]
     return psi * (abs(largest) / largest) / np.linalg.norm(psi)
-
-
-def continuum(k, v, s, Pz):
-    """Frequencies of single directions without the coupling, k v_a - (D_0^z - v_a D_1^z): shape (n,) for one k."""
-    return np.diag(advection(k, v) + precession(v, s, Pz))
 
 
 def line_width(omega, k, v, s, Pz, spacing):

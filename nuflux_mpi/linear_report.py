@@ -23,7 +23,7 @@ LARGEST_SEED = 0.2
 MOST_OPERATIONS = 3e8
 CONTINUOUS_POINTS = 201  # wavenumbers of a --range off the box's lattice
 # What a box is to hold: wavelengths of the fastest wave, wavenumbers in the unstable range, and multiples of its edge
-# for what the waves make of each other (the two_beam case with N = 512 has 8 such multiples and resolves 1e-6).
+# for what the waves make of each other (two_beam with N = 512 has 8 such multiples; its spectral_tail stays below 1e-4).
 WAVELENGTHS, WAVES_IN_BAND, CASCADE = 8, 10, 8
 TABLE_ROWS = 24
 
