@@ -27,6 +27,14 @@ ROUND_OFF = 1e-7
 # The dispersion relation looks for growth faster than this share of sum |P_a^z|: the less, the more sums it takes.
 SLOWEST = 1e-3
 
+
+def has_sharp_directions(config):
+    """Whether the modes of a resolved config are its directions: not for states of level "full" other than beams."""
+    if config["equations"]["level"] != "full":
+        return True
+    return config["full"].get("distribution", "gaussian") == "gaussian"
+
+
 # ---- any list of modes ----------------------------------------------------------------------------------------------
 
 

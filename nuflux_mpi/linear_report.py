@@ -77,6 +77,9 @@ class Problem:
 
 def problem(config):
     """The Problem of a resolved config. InputError if its background is not stationary and homogeneous."""
+    if not linear.has_sharp_directions(config):
+        raise InputError(f"linear: full.distribution = \"{config['full']['distribution']}\" has no sharp directions; describe "
+                         "them as kind = \"angular\" at another level.")
     directions, box = modes.build(config["modes"]), config["box"]
     if config["initial"]["kind"] == "file":
         P = _from_file(config)

@@ -99,6 +99,12 @@ def test_seeds_are_those_of_a_run():
     np.testing.assert_allclose(psi[:, 1:101], c[:, 0, 1:] + 1j * c[:, 1, 1:], atol=1e-16)
 
 
+def test_states_without_sharp_directions_are_refused():
+    with pytest.raises(InputError, match='full.distribution = "thermal" has no sharp directions'):
+        problem("full_thermal")
+    assert "sharp directions" in linear_report.report(solved("finite_rmu"))
+
+
 # ---- solutions
 
 
