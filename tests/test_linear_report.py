@@ -72,12 +72,12 @@ def test_background_that_is_not_stationary_is_refused(tmp_path):
         problem({"box": {"length": 10.0, "points": 32}, "time": {"end": 1.0},
                  "initial": {"kind": "profile", "zeta": [0.5, -0.5], "amplitude": 0.2, "width": 2.0}})
     path = tmp_path / "start.h5"
-    P = initial.golden_ratio_seeds(np.arange(32) * 100 / 32, 100.0)
-    source = {"box": {"length": 100.0, "points": 32}, "time": {"end": 1.0}, "initial": {"kind": "file", "path": str(path)}}
+    P = initial.single_wave(np.arange(32) * 2 * np.pi / 32, 0.0, t0=8.0)
+    source = {"box": {"length": 2 * np.pi, "points": 32}, "time": {"end": 1.0}, "initial": {"kind": "file", "path": str(path)}}
     with h5py.File(path, "w") as file:
         file["P"] = P
     asked = problem(source)
-    np.testing.assert_allclose(asked.zeta, [0.5, -0.5], atol=1e-6)  # seeds of 1e-3 shorten P^z by their square
+    np.testing.assert_allclose(asked.zeta, [0.5, -0.5], atol=1e-6)  # a wave of 5e-4 shortens P^z by its square
     np.testing.assert_array_equal(asked.psi, P[:, 0] + 1j * P[:, 1])
     P[:, 2] *= 1 + 0.5 * np.cos(2 * np.pi * np.arange(32) / 32)
     with h5py.File(path, "w") as file:
