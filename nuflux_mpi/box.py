@@ -27,6 +27,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from .errors import InputError
+from .lines import LinePlan, library
 
 
 def blocks(total, ranks):
@@ -261,6 +262,8 @@ class Transform:
     """Fourier transform of a batch of real lines, between points (all lines here) and waves (all waves of a row here).
 
     physical: (lines, *box.local_shape) real, this rank's points of every line.
+    outer: (rows, N2) what the long transform makes of `spectral`, and `collect` of `physical`: whole real lines in
+        slabs, complex columns of a factored box. On one rank it shares its memory with what comes next.
     spectral: (rows, K) complex, the rows this rank holds. Row r belongs to line ``line[r]`` and has the wave indices
         ``harmonic[r]`` (signed integers); `harmonic` and `k` have shape (rows, K), or (1, K) where all rows agree.
     k: wave number 2 pi harmonic / L, and 0 for the Nyquist wave of an even grid: its derivative is not representable by
@@ -298,8 +301,11 @@ class Transform:
             self._make_factored()
         else:
             self._make_whole()
-        self._to_waves = self._forward_path(pairs)
-        self._to_points = {n: self._backward_path(pairs, n, sum(len(h) for h in held[:n])) for n in back}
+        self._rows_of = {n: sum(len(h) for h in held[:n]) for n in back}
+        self._collect, self._to_waves = self._forward_path(pairs)
+        paths = {n: self._backward_path(pairs, n, self._rows_of[n]) for n in back}
+        self._to_lines = {n: path[0] for n, path in paths.items()}
+        self._spread = {n: path[1] for n, path in paths.items()}
         self._most = max(back)
         self.physical[...] = 0.0  # FFTW's planner scribbles on the arrays
         self.spectral[...] = 0.0
@@ -316,18 +322,18 @@ class Transform:
             self.weight = np.where((self.harmonic == 0) | (2 * self.harmonic == N), 1.0, 2.0)
         self.k = np.where(2 * self.harmonic == N, 0.0, 2 * np.pi / length * self.harmonic)
 
-    # `_inner` is (pairs, local columns), `_outer` is (rows, all columns): the two sides of the exchange. On one rank they
+    # `_inner` is (pairs, local columns), `outer` is (rows, all columns): the two sides of the exchange. On one rank they
     # are the same array, and with whole lines `_inner` is the physical array itself: nothing is copied.
 
     def _make_whole(self):
         self._inner = self.physical
-        self._outer = self.physical if self.box.size == 1 else _zeros((self.rows, self.box.plan.N2))
+        self.outer = self.physical if self.box.size == 1 else _zeros((self.rows, self.box.plan.N2))
 
     def _make_factored(self):
         plan, box = self.box.plan, self.box
         self._columns = _zeros((self.lines, plan.pairs_per_line, box._nb), complex)
         self._inner = self._columns.reshape(self.lines * plan.pairs_per_line, box._nb)
-        self._outer = self._inner if box.size == 1 else _zeros((self.rows, plan.N2), complex)
+        self.outer = self._inner if box.size == 1 else _zeros((self.rows, plan.N2), complex)
         b = np.arange(box._b0, box._b0 + box._nb)
         turn = np.outer(np.arange(plan.pairs_per_line), b)  # c b < N: an angle below one turn, exact before rounding
         self._twiddle = np.exp(-2j * np.pi * turn / plan.points)
@@ -345,20 +351,21 @@ class Transform:
             ]
         if box.size > 1:
             exchange = _exchange(box, self._inner.dtype, pairs)
-            steps.append(partial(exchange.forward, self._inner, self._outer))
+            steps.append(partial(exchange.forward, self._inner, self.outer))
         long = fftw.fftn if box.plan.factored else fftw.rfftn
-        return steps + [_planned(long, self._outer, self.spectral, box.fftw)]
+        return steps, _planned(long, self.outer, self.spectral, box.fftw)
 
     def _backward_path(self, pairs, back, rows):
         from mpi4py_fft import fftw
 
         box, plan = self.box, self.box.plan
         lines = sum(self.segments[:back])
-        spectral, outer = self.spectral[:rows], self._outer[:rows]
+        spectral, outer = self.spectral[:rows], self.outer[:rows]
         if plan.factored:
-            steps = [_planned(fftw.ifftn, spectral, outer, box.fftw)]
+            long = _planned(fftw.ifftn, spectral, outer, box.fftw)
         else:
-            steps = [_planned(fftw.irfftn, spectral, outer, box.fftw, shape=(plan.N2,))]
+            long = _planned(fftw.irfftn, spectral, outer, box.fftw, shape=(plan.N2,))
+        steps = []
         if box.size > 1:
             inner = self._inner[: lines * plan.pairs_per_line]
             steps.append(partial(_exchange(box, inner.dtype, pairs[:back]).backward, outer, inner))
@@ -369,19 +376,53 @@ class Transform:
                 partial(np.multiply, columns, self._untwiddle, out=columns),
                 _planned(fftw.irfftn, columns, matrix, box.fftw, shape=(plan.N1,), axis=1),
             ]
-        return steps
+        return long, steps
 
     def forward(self):
         """spectral <- physical, all segments (`physical` is used up). One all-to-all."""
-        for step in self._to_waves:
-            step()
+        self.collect()
+        self._to_waves()
         return self.spectral
 
     def backward(self, segments=None):
         """physical <- spectral (amplitudes c), the leading `segments` (`spectral` is used up). One all-to-all."""
-        for step in self._to_points[self._most if segments is None else segments]:
+        self._to_lines[self._most if segments is None else segments]()
+        return self.spread(segments)
+
+    # The two halves of the way, for those who do the long transforms themselves.
+
+    def collect(self):
+        """outer <- physical, all segments (`physical` is used up): what `forward` does before its long transform."""
+        for step in self._collect:
+            step()
+        return self.outer
+
+    def spread(self, segments=None):
+        """physical <- outer, the leading `segments` (`outer` is used up): what follows `backward`'s long transform."""
+        for step in self._spread[self._most if segments is None else segments]:
             step()
         return self.physical
+
+    def outer_rows(self, segments=None):
+        """The rows of `outer` that hold the leading `segments`, a view."""
+        return self.outer[: self._rows_of[self._most if segments is None else segments]]
+
+    def line_plans(self):
+        """(backward, forward, waves): plans of the long transform for one row at a time, and a buffer for one row of waves.
+
+        :class:`~nuflux_mpi.lines.LinePlan` between `waves` (K,) and any row of `outer`; None for the plans where there are
+        no rows, None altogether where FFTW's functions cannot be reached. The lines are lost.
+        """
+        if library() is None:
+            return None
+        waves = _zeros((1, self.spectral.shape[1]), complex)
+        if self.rows == 0:
+            return None, None, waves[0]
+        back, forth = ("backward", "forward") if self.box.plan.factored else ("c2r", "r2c")
+        length, effort = self.box.plan.N2, self.box.fftw
+        plans = (LinePlan(back, length, waves, self.outer, effort), LinePlan(forth, length, self.outer, waves, effort))
+        self.outer[...] = 0.0
+        return *plans, waves[0]
 
     def amplitudes(self, field):
         """Amplitudes c of the real lines `field` (lines, *local_shape): a new array (rows, K); `field` is kept."""

@@ -60,6 +60,10 @@ class FluxTransform:
         full_kernels.subtract_derivative(self.spectral, self._flux, self.k)
         return self.spectral
 
+    def line_plans(self):
+        """None: the divergence needs all waves of a line and of its flux at once."""
+        return None
+
     def backward(self, segments=None):
         """physical <- spectral. One all-to-all; `segments` is there for the interface, the lines are one."""
         self._both.backward(1)

@@ -32,16 +32,47 @@ class InteractionPicture:
         self.transform, self.source, self.needed = transform, source, needed
         rows, waves = transform.spectral.shape
         self.shape, self.size = (rows, waves), 2 * rows * waves
-        # Lines of one velocity and residue share their phases: one table row for all of them.
+        # Lines of one velocity and residue share their phases.
         speeds = np.asarray(velocity, dtype=float)[transform.line]
         key = np.stack((speeds, transform.residue.astype(float)), axis=1).reshape(rows, 2)
-        groups, first, self.group = np.unique(key, axis=0, return_index=True, return_inverse=True)
-        self.group = np.ascontiguousarray(self.group.reshape(-1), dtype=np.int64)
+        groups, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
+        group = np.ascontiguousarray(group.reshape(-1), dtype=np.int64)
+        rate = 2 * np.pi / transform.box.length[0] * groups[:, 0]
+        plans = transform.line_plans() if kernels.COMPILED else None
+        if plans is None:
+            self._waves = _Batches(transform, rate, group, first)
+        else:
+            self._waves = _Lines(transform, rate, group, first, *plans)
+
+    def fields(self, t, u, segments=None):
+        """The lines at time t in ``transform.physical`` (leading `segments`, or all) from the state u."""
+        return self._waves.fields(t, u.view(complex).reshape(self.shape), segments)
+
+    def store(self, t, u):
+        """u <- the state of the lines in ``transform.physical`` at time t; the lines are used up."""
+        self._waves.store(t, u.view(complex).reshape(self.shape))
+
+    def rhs(self, t, u, du):
+        """du <- d_t u."""
+        self.fields(t, u, self.needed)
+        self.source(t)
+        self.store(t, du)
+
+
+class _Batches:
+    """Between state and lines in whole batches: phases, then all transforms. For NumPy, and transforms without plans.
+
+    rate: (groups,) angle per unit of time of the wave of harmonic 1; group: (rows,) group of each row; first: (groups,)
+    a row of each group.
+    """
+
+    def __init__(self, transform, rate, group, first):
+        self.transform, self._rate, self._group = transform, rate, group
+        rows, waves = transform.spectral.shape
         # The Nyquist wave is not advected (its derivative is zero), see Transform.k.
         harmonic = np.where(transform.k == 0.0, 0, transform.harmonic)
         self._harmonic = np.ascontiguousarray(harmonic if len(harmonic) == 1 else harmonic[first], dtype=np.int64)
-        self._rate = 2 * np.pi / transform.box.length[0] * groups[:, 0]
-        self._phase = np.ones((len(groups), waves), dtype=complex)
+        self._phase = np.ones((len(rate), waves), dtype=complex)
         self._phase_time = None
         root = np.sqrt(np.broadcast_to(transform.weight, (rows, waves)))
         # weight varies along rows or along columns, never both
@@ -58,20 +89,68 @@ class InteractionPicture:
             self._phase_time = t
         return self._phase
 
-    def fields(self, t, u, segments=None):
-        """The lines at time t in ``transform.physical`` (leading `segments`, or all) from the state u."""
-        phase, state = self._phases(t), u.view(complex).reshape(self.shape)
-        kernels.unwind(state, phase, self.group, *self._from_state, self.transform.spectral)
+    def fields(self, t, state, segments):
+        kernels.unwind(state, self._phases(t), self._group, *self._from_state, self.transform.spectral)
         return self.transform.backward(segments)
 
-    def store(self, t, u):
-        """u <- the state of the lines in ``transform.physical`` at time t; the lines are used up."""
-        spectral = self.transform.forward()
-        state = u.view(complex).reshape(self.shape)
-        kernels.wind(spectral, self._phases(t), self.group, *self._to_state, state)
+    def store(self, t, state):
+        kernels.wind(self.transform.forward(), self._phases(t), self._group, *self._to_state, state)
 
-    def rhs(self, t, u, du):
-        """du <- d_t u."""
-        self.fields(t, u, self.needed)
-        self.source(t)
-        self.store(t, du)
+
+# Waves that share a factor of their phases: the short table of the others stays in the first-level cache.
+_RUN = 64
+
+
+class _Lines:
+    """The same, line by line: each is unwound, transformed and gone before the next, and so stays in the cache.
+
+    The waves of a row come in runs of at most `_RUN`, along which the harmonic grows by N1 and the weight is the same.
+    """
+
+    def __init__(self, transform, rate, group, first, backward, forward, waves):
+        self.transform, self._rate, self._group, self._buffer = transform, rate, group, waves
+        self._backward, self._forward = (plan and plan.address for plan in (backward, forward))
+        self._plans = (backward, forward)  # whose addresses these are
+        self._step, groups = float(transform.box.plan.N1), len(rate)
+        K = len(waves)
+        harmonic = np.where(transform.k == 0.0, 0, transform.harmonic)  # Nyquist: see _Batches
+        harmonic = np.broadcast_to(harmonic, (transform.rows, K))[first]
+        weight = np.broadcast_to(transform.weight, (transform.rows, K))[first]
+        starts = [_runs(h, w, int(self._step)) for h, w in zip(harmonic, weight)]
+        most = max(map(len, starts), default=1)
+        self._start = np.array([run + [K] * (most - len(run)) for run in starts], dtype=np.int64).reshape(groups, most)
+        at = np.minimum(self._start[:, :-1], K - 1)
+        self._first = np.ascontiguousarray(np.take_along_axis(harmonic, at, axis=1), dtype=np.int64)
+        root = np.sqrt(np.take_along_axis(weight, at, axis=1))
+        self._from_state, self._to_state = 1.0 / root, root / transform.points
+        self._fine, self._coarse = np.ones((groups, _RUN), dtype=complex), np.ones(root.shape, dtype=complex)
+        self._phase_time = None
+
+    def _factors(self, t):
+        if t != self._phase_time:
+            kernels.phase_factors(self._rate * t, self._step, self._first, self._fine, self._coarse)
+            self._phase_time = t
+        return self._group, self._fine, self._coarse
+
+    def fields(self, t, state, segments):
+        if self._backward is not None:
+            lines = self.transform.outer_rows(segments)
+            kernels.unwind_lines(
+                state, *self._factors(t), self._from_state, self._start, self._backward, self._buffer, lines
+            )
+        return self.transform.spread(segments)
+
+    def store(self, t, state):
+        lines = self.transform.collect()
+        if self._forward is not None:
+            kernels.wind_lines(
+                lines, *self._factors(t), self._to_state, self._start, self._forward, self._buffer, state
+            )
+
+
+def _runs(harmonic, weight, step):
+    """Where the runs of a row start, and its end: a list of indices."""
+    breaks = np.flatnonzero((np.diff(harmonic) != step) | (np.diff(weight) != 0)) + 1
+    edges = [0, *breaks.tolist(), len(harmonic)]
+    starts = [start for low, high in zip(edges, edges[1:]) for start in range(low, high, _RUN)]
+    return starts + [len(harmonic)]

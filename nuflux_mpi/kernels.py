@@ -16,13 +16,16 @@ try:
     if os.environ.get("NUFLUX_NUMBA") == "0":
         raise ImportError("switched off by NUFLUX_NUMBA=0")
     import numba
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
 except ImportError:
     numba = None
 
 COMPILED = numba is not None
 
-# Points handled together: the moments and one mode of a block stay in the first-level cache.
-_BLOCK = 256
+# Points handled together: the moments and one mode of a block stay in the second-level cache.
+_BLOCK = 2048
 
 
 def phase_table(angle, harmonic, phase):
@@ -110,17 +113,80 @@ def push(f, v, s, y, M, dM):
 if COMPILED:
     _jit = numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"}, boundscheck=False)
 
+    @intrinsic
+    def _execute(typing, function, plan, source, target):
+        """Call the C function at an address with three addresses: ``function(plan, source, target)``."""
+
+        def generate(context, builder, signature, arguments):
+            word = arguments[0].type
+            kind = ir.FunctionType(ir.VoidType(), [word] * 3)
+            builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+            return context.get_dummy_value()
+
+        return types.void(function, plan, source, target), generate
+
+    @intrinsic
+    def _two_products(typing, x, i, y, out, d, conjugate):
+        """out[d : d + 2] = x[i : i + 2] y[d : d + 2], of conjugate x with conjugate = 1.
+
+        In vector registers as they lie in memory: LLVM by itself takes complex numbers apart and together again, which
+        takes twice the time.
+        """
+
+        def generate(context, builder, signature, arguments):
+            numbers = ir.VectorType(ir.DoubleType(), 4)
+
+            def address(array, index):
+                data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
+                return builder.bitcast(builder.gep(data, [arguments[index]]), numbers.as_pointer())
+
+            def pick(a, b, *lanes):
+                return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), 4), lanes))
+
+            a, b = (builder.load(address(*place), align=8) for place in ((0, 1), (2, 4)))
+            fused = ("contract",)
+            first = builder.fmul(pick(a, a, 0, 0, 2, 2), b, flags=fused)
+            second = builder.fmul(pick(a, a, 1, 1, 3, 3), pick(b, b, 1, 0, 3, 2), flags=fused)
+            plus, minus = builder.fadd(first, second, flags=fused), builder.fsub(first, second, flags=fused)
+            straight, turned = pick(minus, plus, 0, 5, 2, 7), pick(plus, minus, 0, 5, 2, 7)
+            zero = ir.Constant(arguments[5].type, 0)
+            value = builder.select(builder.icmp_signed("==", arguments[5], zero), straight, turned)
+            builder.store(value, address(3, 4), align=8)
+            return context.get_dummy_value()
+
+        return types.void(x, i, y, out, d, conjugate), generate
+
+    @_jit
+    def _multiply(x, y, out):
+        """out = x y for contiguous complex rows of one length."""
+        n = len(y)
+        for d in range(0, n - 1, 2):
+            _two_products(x, d, y, out, d, 0)
+        if n % 2:
+            out[n - 1] = x[n - 1] * y[n - 1]
+
+    @_jit
+    def _multiply_conjugate(x, y, out):
+        """out = conj(x) y for contiguous complex rows of one length."""
+        n = len(y)
+        for d in range(0, n - 1, 2):
+            _two_products(x, d, y, out, d, 1)
+        if n % 2:
+            out[n - 1] = x[n - 1].conjugate() * y[n - 1]
+
     @_jit
     def _powers(angle, table):
-        """table[j] = exp(i j angle), by doubling: each entry is a product of few exact ones."""
+        """table[j] = exp(i j angle): exact for j = 1, 8, 64, ..., each other entry the product of a few of these."""
         table[0] = 1.0
-        m = 1
-        while m < len(table):
-            c, s = math.cos(m * angle), math.sin(m * angle)
-            for j in range(min(m, len(table) - m)):
-                p = table[j]
-                table[m + j] = complex(c * p.real - s * p.imag, c * p.imag + s * p.real)
-            m *= 2
+        m, n = 1, len(table)
+        while m < n:
+            table[m] = complex(math.cos(m * angle), math.sin(m * angle))
+            for q in range(2, min(8, (n - 1) // m + 1)):
+                table[q * m] = table[(q // 2) * m] * table[(q - q // 2) * m]
+            for q in range(1, 8):
+                for j in range(q * m + 1, min((q + 1) * m, n)):
+                    table[j] = table[q * m] * table[j - q * m]
+            m *= 8
 
     @_jit
     def phase_table(angle, harmonic, phase):  # noqa: F811
@@ -169,35 +235,104 @@ if COMPILED:
                 out[r, d] = complex(c * (a.real * b.real - a.imag * b.imag), c * (a.imag * b.real + a.real * b.imag))
 
     @_jit
+    def phase_factors(angle, step, first, fine, coarse):
+        """fine[g, j] = exp(i step j angle_g) and coarse[g, r] = exp(i first[g or 0, r] angle_g); see `unwind_lines`."""
+        top = 0
+        for g in range(first.shape[0]):
+            for r in range(first.shape[1]):
+                top = max(top, abs(first[g, r]))
+        high, low = np.empty((top >> 6) + 1, dtype=np.complex128), np.empty(64, dtype=np.complex128)
+        for g in range(len(angle)):
+            _powers(step * angle[g], fine[g])
+            _powers(64.0 * angle[g], high)
+            _powers(angle[g], low)
+            h = first[g if len(first) > 1 else 0]
+            for r in range(len(h)):
+                p = high[abs(h[r]) >> 6] * low[abs(h[r]) & 63]
+                coarse[g, r] = p if h[r] >= 0 else p.conjugate()
+
+    @_jit
+    def _phase_row(fine, coarse, scale, start, factor, phase):
+        """phase[start[r] + j] = scale[r] coarse[r] fine[j] for the runs r of up to len(fine) waves."""
+        for r in range(len(coarse)):
+            factor[0] = factor[1] = scale[r] * coarse[r]
+            p = phase[start[r] : start[r + 1]]
+            n = len(p)
+            for j in range(0, n - 1, 2):
+                _two_products(factor, 0, fine, p, j, 0)
+            if n % 2:
+                p[n - 1] = factor[0] * fine[n - 1]
+
+    @_jit
+    def unwind_lines(u, group, fine, coarse, scale, start, plan, waves, lines):
+        """lines[r] = transform of ``u[r] conj(phase) scale`` for the rows r of `lines`, one row at a time.
+
+        The phase of wave start[r] + j in group g is ``coarse[g, r] fine[g, j]``, its scale ``scale[g, r]``. plan: the
+        addresses of a :class:`~nuflux_mpi.lines.LinePlan`; waves: buffer of a row of waves.
+        """
+        phase, factor, last = np.empty(len(waves), dtype=np.complex128), np.empty(2, dtype=np.complex128), -1
+        for r in range(lines.shape[0]):
+            g = group[r]
+            if g != last:
+                _phase_row(fine[g], coarse[g], scale[g], start[g], factor, phase)
+                last = g
+            _multiply_conjugate(phase, u[r], waves)
+            _execute(plan[0], plan[1], waves.ctypes.data, lines[r].ctypes.data)
+
+    @_jit
+    def wind_lines(lines, group, fine, coarse, scale, start, plan, waves, u):
+        """u[r] = ``phase scale`` times the transform of lines[r], one row at a time; see `unwind_lines`."""
+        phase, factor, last = np.empty(len(waves), dtype=np.complex128), np.empty(2, dtype=np.complex128), -1
+        for r in range(lines.shape[0]):
+            g = group[r]
+            if g != last:
+                _phase_row(fine[g], coarse[g], scale[g], start[g], factor, phase)
+                last = g
+            _execute(plan[0], plan[1], lines[r].ctypes.data, waves.ctypes.data)
+            _multiply(phase, waves, u[r])
+
+    # Loops over views that start at 0: with an index that might be negative LLVM does not vectorise.
+
+    @_jit
+    def _add_two(p, q, s0, s1, t0, t1, D0, D1):
+        for z in range(len(p)):
+            D0[z] += s0 * p[z] + t0 * q[z]
+            D1[z] += s1 * p[z] + t1 * q[z]
+
+    @_jit
+    def _add_one(p, s0, s1, D0, D1):
+        for z in range(len(p)):
+            D0[z] += s0 * p[z]
+            D1[z] += s1 * p[z]
+
+    @_jit
     def _add_moments(P, v, s, D, start, stop):
         """The moments of the points start..stop; two modes at a time, so that D is read half as often."""
         D[:, :, start:stop] = 0.0
         modes = P.shape[0]
         for a in range(0, modes - 1, 2):
-            s0, s1, t0, t1 = s[a], s[a] * v[a], s[a + 1], s[a + 1] * v[a + 1]
             for c in range(3):
-                p, q, D0, D1 = P[a, c], P[a + 1, c], D[0, c], D[1, c]
-                for z in range(start, stop):
-                    D0[z] += s0 * p[z] + t0 * q[z]
-                    D1[z] += s1 * p[z] + t1 * q[z]
+                _add_two(
+                    P[a, c, start:stop], P[a + 1, c, start:stop], s[a], s[a] * v[a], s[a + 1], s[a + 1] * v[a + 1],
+                    D[0, c, start:stop], D[1, c, start:stop]
+                )
         if modes % 2:
             a = modes - 1
-            s0, s1 = s[a], s[a] * v[a]
             for c in range(3):
-                p, D0, D1 = P[a, c], D[0, c], D[1, c]
-                for z in range(start, stop):
-                    D0[z] += s0 * p[z]
-                    D1[z] += s1 * p[z]
+                _add_one(P[a, c, start:stop], s[a], s[a] * v[a], D[0, c, start:stop], D[1, c, start:stop])
+
+    @_jit
+    def _rotate_mode(X, Y, Z, v, D0, D1):
+        for z in range(len(X)):
+            wx, wy, wz = D0[0, z] - v * D1[0, z], D0[1, z] - v * D1[1, z], D0[2, z] - v * D1[2, z]
+            x, y, u = X[z], Y[z], Z[z]
+            X[z], Y[z], Z[z] = wy * u - wz * y, wz * x - wx * u, wx * y - wy * x
 
     @_jit
     def _rotate_block(P, v, D, start, stop):
+        D0, D1 = D[0, :, start:stop], D[1, :, start:stop]
         for a in range(P.shape[0]):
-            va = v[a]
-            X, Y, Z = P[a, 0], P[a, 1], P[a, 2]
-            for z in range(start, stop):
-                wx, wy, wz = D[0, 0, z] - va * D[1, 0, z], D[0, 1, z] - va * D[1, 1, z], D[0, 2, z] - va * D[1, 2, z]
-                x, y, u = X[z], Y[z], Z[z]
-                X[z], Y[z], Z[z] = wy * u - wz * y, wz * x - wx * u, wx * y - wy * x
+            _rotate_mode(P[a, 0, start:stop], P[a, 1, start:stop], P[a, 2, start:stop], v[a], D0, D1)
 
     @_jit
     def moments(P, v, s, D):  # noqa: F811
@@ -217,22 +352,24 @@ if COMPILED:
             _rotate_block(P, v, D, start, stop)
 
     @_jit
+    def _drive_mode(X, Y, Z, E, v, half, dD0, dD1):
+        for z in range(len(X)):
+            E[z] = half * (
+                (dD0[0, z] - v * dD1[0, z]) * X[z]
+                + (dD0[1, z] - v * dD1[1, z]) * Y[z]
+                + (dD0[2, z] - v * dD1[2, z]) * Z[z]
+            )
+
+    @_jit
     def rotate_and_drive(P, kappa, v, s, D, dD):  # noqa: F811
         n = P.shape[2]
         for start in range(0, n, _BLOCK):
             stop = min(start + _BLOCK, n)
+            D0, D1, dD0, dD1 = D[0, :, start:stop], D[1, :, start:stop], dD[0, :, start:stop], dD[1, :, start:stop]
             for a in range(P.shape[0]):
-                va, half = v[a], -0.5 * s[a] * v[a]
-                X, Y, Z, E = P[a, 0], P[a, 1], P[a, 2], kappa[a]
-                for z in range(start, stop):
-                    wx, wy, wz = D[0, 0, z] - va * D[1, 0, z], D[0, 1, z] - va * D[1, 1, z], D[0, 2, z] - va * D[1, 2, z]
-                    x, y, u = X[z], Y[z], Z[z]
-                    E[z] = half * (
-                        (dD[0, 0, z] - va * dD[1, 0, z]) * x
-                        + (dD[0, 1, z] - va * dD[1, 1, z]) * y
-                        + (dD[0, 2, z] - va * dD[1, 2, z]) * u
-                    )
-                    X[z], Y[z], Z[z] = wy * u - wz * y, wz * x - wx * u, wx * y - wy * x
+                X, Y, Z = P[a, 0, start:stop], P[a, 1, start:stop], P[a, 2, start:stop]
+                _drive_mode(X, Y, Z, kappa[a, start:stop], v[a], -0.5 * s[a] * v[a], dD0, dD1)
+                _rotate_mode(X, Y, Z, v[a], D0, D1)
 
     @_jit
     def push(f, v, s, y, M, dM):  # noqa: F811
@@ -312,3 +449,10 @@ def _touch():
     frozen.flags.writeable = False  # as PETSc hands out the state inside a step
     unwind(frozen, u, group, one, one, u.copy())
     wind(u, u, group, one, one, u.copy())
+    zero = np.zeros((1, 1), dtype=np.int64)
+    phase_factors(one, 1.0, zero, table.copy(), u.copy())
+    nowhere, starts = np.zeros(2, dtype=np.intp), np.array([[0, 1]], dtype=np.int64)
+    for lines in (np.zeros((0, 1)), np.zeros((0, 1), dtype=complex)):
+        for state in (u, frozen):
+            unwind_lines(state, group, table, u, u.real.copy(), starts, nowhere, u[0].copy(), lines)
+        wind_lines(lines, group, table, u, u.real.copy(), starts, nowhere, u[0].copy(), u.copy())

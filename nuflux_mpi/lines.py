@@ -1,0 +1,71 @@
+"""FFTW plans for one line at a time, which compiled loops can execute: what comes before and after a transform is then
+done while the line is in the cache.
+
+mpi4py-fft plans whole batches and keeps the plans to itself. The same FFTW library is asked here, found through
+mpi4py-fft's own extension module, so that both share what the planner has learned.
+"""
+
+import ctypes
+from functools import lru_cache
+
+import numpy as np
+
+# name of the planner, its sign if it takes one, name of the function that executes the plan
+_KINDS = {
+    "r2c": ("fftw_plan_dft_r2c_1d", None, "fftw_execute_dft_r2c"),
+    "c2r": ("fftw_plan_dft_c2r_1d", None, "fftw_execute_dft_c2r"),
+    "forward": ("fftw_plan_dft_1d", -1, "fftw_execute_dft"),
+    "backward": ("fftw_plan_dft_1d", +1, "fftw_execute_dft"),
+}
+_FLAGS = {"measure": 0, "estimate": 1 << 6}
+_DESTROY_INPUT, _UNALIGNED = 1 << 0, 1 << 1
+
+
+@lru_cache(maxsize=None)
+def library():
+    """FFTW in double precision as mpi4py-fft uses it, or None where its functions cannot be reached."""
+    from mpi4py_fft.fftw import fftw_xfftn
+
+    try:
+        fftw = ctypes.CDLL(fftw_xfftn.__file__)
+        for planner, _, execute in _KINDS.values():
+            getattr(fftw, planner).restype = ctypes.c_void_p
+            getattr(fftw, execute).restype = None
+        fftw.fftw_destroy_plan.restype = None
+        fftw.fftw_alignment_of.restype = ctypes.c_int
+    except (OSError, AttributeError):
+        return None
+    return fftw
+
+
+class LinePlan:
+    """An unnormalised transform of one line of `length` points, out of place; its input is used up.
+
+    kind: "r2c", "c2r", or "forward" and "backward" between complex lines. source, target: (rows, points or waves) arrays
+    with contiguous rows, on the first of which the planner scribbles; the plan serves any of their rows. effort:
+    "measure" or "estimate".
+
+    ``address = (function, plan)`` are the two addresses that :func:`nuflux_mpi.kernels.unwind_lines` calls.
+    """
+
+    def __init__(self, kind, length, source, target, effort):
+        fftw = self._fftw = library()
+        planner, sign, execute = _KINDS[kind]
+        flags = _FLAGS[effort] | _DESTROY_INPUT
+        if not (self._alike(source) and self._alike(target)):
+            flags |= _UNALIGNED
+        ends = [ctypes.c_int(length), ctypes.c_void_p(source.ctypes.data), ctypes.c_void_p(target.ctypes.data)]
+        signs = [] if sign is None else [ctypes.c_int(sign)]
+        self._plan = ctypes.c_void_p(getattr(fftw, planner)(*ends, *signs, ctypes.c_uint(flags)))
+        function = ctypes.cast(getattr(fftw, execute), ctypes.c_void_p).value
+        self.address = np.array([function, self._plan.value], dtype=np.intp)
+
+    def _alike(self, array):
+        """Whether all rows have the alignment of the first, as a plan for aligned lines demands."""
+        first = self._fftw.fftw_alignment_of(ctypes.c_void_p(array.ctypes.data))
+        second = self._fftw.fftw_alignment_of(ctypes.c_void_p(array.ctypes.data + array.strides[0]))
+        return first == second == 0
+
+    def __del__(self):
+        if getattr(self, "_plan", None):
+            self._fftw.fftw_destroy_plan(self._plan)
