@@ -18,6 +18,7 @@ try:
     import numba
     from llvmlite import ir
     from numba import types
+    from numba.core import cgutils
     from numba.extending import intrinsic
 except ImportError:
     numba = None
@@ -321,18 +322,77 @@ if COMPILED:
             for c in range(3):
                 _add_one(P[a, c, start:stop], s[a], s[a] * v[a], D[0, c, start:stop], D[1, c, start:stop])
 
-    @_jit
-    def _rotate_mode(X, Y, Z, v, D0, D1):
-        for z in range(len(X)):
-            wx, wy, wz = D0[0, z] - v * D1[0, z], D0[1, z] - v * D1[1, z], D0[2, z] - v * D1[2, z]
-            x, y, u = X[z], Y[z], Z[z]
-            X[z], Y[z], Z[z] = wy * u - wz * y, wz * x - wx * u, wx * y - wy * x
+    class _Lanes:
+        """A register of several doubles with the arithmetic of a number, for formulas that `_at_once` compiles."""
+
+        def __init__(self, builder, value):
+            self.builder, self.value = builder, value
+
+        def __add__(self, other):
+            return _Lanes(self.builder, self.builder.fadd(self.value, other.value, flags=("contract",)))
+
+        def __sub__(self, other):
+            return _Lanes(self.builder, self.builder.fsub(self.value, other.value, flags=("contract",)))
+
+        def __mul__(self, other):
+            return _Lanes(self.builder, self.builder.fmul(self.value, other.value, flags=("contract",)))
+
+    def _at_once(formula, width):
+        """An intrinsic that applies a formula to `width` points at once: ``(written, read, numbers, z)``.
+
+        ``written[i][z] = formula(written, read, numbers)[i]`` for contiguous rows `written` and `read` and points z, z + 1,
+        ... LLVM's own vectoriser gives up on so many arrays, which might overlap for all it knows.
+        """
+
+        @intrinsic
+        def apply(typing, written, read, numbers, z):
+            def generate(context, builder, signature, arguments):
+                lanes = ir.VectorType(ir.DoubleType(), width)
+
+                def addresses(position):
+                    rows = zip(signature.args[position].types, cgutils.unpack_tuple(builder, arguments[position]))
+                    data = [context.make_array(kind)(context, builder, row).data for kind, row in rows]
+                    return [builder.bitcast(builder.gep(row, [arguments[3]]), lanes.as_pointer()) for row in data]
+
+                def everywhere(number):
+                    first = builder.insert_element(ir.Constant(lanes, ir.Undefined), number, ir.IntType(32)(0))
+                    spread = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+                    return _Lanes(builder, builder.shuffle_vector(first, first, spread))
+
+                out = addresses(0)
+                values = [[_Lanes(builder, builder.load(x, align=8)) for x in rows] for rows in (out, addresses(1))]
+                constants = [everywhere(x) for x in cgutils.unpack_tuple(builder, arguments[2])]
+                for address, new in zip(out, formula(*values, constants)):
+                    builder.store(new.value, address, align=8)
+                return context.get_dummy_value()
+
+            return types.void(written, read, numbers, z), generate
+
+        return apply
+
+    def _rotated(P, D, numbers):
+        (x, y, z), (v,) = P, numbers
+        wx, wy, wz = (D[c] - v * D[c + 3] for c in range(3))
+        return wy * z - wz * y, wz * x - wx * z, wx * y - wy * x
+
+    def _rotated_and_driven(written, D, numbers):
+        P, (v, half) = written[:3], numbers
+        x, y, z = (half * (D[c] - v * D[c + 3]) * P[c - 6] for c in range(6, 9))
+        return *_rotated(P, D, (v,)), x + y + z
+
+    _rotate_4, _rotate_1 = _at_once(_rotated, 4), _at_once(_rotated, 1)
+    _rotate_and_drive_4, _rotate_and_drive_1 = _at_once(_rotated_and_driven, 4), _at_once(_rotated_and_driven, 1)
 
     @_jit
     def _rotate_block(P, v, D, start, stop):
-        D0, D1 = D[0, :, start:stop], D[1, :, start:stop]
+        moments = D[0, 0], D[0, 1], D[0, 2], D[1, 0], D[1, 1], D[1, 2]
+        rest = stop - (stop - start) % 4
         for a in range(P.shape[0]):
-            _rotate_mode(P[a, 0, start:stop], P[a, 1, start:stop], P[a, 2, start:stop], v[a], D0, D1)
+            written, numbers = (P[a, 0], P[a, 1], P[a, 2]), (v[a],)
+            for z in range(start, rest, 4):
+                _rotate_4(written, moments, numbers, z)
+            for z in range(rest, stop):
+                _rotate_1(written, moments, numbers, z)
 
     @_jit
     def moments(P, v, s, D):  # noqa: F811
@@ -352,24 +412,21 @@ if COMPILED:
             _rotate_block(P, v, D, start, stop)
 
     @_jit
-    def _drive_mode(X, Y, Z, E, v, half, dD0, dD1):
-        for z in range(len(X)):
-            E[z] = half * (
-                (dD0[0, z] - v * dD1[0, z]) * X[z]
-                + (dD0[1, z] - v * dD1[1, z]) * Y[z]
-                + (dD0[2, z] - v * dD1[2, z]) * Z[z]
-            )
-
-    @_jit
     def rotate_and_drive(P, kappa, v, s, D, dD):  # noqa: F811
         n = P.shape[2]
+        read = (
+            D[0, 0], D[0, 1], D[0, 2], D[1, 0], D[1, 1], D[1, 2],
+            dD[0, 0], dD[0, 1], dD[0, 2], dD[1, 0], dD[1, 1], dD[1, 2],
+        )
         for start in range(0, n, _BLOCK):
             stop = min(start + _BLOCK, n)
-            D0, D1, dD0, dD1 = D[0, :, start:stop], D[1, :, start:stop], dD[0, :, start:stop], dD[1, :, start:stop]
+            rest = stop - (stop - start) % 4
             for a in range(P.shape[0]):
-                X, Y, Z = P[a, 0, start:stop], P[a, 1, start:stop], P[a, 2, start:stop]
-                _drive_mode(X, Y, Z, kappa[a, start:stop], v[a], -0.5 * s[a] * v[a], dD0, dD1)
-                _rotate_mode(X, Y, Z, v[a], D0, D1)
+                written, numbers = (P[a, 0], P[a, 1], P[a, 2], kappa[a]), (v[a], -0.5 * s[a] * v[a])
+                for z in range(start, rest, 4):
+                    _rotate_and_drive_4(written, read, numbers, z)
+                for z in range(rest, stop):
+                    _rotate_and_drive_1(written, read, numbers, z)
 
     @_jit
     def push(f, v, s, y, M, dM):  # noqa: F811
