@@ -26,6 +26,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 
+from . import kernels
 from .errors import InputError
 from .lines import LinePlan, library
 
@@ -457,14 +458,31 @@ class Gradient:
     """
 
     def __init__(self, box, lines):
-        self._transform = box.transform(lines)
-        self.lines = self._transform.physical
-        self._factor = 1j * self._transform.k / box.global_points
+        transform = self._transform = box.transform(lines)
+        plans = transform.line_plans() if kernels.COMPILED else None
+        if plans is None:
+            self._differentiate = self._batch
+            self._factor = 1j * transform.k / box.global_points
+        else:
+            self._differentiate = self._line_by_line
+            self._backward, self._forward, self._waves = plans
+            self._rate = transform.k / box.global_points
+        self.lines = transform.physical
 
     def __call__(self, field=None):
         if field is not None:
             self.lines[...] = field.reshape(self.lines.shape)
-        transform = self._transform
-        spectral = transform.forward()
+        self._differentiate()
+        return self.lines
+
+    def _batch(self):
+        spectral = self._transform.forward()
         np.multiply(spectral, self._factor, out=spectral)
-        return transform.backward()
+        self._transform.backward()
+
+    def _line_by_line(self):
+        lines = self._transform.collect()
+        if len(lines):
+            plans = self._forward.address, self._backward.address
+            kernels.differentiate_lines(lines, self._rate, *plans, self._waves)
+        self._transform.spread()

@@ -292,6 +292,20 @@ if COMPILED:
             _execute(plan[0], plan[1], lines[r].ctypes.data, waves.ctypes.data)
             _multiply(phase, waves, u[r])
 
+    @_jit
+    def differentiate_lines(lines, k, forward, backward, waves):
+        """lines[r] <- transform back of ``i k`` times the transform of lines[r], one row at a time; k (1 or rows, K).
+
+        forward, backward: addresses of two plans; waves: buffer of a row of waves.
+        """
+        for r in range(lines.shape[0]):
+            row, line = k[r if len(k) > 1 else 0], lines[r].ctypes.data
+            _execute(forward[0], forward[1], line, waves.ctypes.data)
+            for d in range(len(waves)):
+                a = waves[d]
+                waves[d] = complex(-row[d] * a.imag, row[d] * a.real)
+            _execute(backward[0], backward[1], waves.ctypes.data, line)
+
     # Loops over views that start at 0: with an index that might be negative LLVM does not vectorise.
 
     @_jit
@@ -478,14 +492,21 @@ if COMPILED:
 
 
 def warm_up(comm, *others):
-    """Compile (or load from numba's cache) every kernel, rank 0 first, so that the others find a filled cache.
+    """Compile (or load from numba's cache) every kernel: first on one rank of all, then on one of each node, then on all.
 
-    others: functions that call the kernels of other modules once. All ranks must call it. Without numba it does nothing.
+    So the cache is full when the others look, whether the nodes share it or each has its own, and nothing is compiled
+    twice on one node. others: functions that call the kernels of other modules once. Collective. Without numba it does
+    nothing.
     """
     if not COMPILED:
         return
-    for turn in (True, False):
-        if (comm.Get_rank() == 0) == turn:
+    from mpi4py import MPI
+
+    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    turn = 0 if comm.Get_rank() == 0 else 1 if node.Get_rank() == 0 else 2
+    node.Free()
+    for now in range(3):
+        if turn == now:
             for touch in (_touch, *others):
                 touch()
         comm.Barrier()
@@ -513,3 +534,4 @@ def _touch():
         for state in (u, frozen):
             unwind_lines(state, group, table, u, u.real.copy(), starts, nowhere, u[0].copy(), lines)
         wind_lines(lines, group, table, u, u.real.copy(), starts, nowhere, u[0].copy(), u.copy())
+        differentiate_lines(lines, np.ones((1, 1)), nowhere, nowhere, u[0].copy())
