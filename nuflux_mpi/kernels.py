@@ -246,7 +246,10 @@ if COMPILED:
         for g in range(len(angle)):
             _powers(step * angle[g], fine[g])
             _powers(64.0 * angle[g], high)
-            _powers(angle[g], low)
+            if step == 1.0:
+                low = fine[g]
+            else:
+                _powers(angle[g], low)
             h = first[g if len(first) > 1 else 0]
             for r in range(len(h)):
                 p = high[abs(h[r]) >> 6] * low[abs(h[r]) & 63]

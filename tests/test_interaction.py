@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import nuflux_mpi
+from nuflux_mpi import kernels
 from nuflux_mpi.box import Box
-from nuflux_mpi.interaction import InteractionPicture
+from nuflux_mpi.interaction import InteractionPicture, _runs
 
 LENGTH = 5.0
 VELOCITY = np.array([1.0, -1.0, 0.5, 0.0, -0.3])
@@ -16,9 +17,9 @@ cuts = pytest.mark.parametrize("points, factor", [(48, None), (45, None), (48, 4
 class Advection:
     """Lines of given velocities, in two segments (the last two lines are the second), with a local source."""
 
-    def __init__(self, points, factor, comm, source=None, velocity=VELOCITY):
+    def __init__(self, points, factor, comm, source=None, velocity=VELOCITY, fftw="measure"):
         lines = len(velocity)
-        self.box = Box(LENGTH, points, lines, comm, factor=factor)
+        self.box = Box(LENGTH, points, lines, comm, factor=factor, fftw=fftw)
         self.transform = self.box.transform(lines - 2, 2, back=(1, 2))
         self.picture = InteractionPicture(self.transform, velocity, source or self.vanish, needed=1)
         self.u = np.zeros(self.picture.size)
@@ -123,6 +124,41 @@ def test_the_nyquist_wave_stands_still(factor, comm):
     nyquist = np.where(free.box.indices()[0] % 2, -1.0, 1.0)
     free.start(np.tile(nyquist, (5, 1)))
     np.testing.assert_allclose(free.at(0.77), np.tile(nyquist, (5, 1)), rtol=0, atol=1e-14)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("fftw", ["measure", "estimate"])
+@cuts
+def test_line_by_line_is_the_same_as_in_batches(points, factor, fftw, comm, monkeypatch):
+    if not kernels.COMPILED:
+        pytest.skip("numba is not installed")
+
+    def rate(compiled):
+        monkeypatch.setattr(kernels, "COMPILED", compiled)
+        case = Advection(points, factor, comm, lambda t: np.sin(case.transform.physical, out=case.transform.physical),
+                         fftw=fftw)
+        state = np.random.default_rng(3).standard_normal((5, points))[:, case.box.indices()[0]]
+        u, du = case.start(state, t=0.4), np.empty(case.picture.size)
+        case.picture.rhs(17.3, u, du)
+        return type(case.picture._waves), u, du
+
+    lines, u, du = rate(True)
+    batches, expected, slope = rate(False)
+    assert lines is not batches
+    # Rounding of transforms of numbers of size 1, and of phases with angles up to 500.
+    np.testing.assert_allclose(u, expected, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(du, slope, rtol=0, atol=1e-13)
+    if fftw == "estimate":
+        np.testing.assert_array_equal(rate(True)[2], du)  # bit for bit
+
+
+def test_runs_of_waves_end_where_harmonic_or_weight_jump():
+    harmonic = np.r_[np.arange(0, 201), -200 + np.arange(50), 0]
+    weight = np.r_[1.0, np.full(len(harmonic) - 1, 2.0)]
+    starts = _runs(harmonic, weight, 1)
+    assert starts == [0, 1, 65, 129, 193, 201, 251, 252]
+    for low, high in zip(starts, starts[1:]):
+        assert np.all(np.diff(harmonic[low:high]) == 1) and np.ptp(weight[low:high]) == 0
 
 
 # ---- the same facts of a whole run

@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -134,6 +135,42 @@ def test_winding_and_unwinding(form, rows):
     np.testing.assert_allclose(u, expected, rtol=0, atol=1e-14)  # three products of numbers up to 10
     form.unwind(u, phase, group, 1 / by_row, 1 / by_column, back)
     np.testing.assert_allclose(back, amplitude, rtol=0, atol=1e-14)
+
+
+@pytest.mark.skipif(not kernels.COMPILED, reason="numba is not installed")
+@pytest.mark.parametrize("conjugate", [False, True])
+@pytest.mark.parametrize("size", [0, 1, 2, 7, 64])
+def test_products_of_complex_rows(conjugate, size):
+    x, y = numbers((2, size))
+    out = np.empty_like(x)
+    (kernels._multiply_conjugate if conjugate else kernels._multiply)(x, y, out)
+    np.testing.assert_allclose(out, (x.conj() if conjugate else x) * y, rtol=0, atol=2e-15)  # numbers up to 10
+
+
+@pytest.mark.skipif(not kernels.COMPILED, reason="numba is not installed")
+@pytest.mark.parametrize("step", [1, 6])
+def test_phases_from_a_factor_for_each_run_and_a_short_table(step):
+    angle, first = np.array([0.3, -1.7]), np.array([[0, 1, 5000, -77]])
+    fine, coarse = np.empty((2, 64), dtype=complex), np.empty((2, 4), dtype=complex)
+    kernels.phase_factors(angle, float(step), first, fine, coarse)
+    # Angles up to 8500, each rounded once.
+    np.testing.assert_allclose(coarse, np.exp(1j * angle[:, None] * first), rtol=0, atol=2e-12)
+    np.testing.assert_allclose(fine, np.exp(1j * step * angle[:, None] * np.arange(64)), rtol=0, atol=3e-13)
+    # Products of few numbers of modulus 1, whatever the angle.
+    np.testing.assert_allclose(np.abs(np.concatenate((coarse, fine), axis=1)), 1.0, rtol=0, atol=4e-15)
+
+
+@pytest.mark.mpi
+def test_kernels_are_compiled_by_one_rank_before_the_others(comm, monkeypatch):
+    if not kernels.COMPILED:
+        pytest.skip("numba is not installed")
+    times = []
+    monkeypatch.setattr(kernels, "_touch", lambda: times.append(time.monotonic()))
+    kernels.warm_up(comm, lambda: times.append(time.monotonic()))
+    assert len(times) == 2
+    spans = comm.allgather(times)
+    for later in spans[1:]:
+        assert later[0] >= spans[0][1]  # one node, one clock
 
 
 RUN = """

@@ -5,11 +5,22 @@
     mpirun -n 2 python tools/bench.py              the same on two ranks
     python tools/bench.py --modes 64 --points 4096 --level energy
     python tools/bench.py --level momentum         two beams with 32, 64 and 128 points in q; --level full likewise
+    mpirun -n 64 --oversubscribe python tools/bench.py --count --modes 2 --points 1024
 
-Times are medians over repetitions, of the slowest rank; ratios compare medians taken alternately, so that they hold on a
-noisy machine. "transforms" is the backward transform of the polarization lines plus the forward transform of all lines,
-exchanges included; "rhs" is the whole right-hand side as the integrator calls it; "step" is a step of PETSc's TS divided
-by its number of right-hand sides.
+Times are medians over repetitions, of the slowest rank; ratios are medians of ratios of neighbouring measurements, so
+that they hold on a noisy machine. The columns, in microseconds per right-hand side:
+
+    bare      FFTW through mpi4py-fft, each rank's share of the lines in one batch, planned with the same effort: back the
+              lines that the source reads, forward all, both ways those whose gradient is taken. Nothing else.
+    rhs       the right-hand side as the integrator calls it
+    waves     of that, the way from the state to the points and back: phases, transforms
+    source    of that, the local terms, with the gradient if there is one
+    exchange  of that, time inside Alltoallw, waiting included
+    calls     the right-hand side of two modes on four points for each rank: what Python and its calls cost
+    loop      the whole time loop, PETSc's vectors and error control included, per right-hand side
+
+With --count nothing is timed: the all-to-alls, messages and bytes of one right-hand side are counted as they are handed to
+MPI, next to the formula of docs/box.md. That can be done with more ranks than cores.
 """
 
 import argparse
@@ -17,6 +28,8 @@ import json
 import sys
 import time
 from pathlib import Path
+
+from mpi4py import MPI
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -28,7 +41,29 @@ GRIDS = {
     "full": [{"points": Q, "distribution": "gaussian", "p_max": 16.0, "perp_points": 4, "p0": 8.0, "sigma": 1.2, "species": 1,
               "group_velocity": True, "force": True, "commutator": True} for Q in (64, 96, 128)],
 }
-SIZES = ((2, 1024), (2, 8192), (16, 2048), (64, 1024), (64, 4096))
+SIZES = ((2, 1024), (2, 8192), (64, 1024), (64, 4096), (128, 1024), (128, 8192))
+COLUMNS = ("bare", "rhs", "waves", "source", "exchange", "calls", "loop")
+
+
+class CountingComm(MPI.Intracomm):
+    """A communicator that counts what goes through Alltoallw: calls, messages and bytes sent to other ranks, seconds."""
+
+    calls = messages = sent = 0
+    seconds = 0.0
+
+    def Alltoallw(self, sendbuf, recvbuf):
+        _, (counts, _), types = sendbuf
+        sizes = [count * kind.Get_size() for count, kind in zip(counts, types)]
+        sizes[self.Get_rank()] = 0
+        self.calls += 1
+        self.messages += sum(size > 0 for size in sizes)
+        self.sent += sum(sizes)
+        begun = time.perf_counter()
+        super().Alltoallw(sendbuf, recvbuf)
+        self.seconds += time.perf_counter() - begun
+
+    def reset(self):
+        self.calls, self.messages, self.sent, self.seconds = 0, 0, 0, 0.0
 
 
 def main():
@@ -38,99 +73,169 @@ def main():
     parser.add_argument("--level", choices=("standard", "energy", *GRIDS), action="append",
                         help="default: standard and energy")
     parser.add_argument("--method", default="8vr")
-    parser.add_argument("--repeat", type=int, default=15, help="repetitions, of which the median is taken")
+    parser.add_argument("--repeat", type=int, default=31, help="repetitions, of which the median is taken")
+    parser.add_argument("--cpu", action="store_true",
+                        help="processor time instead of wall-clock time, where other programs share the cores; one rank only")
+    parser.add_argument("--count", action="store_true", help="count messages and bytes instead of timing")
     parser.add_argument("--json", metavar="FILE", help="write the figures to a file as well")
     arguments = parser.parse_args()
 
-    from mpi4py import MPI
-
     from nuflux_mpi import kernels
 
-    comm = MPI.COMM_WORLD
-    kernels.warm_up(comm)
+    comm = CountingComm(MPI.COMM_WORLD)
+    if arguments.cpu and comm.size > 1:
+        parser.error("--cpu: waiting for other ranks is no processor time; use it on one rank")
     levels = arguments.level or ("standard", "energy")
     sizes = [(arguments.modes, arguments.points)] if arguments.modes else SIZES
     cases = [(*size, level, None) for size in sizes for level in levels if level not in GRIDS]
     cases += [(2, 512, level, grid) for level in levels for grid in GRIDS.get(level, ())]
+    say = print if comm.rank == 0 else lambda *words, **keys: None
+    say(f"{comm.size} rank(s), {'numba' if kernels.COMPILED else 'NumPy'} kernels")
+    if arguments.count:
+        say("  modes points  lines level     cut        all-to-alls  messages  bytes sent  formula  most bytes of a rank")
+    else:
+        say("  modes points  lines level    " + "".join(f"{name:>10s}" for name in COLUMNS) + "   rhs/bare loop/bare")
     rows = []
-    if comm.rank == 0:
-        print(f"{comm.size} rank(s), {'numba' if kernels.COMPILED else 'NumPy'} kernels, {arguments.method}")
-        print("  modes points  lines level     cut        rhs [us]  transforms [us]  rhs/transforms  step/transforms")
     for modes, points, level, grid in cases:
-        row = measure(comm, modes, points, level, grid, arguments.method, arguments.repeat)
-        rows.append(row)
-        if comm.rank == 0:
-            print("  {modes:5d} {points:6d} {lines:6d} {level:9s} {cut:9s} {rhs:9.1f} {transforms:16.1f} {ratio:15.2f} "
-                  "{step_ratio:16.2f}".format(**row), flush=True)
+        if arguments.count:
+            rows.append(count(comm, modes, points, level, grid))
+            say("  {modes:5d} {points:6d} {lines:6d} {level:9s} {cut:9s} {calls:12d} {messages:9d} {sent:11d} {formula:8.0f} "
+                "{most:21d}".format(**rows[-1]), flush=True)
+        else:
+            clock = time.process_time if arguments.cpu else time.perf_counter
+            rows.append(measure(comm, modes, points, level, grid, arguments.method, arguments.repeat, clock))
+            times = "".join(f"{rows[-1][name]:10.1f}" for name in COLUMNS)
+            say("  {modes:5d} {points:6d} {lines:6d} {level:9s}{times}  {ratio:9.2f} {loop_ratio:9.2f}".format(
+                times=times, **rows[-1]), flush=True)
     if arguments.json and comm.rank == 0:
         Path(arguments.json).write_text(json.dumps(rows, indent=1))
 
 
-def measure(comm, modes, points, level, grid, method, repeat):
-    """One row of the table; times in microseconds. grid: settings of the level, or None. Collective."""
+def problem(comm, modes, points, level, grid, fftw="measure"):
+    """(equations, P, directions) of a level on `points` points; grid: settings of the level, or None."""
     import numpy as np
 
     from nuflux_mpi.box import Box
     from nuflux_mpi.levels import LEVELS
-    from nuflux_mpi.integrate import Integrator
     from nuflux_mpi.modes import build
 
-    if grid:
+    if grid or modes == 2:
         directions = build({"kind": "beams", "velocity": [1.0, -1.0], "sign": [1, 1], "density": [1.0, 1.0]})
     else:
         directions = build({"kind": "angular", "number": modes, "quadrature": "midpoint", "distribution": "gaussian",
                             "alpha": 0.9, "sigma": 0.6, "sigma_bar": 0.53})
-    equations_class = LEVELS[level]
-    equations_class.warm_up(comm)
-    lines = equations_class.lines(modes, grid)
-    box = Box(100.0, points, lines, comm)
-    equations = equations_class(box, directions, grid)
-    z = box.coordinates()[0]
+    LEVELS[level].warm_up(comm)
+    box = Box(100.0, points, LEVELS[level].lines(modes, grid), comm, fftw=fftw)
+    equations = LEVELS[level](box, directions, grid)
     P = np.zeros((modes, 3) + box.local_shape)
     P[:, 2] = 0.9 * directions.n[:, None]
-    P[:, 0] = 1e-3 * np.cos(2 * np.pi * z / 100.0)
-    integrator = Integrator(equations.picture.rhs, equations.picture.size, comm, method=method, rtol=1e-8)
+    P[:, 0] = 1e-3 * np.cos(2 * np.pi * box.coordinates()[0] / 100.0)
+    return equations, P, directions
+
+
+def line_counts(equations, modes, grid):
+    """Lines that one right-hand side transforms: (back, forward)."""
+    segments, gradient = equations.segments(modes, grid), equations.gradient_lines
+    return segments[0] + gradient, sum(segments) + equations.flux_lines(modes, grid) + gradient
+
+
+def count(comm, modes, points, level, grid):
+    """One row of the table of messages: sums over all ranks, and the largest number of bytes that one rank sends. Collective."""
+    import numpy as np
+
+    equations, P, directions = problem(comm, modes, points, level, grid, fftw="estimate")
+    u = np.zeros(equations.picture.size)
+    equations.start(0.0, u, P, directions.n)
+    comm.reset()
+    equations.picture.rhs(0.5, u, np.empty_like(u))
+    messages, sent = (comm.allreduce(number) for number in (comm.messages, comm.sent))
+    cut = equations.box.plan
+    f = 2 * cut.pairs_per_line / cut.N1 if cut.factored else 1.0
+    formula = 8 * points * f * sum(line_counts(equations, modes, grid)) * (1 - 1 / comm.size)
+    return {"modes": modes, "points": points, "lines": equations.lines(modes, grid), "level": level, "ranks": comm.size,
+            "cut": f"{cut.N1} x {cut.N2}" if cut.factored else "slabs", "calls": comm.calls, "messages": messages,
+            "sent": sent, "formula": formula, "most": comm.allreduce(comm.sent, op=MPI.MAX)}
+
+
+def bare_transforms(comm, back, forward, points, effort="measure"):
+    """A callable that transforms this rank's share of whole lines, `back` and `forward` many, each in one batch."""
+    from mpi4py_fft import fftw
+
+    from nuflux_mpi.box import blocks
+
+    back, forward = (int(blocks(lines, comm.size)[0][comm.rank]) for lines in (back, forward))
+    flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_DESTROY_INPUT)
+    most = max(back, forward)
+    lines, waves = fftw.aligned((most, points), dtype=float), fftw.aligned((most, points // 2 + 1), dtype=complex)
+    to_lines = fftw.irfftn(waves[:back], s=(points,), axes=(1,), flags=flags, output_array=lines[:back])
+    to_waves = fftw.rfftn(lines[:forward], axes=(1,), flags=flags, output_array=waves[:forward])
+    lines[...], waves[...] = 0.0, 0.0
+
+    def transform():
+        to_lines()
+        to_waves()
+
+    return transform
+
+
+def measure(comm, modes, points, level, grid, method, repeat, clock):
+    """One row of the table of times, in microseconds. Collective."""
+    import numpy as np
+
+    from nuflux_mpi.integrate import Integrator
+
+    equations, P, directions = problem(comm, modes, points, level, grid)
+    picture, lines = equations.picture, equations.lines(modes, grid)
+    integrator = Integrator(picture.rhs, picture.size, MPI.COMM_WORLD, method=method, rtol=1e-8)
     equations.start(0.0, integrator.u, P, directions.n)
     integrator.begin()
-    u, du = integrator.u.copy(), integrator.u.copy()
-    transform, t = equations.transform, iter(np.linspace(0.0, 1.0, 100000))
+    u, du, t = integrator.u.copy(), integrator.u.copy(), iter(np.linspace(0.0, 1.0, 10**6))
+    small = problem(comm, 2, 4 * comm.size, level, grid)[0].picture
+    nothing, nowhere = np.zeros(small.size), np.zeros(small.size)
 
     def rhs():
-        equations.picture.rhs(next(t), u, du)  # another time at each call, as inside a step: the phases are not reused
+        picture.rhs(next(t), u, du)  # another time at each call, as inside a step: the phases are not reused
 
-    def transforms():
-        transform.backward(1)
-        transform.forward()
+    def waves():
+        picture.fields(next(t), u, picture.needed)
+        picture.store(next(t), du)
 
-    transform.physical[...] = 1e-3
-    transform.spectral[...] = 0.0
-    calls = max(1, int(2e6 / (lines * points)))
-    samples = {"rhs": [], "transforms": [], "step": []}
-    for function in (rhs, transforms):
+    functions = {
+        "bare": bare_transforms(comm, *line_counts(equations, modes, grid), points),
+        "rhs": rhs,
+        "waves": waves,
+        "source": lambda: equations.source(0.0),
+        "calls": lambda: small.rhs(next(t), nothing, nowhere),
+    }
+    calls = max(1, int(1e6 / (lines * points)))
+    samples = {name: [] for name in COLUMNS}
+    for function in functions.values():
         function()
     for _ in range(repeat):
-        for name, function in (("rhs", rhs), ("transforms", transforms)):
-            samples[name].append(timed(comm, function, calls))
-        samples["step"].append(step_time(comm, integrator, calls))
-    cost = {name: 1e6 * float(np.median(values)) for name, values in samples.items()}
+        for name, function in functions.items():
+            equations.transform.physical[...] = 1e-3  # numbers that stay numbers, however often the source is called
+            comm.reset()
+            samples[name].append(timed(comm, function, calls, clock))
+            if name == "rhs":
+                samples["exchange"].append(comm.allreduce(comm.seconds, op=MPI.MAX) / calls)
+        samples["loop"].append(loop_time(comm, integrator, calls, clock))
     integrator.destroy()
-    cut = f"{box.plan.N1} x {box.plan.N2}" if box.plan.factored else "slabs"
-    return {"modes": modes, "points": points, "lines": lines, "level": level, "ranks": comm.size, "cut": cut, **cost,
-            "ratio": cost["rhs"] / cost["transforms"], "step_ratio": cost["step"] / cost["transforms"]}
+    cost = {name: 1e6 * float(np.median(values)) for name, values in samples.items()}
+    ratio, loop_ratio = (float(np.median(np.divide(samples[name], samples["bare"]))) for name in ("rhs", "loop"))
+    return {"modes": modes, "points": points, "lines": lines, "level": level, "ranks": comm.size, "method": method, **cost,
+            "ratio": ratio, "loop_ratio": loop_ratio}
 
 
-def timed(comm, function, calls):
+def timed(comm, function, calls, clock):
     """Seconds per call on the slowest rank."""
-    from mpi4py import MPI
-
     comm.Barrier()
-    begun = time.perf_counter()
+    begun = clock()
     for _ in range(calls):
         function()
-    return comm.allreduce(time.perf_counter() - begun, op=MPI.MAX) / calls
+    return comm.allreduce(clock() - begun, op=MPI.MAX) / calls
 
 
-def step_time(comm, integrator, calls):
+def loop_time(comm, integrator, calls, clock):
     """Seconds of the time loop per right-hand side, over about `calls` right-hand sides."""
     before, dt = integrator.statistics.rhs_evaluations, 1e-3
     steps = max(1, calls // 13)
@@ -139,7 +244,7 @@ def step_time(comm, integrator, calls):
         for _ in range(steps):
             integrator.advance(integrator.t + dt)
 
-    seconds = timed(comm, loop, 1)
+    seconds = timed(comm, loop, 1, clock)
     return seconds / (integrator.statistics.rhs_evaluations - before)
 
 

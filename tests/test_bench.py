@@ -1,0 +1,66 @@
+"""tools/bench.py: the messages of a right-hand side, counted as MPI gets them, against the formula and the forecast."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nuflux_mpi import check
+from nuflux_mpi.box import blocks
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def bench():
+    spec = importlib.util.spec_from_file_location("bench", ROOT / "tools" / "bench.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GRID = {"points": 24, "half_width": 5.5, "distribution": "gaussian", "sigma": 0.8}
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("points", [96, 50])  # shared evenly by 1, 2, 3 and 4 ranks, and not
+@pytest.mark.parametrize("level, modes, grid", [("standard", 4, None), ("energy", 4, None), ("momentum", 2, GRID)])
+def test_messages_of_one_right_hand_side(bench, comm, level, modes, grid, points):
+    counting = bench.CountingComm(comm)
+    row = bench.count(counting, modes, points, level, grid)
+    equations = bench.problem(counting, modes, points, level, grid, fftw="estimate")[0]
+    segments, ranks = equations.segments(modes, grid), comm.size
+    # One all-to-all each way, and two more for a gradient; each with at most one message to every other rank.
+    exchanges = 4 if equations.gradient_lines else 2
+    assert row["calls"] == exchanges
+    assert row["messages"] <= exchanges * ranks * (ranks - 1)
+    # Every line goes, in whole, from the rank that holds its waves to those that hold its points, or the other way.
+    columns = blocks(points, ranks)[0]
+    batches = [segments[:1], segments] + [(equations.gradient_lines,)] * 2
+    moved = sum(np.sum(rows * (points - columns)) for rows in (check.rows_per_rank(equations.box.plan, b) for b in batches))
+    assert row["sent"] == 8 * moved
+    if points == 96:
+        assert row["sent"] == pytest.approx(row["formula"], rel=0.01)  # 6 lines of a gradient on 4 ranks are not even
+    assert row["most"] <= 1.4 * max(1, row["sent"]) / ranks
+
+
+@pytest.mark.mpi
+def test_forecast_of_the_bytes_a_rank_sends(bench, comm):
+    row = bench.count(bench.CountingComm(comm), 8, 96, "energy", None)
+    equations = bench.problem(comm, 8, 96, "energy", None, fftw="estimate")[0]
+    expected = check.exchange_bytes(equations.box.plan, equations.segments(8), equations.gradient_lines)
+    assert row["most"] == pytest.approx(expected, rel=0.1)  # uneven: the gradient's six lines on four ranks
+
+
+def test_a_table_is_measured(bench, capsys, monkeypatch, tmp_path):
+    table = tmp_path / "table.json"
+    options = ["--modes", "2", "--points", "64", "--level", "energy", "--repeat", "1", "--cpu", "--json", str(table)]
+    monkeypatch.setattr(sys, "argv", ["bench.py", *options])
+    bench.main()
+    assert "rhs/bare" in capsys.readouterr().out
+    import json
+
+    (row,) = json.loads(table.read_text())
+    assert row["lines"] == 8 and row["rhs"] > 0 and row["loop"] > 0
