@@ -308,8 +308,6 @@ class Transform:
         self._to_lines = {n: path[0] for n, path in paths.items()}
         self._spread = {n: path[1] for n, path in paths.items()}
         self._most = max(back)
-        self.physical[...] = 0.0  # FFTW's planner scribbles on the arrays
-        self.spectral[...] = 0.0
 
     def _lay_out_waves(self):
         plan, (length,), c = self.box.plan, self.box.length, self.residue
@@ -441,13 +439,24 @@ def _zeros(shape, dtype=float):
 
 
 def _planned(kind, source, target, effort, shape=None, axis=-1):
-    """An mpi4py-fft FFTW plan from `source` to `target` along one axis, or a no-op where this rank has no rows."""
+    """A callable that transforms `source` into `target` along one axis, or does nothing where this rank has no rows.
+
+    FFTW plans it at the first call: lines that are only ever transformed one by one need no plan for the batch.
+    """
     from mpi4py_fft import fftw
 
     if 0 in source.shape or 0 in target.shape:
         return lambda: None
     flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_DESTROY_INPUT)
-    return kind(source, s=shape, axes=(axis % source.ndim,), flags=flags, output_array=target)
+
+    @lru_cache(maxsize=None)
+    def plan():
+        kept = source.copy()  # the planner scribbles on both arrays
+        made = kind(source, s=shape, axes=(axis % source.ndim,), flags=flags, output_array=target)
+        source[...] = kept
+        return made
+
+    return lambda: plan()()
 
 
 class Gradient:

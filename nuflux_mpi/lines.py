@@ -33,6 +33,7 @@ def library():
             getattr(fftw, execute).restype = None
         fftw.fftw_destroy_plan.restype = None
         fftw.fftw_alignment_of.restype = ctypes.c_int
+        fftw.fftw_init_threads()  # else mpi4py-fft's first plan does so, and FFTW then forgets all plans made before
     except (OSError, AttributeError):
         return None
     return fftw
