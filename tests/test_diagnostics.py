@@ -256,9 +256,9 @@ def test_spectral_tail_is_the_part_in_the_highest_third(harmonic, share_of_norm,
 
 @pytest.mark.mpi
 def test_every_number_is_the_same_on_all_ranks_and_as_on_one(comm):
-    P, kappa = moved(1.0), noise(5, 64, seed=4)[:, 0]
-    shared = measure(P, comm, start=moved(0.0), t=1.0, kappa=kappa)
-    alone = measure(P, MPI.COMM_SELF, start=moved(0.0), t=1.0, kappa=kappa)
+    P, (kappa, F) = moved(1.0), noise(5, 64, seed=4)[:, :2].swapaxes(0, 1)
+    shared = measure(P, comm, start=moved(0.0), t=1.0, kappa=kappa, F=F)
+    alone = measure(P, MPI.COMM_SELF, start=moved(0.0), t=1.0, kappa=kappa, F=F)
     assert shared.keys() == alone.keys()
     for name, value in shared.items():
         np.testing.assert_allclose(value, alone[name], rtol=0, atol=1e-13, err_msg=name)  # sums in another order
