@@ -56,6 +56,7 @@ def report(resolved, ranks):
         f"  fields.h5       {_size(sizes['fields.h5'])}, {snapshots} snapshots",
         f"  series.h5       {_size(sizes['series.h5'])}, {series_rows} rows, {spectra} power spectra",
     ]
+    text.append(f"  checkpoint.h5   {_size(state.sum())} or twice that, by method; there must be room for three")
     if "phase_space.h5" in sizes:
         text.append(f"  phase_space.h5  {_size(sizes['phase_space.h5'])}")
     if ranks > 1 and local.min() < 16:

@@ -1,12 +1,11 @@
 """The command line. Each subcommand loads only what it needs; only `run` starts MPI."""
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
-from . import __version__, environment
-from .errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILURE, EXIT_STOPPED, NufluxError
+from . import __version__, environment, stopping
+from .errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILURE, EXIT_STOPPED, InputError, NufluxError, WriteFailure
 
 DESCRIPTION = "Neutrino flavor kinetics whose energy budget closes."
 EPILOG = """examples:
@@ -46,9 +45,14 @@ def parser():
     _add_set(run)
     existing = run.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace the run that the directory holds")
-    existing.add_argument("--resume", action="store_true", help="continue the run that the directory holds from its last fields")
+    existing.add_argument("--resume", nargs="?", const="auto", default="never", type=_resume, metavar="auto|never|FILE",
+                          help="continue the run that the directory holds, if there is one (auto); refuse the directory then "
+                               "(never, the default); start a new run from a checkpoint file (FILE)")
+    run.add_argument("--walltime", type=_walltime, metavar="HH:MM:SS",
+                     help="end in order, with a checkpoint, before this much wall time is over (also plain seconds)")
     run.add_argument("--deterministic", action="store_true", help="FFT plans by estimate: bit for bit the same on equal ranks")
-    run.usage = "%(prog)s [case] [--out DIR] [--set KEY=VALUE] [--overwrite | --resume] [--deterministic] [-- PETSC_OPTIONS]"
+    run.usage = "%(prog)s [case] [--out DIR] [--set KEY=VALUE] [--overwrite | --resume [auto|never|FILE]]\n" \
+                "           [--walltime HH:MM:SS] [--deterministic] [-- PETSC_OPTIONS]"
     run.epilog = "What follows -- goes to PETSc, for example: run case.toml -- -ts_view -log_view"
 
     plot = commands.add_parser("plot", help="draw the figures of a run, or compare runs of several levels")
@@ -95,6 +99,19 @@ def parser():
 def _add_set(command):
     command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
                          help="replace a value of the config, e.g. --set time.end=50 (repeatable)")
+
+
+def _resume(text):
+    if text not in ("auto", "never") and not text.endswith(".h5"):
+        raise argparse.ArgumentTypeError(f"it takes auto, never or a checkpoint file (.h5), not {text}")
+    return text
+
+
+def _walltime(text):
+    try:
+        return stopping.seconds(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text):
@@ -150,38 +167,47 @@ def _run(arguments):
     from .simulation import Simulation
 
     comm = MPI.COMM_WORLD
-    stop = StopRequest()
-    with Simulation(
+    # Signals are heard from here on: one that comes while the run is being set up stops it before its first step.
+    with stopping.StopRequest(arguments.walltime) as stop, Simulation(
         arguments.case, out=arguments.out or "", overrides=overrides, comm=comm, overwrite=arguments.overwrite,
         resume=arguments.resume, deterministic=arguments.deterministic, checkout=checkout,
-    ) as simulation, stop:
+    ) as simulation:
         return _carry_out(simulation, stop)
 
 
 def _carry_out(simulation, stop):
     """Run with progress on rank 0, close in words, draw the figures; -> exit code."""
+    from .parallel import on_root
     from .progress import Progress
 
     config, comm, directory = simulation.config, simulation.comm, simulation.output.directory
-    root = comm.Get_rank() == 0
+    root, already = comm.Get_rank() == 0, simulation.finished
     times = config["time"]
     progress = Progress(times["start"], times["end"], config["output"]["log_every"], silent=not root,
                         log=directory / "run.log" if root else None)
     try:
+        if root:
+            stop.attend(simulation.pace, directory)
+        if already:
+            progress.say(f"the run in {directory} is finished: t = {simulation.integrator.t:g} is reached")
+            return EXIT_DONE
         progress.say(simulation.describe())
+        before = simulation.integrator.statistics.steps
         run = simulation.run(progress, stop)
+        if simulation.stopped == stopping.WALLTIME:
+            on_root(comm, stop.check_overrun, simulation.integrator.statistics.steps - before)
         if not root:
             return EXIT_STOPPED if simulation.stopped else EXIT_DONE
         progress.say(run.summary())
         if simulation.stopped:
-            progress.say(f"stopped by {stop.reason} at t = {simulation.integrator.t:.6g}; continue with: "
-                         f"run {directory / 'run.toml'} --out {directory} --resume")
+            progress.say(f"stopped by {simulation.stopped} at t = {simulation.integrator.t:.6g}; continue with: "
+                         f"run {directory / 'run.toml'} --out {directory} --resume auto")
             return EXIT_STOPPED
         if config["output"]["figures"]:
             _draw(run, progress.say)
         progress.say(f"results in {directory}")
         return EXIT_DONE
-    except NufluxError as error:
+    except (NufluxError, WriteFailure) as error:
         progress.note(f"ended: {error}")
         raise
     finally:
@@ -196,34 +222,6 @@ def _draw(run, say):
         return
     for path in plots.draw_all(run) + plots_momentum.draw_all(run):
         say(f"figure {path}")
-
-
-class StopRequest:
-    """Ctrl-C, SIGTERM or SIGUSR1 ask for an orderly end after the current step; a second Ctrl-C ends at once."""
-
-    SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
-
-    def __init__(self):
-        self.reason = ""
-        self._before = {}
-
-    def __call__(self):
-        return bool(self.reason)
-
-    def __enter__(self):
-        for name in self.SIGNALS:
-            number = getattr(signal, name)
-            self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *error):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number, frame):
-        if self.reason and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.reason = {signal.SIGINT: "Ctrl-C"}.get(number, signal.Signals(number).name)
 
 
 def _plot(arguments):

@@ -223,6 +223,8 @@ SCHEMA = {
             "end", {"ge": 0}),
         Key("spectrum_every", "number", None, "time between power spectra in series.h5 [1/mu]; 0: none", {"ge": 0},
             unset="series_every"),
+        Key("checkpoint_every", "number", 600.0, "wall time between checkpoints [s]; 0: only at the start, and when the run "
+            "ends or stops", {"ge": 0}),
         Key("figures", "boolean", True, "draw the figures when the run is done"),
         Key("log_every", "number", 10.0, "wall time between progress lines [s]", {"gt": 0}),
     ),

@@ -11,7 +11,7 @@ import re
 import sys
 import traceback
 
-from .errors import EnvironmentProblem, InputError
+from .errors import EXIT_FAILURE, EnvironmentProblem, InputError, WriteFailure
 
 # (size, rank) as each launcher tells its processes, before MPI is started. The order matters: mpirun inside a Slurm job
 # also inherits Slurm's variables. Slurm's are those of a step (srun): SLURM_NTASKS is there outside a step as well.
@@ -233,16 +233,24 @@ def install_excepthook():
 
 
 def _abort_all_ranks(kind, error, trace):
-    """The exception hook: as usual on one rank, else traceback and MPI_Abort."""
+    """The exception hook: as usual on one rank, else traceback and MPI_Abort. A WriteFailure is told in its sentence."""
     MPI = sys.modules.get("mpi4py.MPI")
     parallel = MPI is not None and MPI.Is_initialized() and not MPI.Is_finalized() and MPI.COMM_WORLD.size > 1
     if not parallel:
-        sys.__excepthook__(kind, error, trace)
-        return
+        if not issubclass(kind, WriteFailure):
+            sys.__excepthook__(kind, error, trace)
+            return
+        sys.stderr.write(f"nuflux_mpi: {error}\n")
+        sys.stderr.flush()
+        sys.stdout.flush()
+        os._exit(EXIT_FAILURE)  # HDF5's own end would try to write again, and crash
     world = MPI.COMM_WORLD
-    text = "".join(traceback.format_exception(kind, error, trace))
-    # One write, so that the lines of two failing ranks do not mix.
-    sys.stderr.write(f"rank {world.rank} of {world.size} failed, ending all ranks:\n{text}")
+    if issubclass(kind, WriteFailure):
+        text = f"nuflux_mpi: {error}; ending all ranks\n"
+    else:
+        text = "".join(traceback.format_exception(kind, error, trace))
+        text = f"rank {world.rank} of {world.size} failed, ending all ranks:\n{text}"
+    sys.stderr.write(text)  # one write, so that the lines of two failing ranks do not mix
     sys.stderr.flush()
     sys.stdout.flush()
     world.Abort(1)

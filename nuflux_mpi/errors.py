@@ -29,3 +29,11 @@ class NumericalFailure(NufluxError):
     """The integration cannot go on (NaN, collapsed step): says when and where."""
 
     exit_code = EXIT_NUMERICAL
+
+
+class WriteFailure(Exception):
+    """An output file cannot be written: says which and why.
+
+    No NufluxError, because it may be met by one rank alone: whoever lets it pass must end all ranks, as the hook of
+    `environment.install_excepthook` does.
+    """

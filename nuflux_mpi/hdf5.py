@@ -5,18 +5,81 @@ read collectively, a rank without points taking part with an empty selection; th
 On one rank the plain driver is used, so a serial h5py does there.
 """
 
+import errno
+import os
+import re
+from contextlib import contextmanager
+
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, WriteFailure
+from .layout import dimensions
+
+_SLACK = 2**16  # bytes of metadata and part-filled blocks that come with a record
 
 
 def open_parallel(path, mode, comm):
-    """An h5py.File that all ranks of `comm` share."""
+    """An h5py.File that all ranks of `comm` share. It is not locked: a program that reads it must not stop the run."""
     import h5py
 
     if comm.Get_size() == 1:
-        return h5py.File(path, mode)
+        return open_alone(path, mode)
     return h5py.File(path, mode, driver="mpio", comm=comm)
+
+
+def open_alone(path, mode):
+    """An h5py.File of one rank, not locked."""
+    import h5py
+
+    return h5py.File(path, mode, locking=False)
+
+
+@contextmanager
+def writing(path, size=0):
+    """Turn what HDF5 and the system say when `path` cannot be written into a WriteFailure of one sentence.
+
+    With a `size` in bytes, a disk that has not so much left is found before HDF5 writes: it would be left in a state in
+    which it cannot close its files.
+    """
+    try:
+        if size:
+            space = os.statvfs(os.path.dirname(path))
+            if space.f_bavail * space.f_frsize < size + _SLACK:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        yield
+    except (OSError, RuntimeError) as error:
+        told = re.search(r"error message = '([^']*)'|MPI error string is '([^']*)'", str(error))
+        reason = next(filter(None, told.groups())) if told else getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise WriteFailure(f"{path} cannot be written ({reason})") from error
+
+
+def usable(path, rows):
+    """Whether the file of a killed run can go on with so many records by record axis. Call on one rank.
+
+    A kill within a write may leave the file shorter than its header says, which is mended here: what is missing belongs
+    to the record that was being written.
+    """
+    try:
+        try:
+            file = open_alone(path, "r")
+        except OSError as error:
+            told = re.search(r"truncated file: .*stored_eof = (\d+)", str(error))
+            if not told:
+                return False
+            os.truncate(path, int(told[1]))
+            file = open_alone(path, "r")
+        with file:
+            for name in file:
+                number = rows.get(dimensions(name)[0])
+                if number is None:
+                    continue
+                if file[name].shape[0] < number:
+                    return False
+                if number:
+                    file[name][(number - 1,) + (0,) * (file[name].ndim - 1)]
+            return "time" in file
+    except (OSError, RuntimeError, KeyError, ValueError):
+        return False
 
 
 def create_growing(file, name, shape, dtype=float, chunk=None):

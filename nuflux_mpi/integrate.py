@@ -7,7 +7,7 @@ own component-wise relative tolerance is off, since single Fourier amplitudes ma
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from .errors import EnvironmentProblem, NumericalFailure
 MOST_REJECTIONS = 60  # of one step; each makes it shorter, by a factor of up to 10
 # Order of the error estimate of the TSRK methods with error control.
 METHODS = {"3bs": 3, "5dp": 5, "5bs": 5, "6vr": 6, "7vr": 7, "8vr": 8}
+# Of these, the methods whose last stage PETSc takes over as the first of the next step.
+FIRST_SAME_AS_LAST = ("3bs", "5dp", "5bs")
 
 
 def initialize(comm, options=""):
@@ -69,7 +71,8 @@ class Integrator:
                  dt_max=None, options=""):
         PETSc = self._PETSc = initialize(comm, options)
         self._rhs, self.rtol, self.atol, self.method, self._options = rhs, rtol, atol, method, options
-        self.statistics = Statistics()
+        self.statistics, self._rejected_before = Statistics(), 0
+        self._stage = self._recalled = None  # the derivative last computed; that of an earlier run
         self._vector = PETSc.Vec().createMPI((size, None), comm=comm)
         self._work, self._good = self._vector.duplicate(), self._vector.duplicate()
         self.u = self._vector.getArray()
@@ -86,8 +89,34 @@ class Integrator:
         ts.setErrorIfStepFails(False)
 
     def _evaluate(self, ts, t, u, du):
+        self._stage = du
+        if self._recalled is not None and t == self.t:  # the first stage, in each attempt at the first step
+            du.getArray()[...] = self._recalled
+            return
         self.statistics.rhs_evaluations += 1
         self._rhs(t, u.getArray(readonly=True), du.getArray())
+
+    def memory(self):
+        """What the next step depends on besides `u` and `t`: (dict that JSON can carry, list of local vectors).
+
+        It is complete for PETSc's usual controller, which remembers nothing, and not for those that do, such as dsp.
+        """
+        scalars = {"dt": self._dt, "statistics": asdict(self.statistics)}
+        vectors = []
+        if self._reuses_last_stage() and self.statistics.steps:
+            # Computed anew from `u` it would differ in the last bits: PETSc sums the stages in another order there.
+            vectors.append(self._stage.getArray(readonly=True) if self._recalled is None else self._recalled)
+        return scalars, vectors
+
+    def recall(self, scalars, vectors):
+        """Go on from the `memory` of an earlier integrator; call it before `begin`, with `u` and `t` set."""
+        self._dt, self.statistics = scalars["dt"], Statistics(**scalars["statistics"])
+        self._rejected_before = self.statistics.rejections
+        self._ts.setStepNumber(self.statistics.steps)
+        self._recalled = vectors[0] if vectors else None
+
+    def _reuses_last_stage(self):
+        return self._ts.getType() == self._PETSc.TS.Type.RK and self._ts.getRKType() in FIRST_SAME_AS_LAST
 
     def norm(self):
         """Euclidean norm of the state over all ranks. Collective."""
@@ -164,7 +193,8 @@ class Integrator:
             # A step cut for the target says little about the next one: keep what was wanted unless it was rejected.
             self._dt = max(proposed, wanted) if taken >= h * (1.0 - 1e-12) else proposed
             stat = self.statistics
-            stat.steps, stat.rejections, stat.dt = ts.getStepNumber(), ts.getStepRejections(), taken
+            stat.steps, stat.dt = ts.getStepNumber(), taken
+            stat.rejections = self._rejected_before + ts.getStepRejections()
             stat.smallest_dt, stat.largest_dt = min(stat.smallest_dt, taken), max(stat.largest_dt, taken)
             ts.monitor(stat.steps, self.t)
             if self._dt < self._smallest():
@@ -209,6 +239,7 @@ class Integrator:
         taken = ts.getTime() - self.t
         if ts.getConvergedReason() < 0 or taken < min(self._smallest(), h * (1.0 - 1e-9)):
             raise self._collapsed()
+        self._recalled = None
 
     def view(self):
         """Honour ``-ts_view`` as TSSolve would."""
@@ -217,7 +248,7 @@ class Integrator:
 
     def destroy(self):
         """Give PETSc's objects back (collective)."""
-        self.u = None
+        self.u = self._stage = None
         for thing in (self._ts, self._vector, self._work, self._good):
             thing.destroy()
 

@@ -5,6 +5,7 @@
           fields.h5    snapshots of the fields, written by all ranks together
           phase_space.h5   the same of f, levels "momentum" and "full" only, seldom
           growth.csv   growth rates of its waves, measured and by linear theory
+          checkpoint.h5, checkpoint.previous.h5   from which it can be continued, see checkpoint.py
           run.log      what the run said
 
 docs/output.md describes the files. Rows are appended with `time` resized last: its length is the commit mark.
@@ -16,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from . import hdf5
+from . import checkpoint, hdf5
 from .config import flat, to_toml
 from .errors import InputError
 from .layout import LAYOUT, RECORD_AXES, SPACE, dimensions
 from .results import MemoryRun, Run
 
-RUN_FILES = ("run.toml", "series.h5", "fields.h5", "phase_space.h5", "growth.csv", "run.log")
+RUN_FILES = (checkpoint.NEWEST, checkpoint.PREVIOUS, "run.toml", "series.h5", "fields.h5", "phase_space.h5",
+             "growth.csv", "postmortem.h5", "run.log")
 FIGURES = ("energy.png", "spectrum.png", "distribution.png", "energy_gained.png")
 COORDINATES = {"coordinates": "v sign density"}  # by which xarray knows that they label the modes
 
@@ -68,12 +70,12 @@ def _mark_continued(file, attrs):
     file.attrs["continued"] = attrs["created"]
 
 
-def _attach(file):
-    """Make every one-dimensional axis a dimension scale and name the dimensions of all datasets by them."""
+def _attach(file, names=None):
+    """Make every one-dimensional axis a dimension scale and name the dimensions of datasets (default: all) by them."""
     for name in file:
-        if dimensions(name) == (name,):
+        if dimensions(name) == (name,) and "CLASS" not in file[name].attrs:  # what makes a scale of a dataset
             file[name].make_scale(name)
-    for name in file:
+    for name in names or file:
         for i, axis in enumerate(dimensions(name)):
             if axis != name:
                 file[name].dims[i].attach_scale(file[axis])
@@ -83,42 +85,41 @@ class SeriesFile:
     """series.h5, on rank 0 only. Datasets appear with the first row, which fixes names and shapes."""
 
     def __init__(self, path, attrs, axes, k):
-        import h5py
-
-        self._file = h5py.File(path, "w")
+        self._file = hdf5.open_alone(path, "w")
         self._file.attrs.update(attrs | COORDINATES)
         for name, values in axes.items():
             if name not in SPACE:
                 _create(self._file, name, values.shape, values.dtype)[...] = values
         self._file["component"].attrs["labels"] = "x y z"
-        if k is not None:
-            _create(self._file, "k", k.shape)[...] = k
-            _create(self._file, "spectrum_time", ())
-            _create(self._file, "psi2", k.shape)
         self._names = None
-        self._rows = self._spectra = 0
+        self.rows = {"time": 0, "spectrum_time": 0}
+        if k is not None:
+            self._make_spectra(k)
+        self._file.flush()
 
     @classmethod
-    def continued(cls, path, attrs, t):
-        """The file of an earlier run, cut back to the rows up to time t."""
-        import h5py
-
+    def continued(cls, path, attrs, rows, k):
+        """The file of an earlier run, cut back to `rows` by record axis."""
         self = cls.__new__(cls)
-        self._file = file = h5py.File(path, "r+")
+        self._file = file = hdf5.open_alone(path, "r+")
         _mark_continued(file, attrs)
-        kept = {axis: int(np.count_nonzero(file[axis][:] <= t)) for axis in RECORD_AXES if axis in file}
+        file.attrs.pop("warnings", None)  # those of the rows that stay are given anew
+        self.rows = dict(rows)
+        self._names = [name for name in file if dimensions(name)[0] == "time" and name != "time"] + ["time"]
         for name in file:
             axis = dimensions(name)[0]
-            if axis in kept:
-                file[name].resize(kept[axis], axis=0)
-        self._names = [name for name in file if dimensions(name)[0] == "time" and name != "time"] + ["time"]
-        self._rows, self._spectra = kept["time"], kept.get("spectrum_time", 0)
+            if axis in rows:
+                file[name].resize(rows[axis], axis=0)
+        if k is not None and "k" not in file:
+            self._make_spectra(k)
+            _attach(file, ("psi2",))
+        file.flush()
         return self
 
-    def rows(self, number):
-        """The first and the last `number` rows as dicts, each with its count of `rows` so far."""
-        chosen = sorted({0, *range(max(0, self._rows - number), self._rows)})
-        return [{"rows": i + 1, **{name: self._file[name][i] for name in self._names}} for i in chosen]
+    def _make_spectra(self, k):
+        _create(self._file, "k", k.shape)[...] = k
+        _create(self._file, "spectrum_time", ())
+        _create(self._file, "psi2", k.shape)
 
     def append(self, row):
         """One row of numbers and small arrays by name, `time` among them."""
@@ -128,27 +129,28 @@ class SeriesFile:
                 value = np.asarray(row[name])
                 _create(self._file, name, value.shape, value.dtype)
             _attach(self._file)
-        for name in self._names:
-            dataset = self._file[name]
-            dataset.resize(self._rows + 1, axis=0)
-            dataset[self._rows] = row[name]
-        self._rows += 1
+        self._extend("time", {name: row[name] for name in self._names})
+
+    def amend(self, name, value):
+        """Replace one number of the last row, if there is one."""
+        if self.rows["time"]:
+            self._file[name][self.rows["time"] - 1] = value
+
+    def warn(self, lines):
+        """Keep the warnings so far with the file."""
+        self._file.attrs["warnings"] = "\n".join(lines)
         self._file.flush()
 
-    def amend(self, name, row, value):
-        """Replace one number of an earlier row."""
-        self._file[name][row] = value
-
-    def warn(self, text):
-        """Keep one line of warning with the file."""
-        before = self._file.attrs.get("warnings", "")
-        self._file.attrs["warnings"] = f"{before}\n{text}".strip()
-
     def append_spectrum(self, t, psi2):
-        for name, value in (("psi2", psi2), ("spectrum_time", t)):
-            self._file[name].resize(self._spectra + 1, axis=0)
-            self._file[name][self._spectra] = value
-        self._spectra += 1
+        self._extend("spectrum_time", {"psi2": psi2, "spectrum_time": t})
+
+    def _extend(self, axis, values):
+        last = self.rows[axis]
+        for name, value in values.items():
+            self._file[name].resize(last + 1, axis=0)
+            self._file[name][last] = value
+        self.rows[axis] += 1
+        self._file.flush()
 
     def close(self):
         self._file.close()
@@ -159,7 +161,7 @@ class FieldsFile:
 
     def __init__(self, path, attrs, axes, box, leading):
         """leading: shape in front of space of each field by name, e.g. {"P": (modes, 3)}."""
-        self._box, self._rows, self._names = box, 0, list(leading)
+        self._box, self.rows, self._names = box, 0, list(leading)
         self._file = file = hdf5.open_parallel(path, "w", box.comm)
         file.attrs.update(attrs | COORDINATES)
         _create(file, "time", ())
@@ -176,33 +178,28 @@ class FieldsFile:
         file.flush()
 
     @classmethod
-    def continued(cls, path, attrs, box, names, t=np.inf):
-        """The file of an earlier run, to go on after its last snapshot, or the last one up to time t."""
+    def continued(cls, path, attrs, box, names, rows):
+        """The file of an earlier run, cut back to `rows` snapshots."""
         self = cls.__new__(cls)
         self._file = hdf5.open_parallel(path, "r+", box.comm)
         _mark_continued(self._file, attrs)
-        self._box, self._names = box, list(names)
-        self._rows = int(np.count_nonzero(self._file["time"][:] <= t))
+        self._box, self._names, self.rows = box, list(names), rows
         for name in ("time", *names):
-            self._file[name].resize(self._rows, axis=0)
+            self._file[name].resize(rows, axis=0)
+        self._file.flush()
         return self
-
-    def last(self):
-        """(t, fields by name) of the last snapshot, local arrays."""
-        fields = {name: hdf5.read_row(self._file[name], self._rows - 1, self._box) for name in self._names}
-        return float(self._file["time"][self._rows - 1]), fields
 
     def append(self, t, fields):
         """Snapshot at time t; fields: local arrays by name."""
         for name in self._names:
             dataset = self._file[name]
-            dataset.resize(self._rows + 1, axis=0)
-            hdf5.write_field(dataset, self._rows, fields[name], self._box)
+            dataset.resize(self.rows + 1, axis=0)
+            hdf5.write_field(dataset, self.rows, fields[name], self._box)
         time = self._file["time"]
-        time.resize(self._rows + 1, axis=0)
+        time.resize(self.rows + 1, axis=0)
         if self._box.rank == 0:
-            time[self._rows] = t
-        self._rows += 1
+            time[self.rows] = t
+        self.rows += 1
         self._file.flush()
 
     def close(self):
@@ -212,73 +209,149 @@ class FieldsFile:
 class RunDirectory:
     """Results as files in a directory. All methods are collective, rows and times the same on all ranks.
 
-    With `resume` the files that are there are continued after the last snapshot that holds the whole state, which
-    :attr:`start` gives: (t, fields by name, [first row, ..., last row of the series]).
+    rows: None for new files, in place of what was there, or the numbers of records by file (see `rows`) after which the
+    files that are there are continued. A file that a kill has left beyond repair is moved aside and begun anew; `said` then
+    has a sentence about it. WriteFailure, on the ranks that meet it, where a file cannot be written.
     """
 
-    start = None
-
-    def __init__(self, directory, resume, config, attrs, box, axes, leading, state_leading, k):
-        self.directory, self._series, self._state = Path(directory), None, None
+    def __init__(self, directory, rows, config, attrs, box, axes, leading, state_leading, k):
+        self.directory, self._box, self.said = Path(directory), box, []
+        self._series = self._fields = self._state = None
         root, path = box.rank == 0, self.directory
-        if resume:
-            if state_leading:
-                self._state = FieldsFile.continued(path / "phase_space.h5", attrs, box, state_leading)
-                t, fields = self._state.last()
-                self._fields = FieldsFile.continued(path / "fields.h5", attrs, box, leading, t)
-            else:
-                self._fields = FieldsFile.continued(path / "fields.h5", attrs, box, leading)
-                t, fields = self._fields.last()
-            if root:
-                self._series = SeriesFile.continued(path / "series.h5", attrs, t)
-            self.start = (t, fields, box.comm.bcast(self._series.rows(2) if root else None))
-        else:
-            if root:
-                for name in RUN_FILES + FIGURES:
-                    (path / name).unlink(missing_ok=True)
-                self._series = SeriesFile(path / "series.h5", attrs, axes, k)
-            box.comm.Barrier()  # the old fields.h5 is gone before the ranks make the new one
-            self._fields = FieldsFile(path / "fields.h5", attrs, axes, box, leading)
-            if state_leading:
-                self._state = FieldsFile(path / "phase_space.h5", attrs, axes, box, state_leading)
+        if root and rows is None:
+            for name in RUN_FILES + FIGURES:
+                (path / name).unlink(missing_ok=True)
+        rows = self._kept(rows or {})
         if root:
-            (path / "run.toml").write_text(to_toml(config), encoding="utf-8")
+            with hdf5.writing(path / "run.toml"):
+                _replace(path / "run.toml", to_toml(config))
+            with hdf5.writing(path / "series.h5"):
+                self._series = (SeriesFile.continued(path / "series.h5", attrs, rows["series.h5"], k) if "series.h5" in rows
+                                else SeriesFile(path / "series.h5", attrs, axes, k))
+        self._fields = self._snapshots("fields.h5", rows, attrs, axes, leading)
+        if state_leading:
+            self._state = self._snapshots("phase_space.h5", rows, attrs, axes, state_leading)
+
+    @classmethod
+    def closed(cls, directory):
+        """A finished run, whose files stay as they are."""
+        self = cls.__new__(cls)
+        self.directory, self.said = Path(directory), []
+        self._series = self._fields = self._state = None
+        return self
+
+    def _kept(self, rows):
+        """Of `rows`, those of the files that can be continued; the others are out of the way. Collective."""
+        if self._box.rank == 0:
+            for name, numbers in list(rows.items()):
+                if not hdf5.usable(self.directory / name, numbers):
+                    del rows[name]
+                    self.said.append(_move_aside(self.directory / name))
+        return self._box.comm.bcast(rows)
+
+    def _snapshots(self, name, rows, attrs, axes, leading):
+        path = self.directory / name
+        with hdf5.writing(path):
+            if name in rows:
+                return FieldsFile.continued(path, attrs, self._box, leading, rows[name]["time"])
+            return FieldsFile(path, attrs, axes, self._box, leading)
+
+    @property
+    def rows(self):
+        """Numbers of records by file and record axis, complete on rank 0 only: what a checkpoint remembers."""
+        rows = {"fields.h5": {"time": self._fields.rows}}
+        if self._state:
+            rows["phase_space.h5"] = {"time": self._state.rows}
+        if self._series:
+            rows["series.h5"] = dict(self._series.rows)
+        return rows
 
     def append(self, row):
         if self._series:
-            self._series.append(row)
+            with hdf5.writing(self.directory / "series.h5", sum(np.asarray(value).nbytes for value in row.values())):
+                self._series.append(row)
 
-    def amend(self, name, row, value):
+    def amend(self, name, value):
         if self._series:
-            self._series.amend(name, row, value)
+            with hdf5.writing(self.directory / "series.h5"):
+                self._series.amend(name, value)
 
-    def warn(self, text):
+    def warn(self, lines):
         if self._series:
-            self._series.warn(text)
+            with hdf5.writing(self.directory / "series.h5"):
+                self._series.warn(lines)
 
     def append_spectrum(self, t, psi2):
         if self._series:
-            self._series.append_spectrum(t, psi2)
+            with hdf5.writing(self.directory / "series.h5", psi2.nbytes):
+                self._series.append_spectrum(t, psi2)
 
     def append_fields(self, t, fields):
-        self._fields.append(t, fields)
+        with hdf5.writing(self.directory / "fields.h5", self._size(fields)):
+            self._fields.append(t, fields)
 
     def append_state(self, t, fields):
-        self._state.append(t, fields)
+        with hdf5.writing(self.directory / "phase_space.h5", self._size(fields)):
+            self._state.append(t, fields)
+
+    def _size(self, fields):
+        """Bytes of a snapshot on rank 0, which looks for them; 0 elsewhere."""
+        if self._box.rank:
+            return 0
+        leading = (field.shape[: field.ndim - self._box.dimensions] for field in fields.values())
+        return 8 * self._box.global_points * sum(int(np.prod(shape)) for shape in leading)
+
+    def sync(self):
+        """Have on the disk what a checkpoint counts on."""
+        if self._box.rank == 0:
+            for name in self.rows:
+                with hdf5.writing(self.directory / name):
+                    checkpoint.sync(self.directory / name)
+
+    def postmortem(self, t, fields, attrs, axes):
+        """The last good state as postmortem.h5, in the form of fields.h5. -> its path."""
+        path = self.directory / "postmortem.h5"
+        leading = {name: field.shape[: field.ndim - self._box.dimensions] for name, field in fields.items()}
+        with hdf5.writing(path):
+            file = FieldsFile(path, attrs, axes, self._box, leading)
+            file.append(t, fields)
+            file.close()
+        return path
 
     def close(self):
-        for file in (self._series, self._fields, self._state):
+        for name, file in (("series.h5", self._series), ("fields.h5", self._fields), ("phase_space.h5", self._state)):
             if file:
-                file.close()
+                with hdf5.writing(self.directory / name):
+                    file.close()
+        self._series = self._fields = self._state = None
 
     def result(self):
         return Run(self.directory)
 
 
+def _replace(path, text):
+    """Write a small file so that there is always a whole one."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
+
+
+def _move_aside(path):
+    """Give a file that cannot be continued another name; -> a sentence about it."""
+    if not path.exists():
+        return f"{path.name} is gone: a new one begins here"
+    number, aside = 1, path.with_suffix(".damaged.h5")
+    while aside.exists():
+        number += 1
+        aside = path.with_suffix(f".damaged-{number}.h5")
+    path.replace(aside)
+    return f"{path.name} is damaged beyond repair: it is now {aside.name}, and a new one begins here"
+
+
 class Memory:
     """Results as arrays. The series are on all ranks; fields are gathered to rank 0 and empty elsewhere."""
 
-    directory = start = None
+    directory = None
 
     def __init__(self, config, attrs, box, axes, leading, state_leading, k):
         self._config, self._attrs, self._box, self._axes = config, attrs, box, axes
@@ -289,11 +362,11 @@ class Memory:
     def append(self, row):
         self._rows.append({name: np.array(value) for name, value in row.items()})
 
-    def amend(self, name, row, value):
-        self._rows[row][name] = np.array(value)
+    def amend(self, name, value):
+        self._rows[-1][name] = np.array(value)
 
-    def warn(self, text):
-        self._attrs["warnings"] = f"{self._attrs.get('warnings', '')}\n{text}".strip()
+    def warn(self, lines):
+        self._attrs["warnings"] = "\n".join(lines)
 
     def append_spectrum(self, t, psi2):
         self._spectra.append((t, psi2))
@@ -335,18 +408,26 @@ class Memory:
 
 
 def choose_directory(config, out, overwrite, resume):
-    """The directory of a run that is about to start; -> absolute Path. Call on one rank.
+    """Where a run that is about to start writes and what it goes on from. Call on one rank.
 
-    out: a path, or "" for a new directory below runs/. InputError if it holds a run and neither `overwrite` nor `resume`
-    is asked for, if there is nothing to resume, or if it cannot be written. Nothing is removed here.
+    out: a path, or "" for a new directory below runs/. resume: "never", "auto" (go on with the run that the directory holds,
+    if there is one) or the path of a checkpoint. -> (absolute Path, list of checkpoints to try, whether they belong to that
+    directory). InputError if it holds a run and may not be replaced or continued, or cannot be written. Nothing is removed
+    here.
     """
-    if not out and not resume:
+    single = Path(resume).resolve() if resume not in ("auto", "never") else None
+    if single and not single.is_file():
+        raise InputError(f'--resume: there is no checkpoint {single} (otherwise it takes "auto" or "never")')
+    if not out and resume != "auto":
         out = free_directory("runs", config["name"])
     path = Path(out or Path("runs") / config["name"])
     present = holds_run(path) if path.is_dir() else []
-    if resume and not {"run.toml", "series.h5", "fields.h5"} <= set(present):
-        raise InputError(f"--resume: {path} holds no run to continue")
-    if present and not (overwrite or resume):
+    found, own = [single] if single else [], False
+    if single and single.parent == path.resolve():
+        own = True
+    elif present and resume == "auto":
+        found, own = _to_continue(path), True
+    elif present and not overwrite:
         raise InputError(
             f"--out: {path} already holds a run ({', '.join(present)}); choose another directory, --resume to continue it "
             "or --overwrite to lose it"
@@ -358,20 +439,33 @@ def choose_directory(config, out, overwrite, resume):
         probe.unlink()
     except OSError as error:
         raise InputError(f"--out: the directory {path} cannot be written ({error.strerror or error})") from None
-    return path.resolve()
+    return path.resolve(), found, own
+
+
+def _to_continue(path):
+    """The checkpoints of the run in `path`; none if it was killed before it had any, and has computed nothing."""
+    found = checkpoint.candidates(path)
+    if not found:
+        try:
+            rows = len(Run(path).series["time"])
+        except InputError:
+            rows = 0
+        if rows > 1:
+            raise InputError(f"--resume: {path} holds a run without a checkpoint to go on from; --overwrite starts it again")
+    return found
 
 
 # What may change when a run is continued: everything else would make it another run.
 _FREE_ON_RESUME = {"title", "name", "output", "petsc", "box.fftw", "time.end", "time.dt_initial", "time.dt_min", "time.dt_max"}
 
 
-def check_same_physics(directory, config):
-    """InputError, naming the keys, if the run in `directory` solves another problem than `config`. Call on one rank."""
-    before, now = dict(flat(Run(directory).config)), dict(flat(tomllib.loads(to_toml(config))))
+def check_same_physics(path, before, config):
+    """InputError, naming the keys, if a checkpoint at `path` of the config `before` solves another problem than `config`."""
+    before, now = dict(flat(before)), dict(flat(tomllib.loads(to_toml(config))))
     differ = [
         f"{key} was {before.get(key)}, now {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key) and key not in _FREE_ON_RESUME and key.split(".")[0] not in _FREE_ON_RESUME
     ]
     if differ:
-        raise InputError(f"--resume: {directory} holds another problem: {'; '.join(differ)}")
+        raise InputError(f"--resume: {path} belongs to another problem: {'; '.join(differ)}")

@@ -26,3 +26,15 @@ def any_rank(comm, flag):
     from mpi4py import MPI
 
     return bool(comm.allreduce(bool(flag), op=MPI.LOR)) if comm.Get_size() > 1 else bool(flag)
+
+
+def largest(comm, number):
+    """The largest of a number over the ranks. Collective."""
+    from mpi4py import MPI
+
+    return comm.allreduce(number, op=MPI.MAX) if comm.Get_size() > 1 else number
+
+
+def first_problem(comm, text):
+    """The first text over the ranks that is not empty, or "". Collective."""
+    return next(filter(None, comm.allgather(text)), "")

@@ -32,9 +32,19 @@ class Progress:
         self.note(text)
 
     def note(self, text):
-        """One line in the log only."""
+        """One line in the log only; a disk that takes no more ends the log and not the run."""
         if self._log:
-            print(text, file=self._log, flush=True)
+            try:
+                print(text, file=self._log, flush=True)
+            except OSError:
+                self._end_log()
+
+    def _end_log(self):
+        try:
+            self._log.close()
+        except OSError:
+            pass  # what is left in its buffer is lost
+        self._log = None
 
     def _wipe(self):
         if self._width:
@@ -82,4 +92,4 @@ class Progress:
     def close(self):
         self._wipe()
         if self._log:
-            self._log.close()
+            self._end_log()

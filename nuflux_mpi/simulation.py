@@ -4,10 +4,11 @@ import time as clock
 
 import numpy as np
 
+from . import checkpoint, growth, initial, kernels, provenance
 from . import config as configuration
-from . import growth, initial, kernels, provenance
 from .errors import InputError, NumericalFailure
-from .parallel import any_rank, on_root
+from .parallel import any_rank, first_problem, largest, on_root
+from .stopping import Pace
 from .watch import Watch
 
 
@@ -27,16 +28,17 @@ class Simulation:
     out: run directory, "" for a new one below runs/, or None to keep the results in memory.
     overrides: "section.key=value" strings that replace values of the config.
     comm: mpi4py communicator, default COMM_WORLD.
-    overwrite: replace a run that `out` already holds. resume: continue it from its last fields; the config must describe
-        the same problem, a later end or other cadences are welcome.
+    overwrite: replace a run that `out` already holds. resume: "auto" continues it from its newest checkpoint, and starts
+        where there is none; the path of a checkpoint goes on from there, in `out` as a new run; "never" refuses a
+        directory that holds a run. The config must describe the same problem, a later end or other cadences are welcome.
     deterministic: FFTW's plans by estimate, so that results repeat bit for bit on equal ranks.
     checkout: (commit, dirty) of the code, if the caller asked git before MPI was started.
 
     InputError, with the same message on all ranks, for anything wrong in the config.
     """
 
-    def __init__(self, config, out=None, overrides=(), comm=None, overwrite=False, resume=False, deterministic=False,
-                 checkout=None):
+    def __init__(self, config, out=None, overrides=(), comm=None, overwrite=False, resume="never",
+                 deterministic=False, checkout=None):
         self._checkout = checkout or provenance.commit()
         from mpi4py import MPI
 
@@ -76,36 +78,75 @@ class Simulation:
         self.equations.start(times["start"], self.integrator.u, P, self.density)
         self._norm = self.integrator.norm()
         self._watch = Watch(config, modes, times["rtol"] + (times["atol"] / self._norm if self._norm else 0.0))
-        self.output = self._open_output(out, overwrite, resume)
-        self.stopped = False
-        self._rows, self._count = [], 0  # the last rows of the series, and how many there are
-        self._before = {"step": 0, "rejections": 0, "rhs_evaluations": 0, "wall_time": 0.0}
-        if self.output.start:
-            self._continue(*self.output.start)
+        self.stopped = ""
+        self.said, self.pace, self._lock = [], Pace(), None
+        self._rows, self._warned = [], {}  # the last rows of the series; warnings so far by subject
+        self._wall_time = 0.0  # of the runs before this one
+        try:
+            self.output = self._open_output(out, overwrite, resume)
+        except BaseException:
+            self._unlock()
+            raise
 
     def _open_output(self, out, overwrite, resume):
-        from .output import Memory, RunDirectory, check_same_physics, choose_directory, coordinates
+        from .output import Memory, RunDirectory, choose_directory, coordinates
 
         config, box = self.config, self.box
         count, level = len(self.modes), self.equations
         leading, state_leading = level.leading(count), level.state_leading(count, level.settings)
-        axes = coordinates(box, self.modes, self.density, level.axes())
+        self._axes = coordinates(box, self.modes, self.density, level.axes())
         k = self.diagnostics.spectrum.k if config["output"]["spectrum_every"] else None
-        directory = None if out is None else on_root(self.comm, choose_directory, config, out, overwrite, resume)
-        if resume:
-            on_root(self.comm, check_same_physics, directory, config)
         text = on_root(self.comm, configuration.to_toml, config)
-        attrs = provenance.attributes(config, text, box, self._checkout)
-        parts = (config, attrs, box, axes, leading, state_leading, k)
-        return Memory(*parts) if directory is None else RunDirectory(directory, resume, *parts)
+        self._attrs = provenance.attributes(config, text, box, self._checkout)
+        parts = (config, self._attrs, box, self._axes, leading, state_leading, k)
+        self._fresh = True
+        if out is None:
+            return Memory(*parts)
+        directory, found, own = on_root(self.comm, choose_directory, config, out, overwrite, resume)
+        on_root(self.comm, self._take_lock, directory)
+        self._layout, rows = checkpoint.Layout(level.transform), None
+        if found:
+            saved = self._load(found)
+            self._fresh = not own
+            rows = saved.memory["rows"] if own else None
+            if self.finished and own:
+                return RunDirectory.closed(directory)
+            if self.finished:
+                raise InputError(f"--resume: {saved.path} is at t = {self.integrator.t:g}: time.end must be later")
+        output = RunDirectory(directory, rows, *parts)
+        if self._warned:
+            output.warn(list(self._warned.values()))
+        self.said += output.said
+        return output
 
-    def _continue(self, t, fields, rows):
-        """Go on from fields at time t; rows: the first and the last two rows of the series so far."""
-        self.integrator.t = t
-        self.equations.put(t, self.integrator.u, **fields)
-        self.diagnostics.energy_at_start = rows[0].get("energy")
-        self._rows, self._count = rows[-2:], rows[-1]["rows"]
-        self._before = {name: rows[-1][name] for name in self._before}
+    def _take_lock(self, directory):
+        from .lock import RunLock
+
+        self._lock = RunLock(directory)
+
+    def _load(self, found):
+        """Take up the first checkpoint of `found` that is whole. -> it"""
+        from .output import check_same_physics
+
+        saved, said = checkpoint.load(found, self._layout, lambda *other: check_same_physics(*other, self.config), self.comm)
+        self.said += [said] if said else []
+        memory, integrator = saved.memory, self.integrator
+        # The start is made anew from the config; only a file, or another version of this code, could make it another one.
+        if abs(self._norm - memory["norm_at_start"]) > 1e-9 * memory["norm_at_start"]:
+            raise InputError(f"--resume: the initial state is not the one that {saved.path} began with")
+        self._norm = memory["norm_at_start"]
+        integrator.t, integrator.u[...] = memory["t"], saved.vectors[0]
+        integrator.recall(memory["integrator"], saved.vectors[1:])
+        self.diagnostics.energy_at_start = memory["energy_at_start"]
+        self._rows, self._wall_time = memory["recent"], memory["wall_time"]
+        self._warned, self._watch.onset = memory["warned"], memory["coherent_since"]
+        return saved
+
+    @property
+    def finished(self):
+        """Whether the end time is reached."""
+        times = self.config["time"]
+        return self.integrator.t >= times["end"] - 1e-12 * (times["end"] - times["start"])  # output times are met to rounding
 
     def describe(self):
         """What is about to run, in a few lines."""
@@ -128,47 +169,111 @@ class Simulation:
         # After an error on this rank alone the others would not take part in a collective close.
         if error[0] is None or issubclass(error[0], (InputError, NumericalFailure)):
             self.close()
+        self._unlock()
 
     def run(self, progress=None, stop=None):
         """Integrate to the end, writing as the config asks; -> results.
 
         progress: a :class:`~nuflux_mpi.progress.Progress` or None. stop: callable asked after every step on every rank;
-        a true answer on any rank ends the run after that step, `stopped` is then true. NumericalFailure if the
-        integration cannot go on; all rows before are written.
+        a true answer on any rank, best a few words that name the reason, ends the run after that step, and `stopped` is
+        that reason. A run in a directory leaves a checkpoint at the start, as often as the config asks, and when it ends
+        or stops. NumericalFailure if the integration cannot go on; all rows before are written.
         """
-        config, integrator = self.config, self.integrator
-        start, end = config["time"]["start"], config["time"]["end"]
-        cadences = {name: config["output"][f"{name}_every"] for name in ("series", "fields", "spectrum", "phase_space")}
-        self._begun, self._progress, self._warned = clock.monotonic(), progress, set()
-        done = integrator.t if self._count else -np.inf
+        integrator = self.integrator
+        self._begun, self._progress = clock.monotonic(), progress
+        for sentence in self.said:
+            self._say(sentence)
+        if self.finished:
+            self._unlock()
+            return self.output.result()
         integrator.begin(norm=self._norm)  # that of the start, also when the run is resumed
-
-        def after_step():
-            if progress:
-                progress.update(integrator.t, integrator.statistics, self._rows[-1])
-            self.stopped = stop is not None and any_rank(self.comm, stop())
-            return self.stopped
-
-        for t, due in schedule(start, end, cadences):
-            if t <= done:
-                continue
-            try:
-                if not integrator.advance(t, after_step):
-                    self._record(integrator.t, set(cadences))
-                    break
-            except NumericalFailure as failure:
-                raise NumericalFailure(f"{failure}{self._place_of_damage()}") from None
-            self._record(t, set(cadences) if self.stopped else due)
-            if self.stopped:
-                break
+        try:
+            self._advance(stop)
+        except NumericalFailure as failure:
+            raise NumericalFailure(self._report_damage(str(failure))) from None
         integrator.view()
         self.output.close()
         run = self.output.result()
         if run.directory and not self.stopped and self.comm.Get_rank() == 0:
             growth.record(run)
+        self._unlock()
         return run
 
+    def _advance(self, stop):
+        """From output time to output time, with checkpoints between."""
+        times, every = self.config["time"], self.config["output"]
+        cadences = {name: every[f"{name}_every"] for name in ("series", "fields", "spectrum", "phase_space")}
+        plan, done = schedule(times["start"], times["end"], cadences), self.integrator.t
+        if self._fresh:
+            self._rows = []
+            self._record(done, set(cadences))
+            self._checkpoint()
+        self._saved, self._due = clock.monotonic(), False
+        self._ask(stop)
+
+        def after_step():
+            self.pace.note(step=clock.monotonic() - self._stepped)
+            if self._progress:
+                self._progress.update(self.integrator.t, self.integrator.statistics, self._rows[-1])
+            self._ask(stop)
+            return self.stopped or self._due
+
+        for t, due in plan:
+            reached = t - done <= 1e-12 * (times["end"] - times["start"])
+            while not reached and not self.stopped:
+                self._stepped = clock.monotonic()
+                reached = self.integrator.advance(t, after_step)
+                if reached:
+                    self._record(t, due)
+                if self._due or self.stopped or self.finished:
+                    self._checkpoint()
+
+    def _ask(self, stop):
+        """Find out together whether to stop, and whether a checkpoint is due: one reduction. Collective."""
+        reason, every = stop() if stop else "", self.config["output"]["checkpoint_every"]
+        due = self.comm.Get_rank() == 0 and 0 < every <= clock.monotonic() - self._saved
+        wish = largest(self.comm, 2 if reason else int(due))
+        self._due, self._stepped = wish == 1, clock.monotonic()
+        if wish == 2:
+            self.stopped = first_problem(self.comm, reason if isinstance(reason, str) else "request" if reason else "")
+
+    def _checkpoint(self):
+        """Save all that is needed to go on; where that fails the run goes on with the checkpoints it has. Collective."""
+        if self.output.directory is None:
+            return
+        self.output.sync()
+        remembered, vectors = self.integrator.memory()
+        memory = {
+            "t": self.integrator.t,
+            "integrator": remembered,
+            "norm_at_start": self._norm,
+            "energy_at_start": self.diagnostics.energy_at_start,
+            "recent": [{name: np.asarray(value).tolist() for name, value in row.items() if np.ndim(value) < 2}
+                       for row in self._rows[-2:]],
+            "warned": self._warned,
+            "coherent_since": self._watch.onset,
+            "rows": self.output.rows,
+            "wall_time": self._elapsed(),
+        }
+        cost, problem = checkpoint.write(
+            self.output.directory, self._layout, [self.integrator.u, *vectors], memory, self._attrs, self.comm
+        )
+        self.pace.note(checkpoint=cost.seconds)
+        self._saved = clock.monotonic()
+        if problem:
+            self._say(f"warning: no checkpoint at t = {self.integrator.t:.6g}: {problem}; the run goes on")
+        elif self._progress:
+            self._progress.note(f"checkpoint at t = {self.integrator.t:.6g}: {cost}")
+
+    def _elapsed(self):
+        return self._wall_time + clock.monotonic() - self._begun
+
+    def _say(self, sentence):
+        if self._progress:
+            self._progress.say(sentence)
+
     def _record(self, t, due):
+        begin = clock.monotonic()
         fields = self.equations.take(t, self.integrator.u)
         if "fields" in due:
             self.output.append_fields(t, fields)
@@ -181,16 +286,17 @@ class Simulation:
                 self.output.append_spectrum(t, power)
         if "phase_space" in due and self.equations.state_leading(len(self.modes), self.equations.settings):
             self.output.append_state(t, self.equations.take_state(t, self.integrator.u))
+        self.pace.note(output=clock.monotonic() - begin)
 
     def _append(self, t, measured):
-        counts, before, rows = self.integrator.statistics, self._before, self._rows
+        counts, rows = self.integrator.statistics, self._rows
         row = {
             "time": t, **measured, **{slope: np.nan for slope, name in _SLOPES.items() if name in measured},
-            "step": before["step"] + counts.steps,
+            "step": counts.steps,
             "dt": counts.dt,
-            "rejections": before["rejections"] + counts.rejections,
-            "rhs_evaluations": before["rhs_evaluations"] + counts.rhs_evaluations,
-            "wall_time": before["wall_time"] + clock.monotonic() - self._begun,
+            "rejections": counts.rejections,
+            "rhs_evaluations": counts.rhs_evaluations,
+            "wall_time": self._elapsed(),
         }
         rows.append(row)
         del rows[:-3]
@@ -199,19 +305,26 @@ class Simulation:
                 if name in row:
                     row[slope] = _slope(rows, name, t)
                     # The row before now has neighbours on both sides.
-                    self.output.amend(slope, self._count - 1, _slope(rows, name, rows[-2]["time"]))
+                    self.output.amend(slope, _slope(rows, name, rows[-2]["time"]))
         self.output.append(row)
-        self._count += 1
         found = self._watch(row) | self.equations.warnings(row)
         for subject in [name for name in found if name not in self._warned]:
-            self._warned.add(subject)
-            text = f"warning at t = {t:.6g}: {found[subject]}"
-            self.output.warn(text)
-            if self._progress:
-                self._progress.say(text)
+            text = self._warned[subject] = f"warning at t = {t:.6g}: {found[subject]}"
+            self.output.warn(list(self._warned.values()))
+            self._say(text)
+
+    def _report_damage(self, failure):
+        """The sentence with the place of the damage, and postmortem.h5 with the last good state. Collective."""
+        place = self._place_of_damage()
+        if self.output.directory is None:
+            return f"{failure}; {place}"
+        t = self.integrator.t
+        fields = self.equations.take(t, self.integrator.u)
+        path = self.output.postmortem(t, fields, self._attrs | {"failure": failure, "place": place}, self._axes)
+        return f"{failure}; {place}; the last good state, t = {t:.6g}, is in {path}"
 
     def _place_of_damage(self):
-        """Where the last good state changes fastest, or not in numbers at all, as the end of a sentence. Collective."""
+        """Where the last good state changes fastest, or not in numbers at all, in words. Collective."""
         level, t = self.equations, self.integrator.t
         for moment in (t, t + self.integrator.attempted):
             level.picture.fields(moment, self.integrator.u, level.picture.needed)
@@ -224,11 +337,18 @@ class Simulation:
         here = (float(worst[row, point]), int(row), float(self.box.coordinates()[0][point]))
         value, row, z = max(self.comm.allgather(here))
         what = "is not finite" if np.isinf(value) else f"is largest ({value:.3g})"
-        return f"; the rate of change {what} at z = {z:.6g} {level.place(row)}"
+        return f"the rate of change {what} at z = {z:.6g} {level.place(row)}"
 
     def close(self):
-        """Free PETSc's objects (collective)."""
+        """Close the files and free PETSc's objects (collective)."""
+        self.output.close()
         self.integrator.destroy()
+        self._unlock()
+
+    def _unlock(self):
+        if self._lock:
+            self._lock.release()
+            self._lock = None
 
 
 # Series of difference quotients, each with the series that it differentiates.

@@ -28,7 +28,7 @@ class Watch:
 
     def __init__(self, config, modes, rtol):
         self.config, self.rtol = config, rtol
-        self._onset = None
+        self.onset = None  # time since when coherence is large
         # Where directions are farthest apart they meet again first.
         self._spacing = np.diff(modes.v).max() if config["modes"]["kind"] == "angular" else None
 
@@ -92,12 +92,12 @@ class Watch:
         """
         if self._spacing is None or not row["coherence"] > COHERENT:
             return None
-        if self._onset is None:
-            self._onset = row["time"]
-        if row["k_rms"] * self._spacing * (row["time"] - self._onset) > 2 * math.pi:
+        if self.onset is None:
+            self.onset = row["time"]
+        if row["k_rms"] * self._spacing * (row["time"] - self.onset) > 2 * math.pi:
             number = self.config["modes"]["number"]
             due = 2 * math.pi / (row["k_rms"] * self._spacing)
             return (f"{number} directions recur: waves of k = {row['k_rms']:.3g} come back 2 pi / (k dv) = {due:.3g} after they "
-                    f"became large at t = {self._onset:.6g}, with dv = {self._spacing:.2g}; what follows depends on "
-                    f"modes.number: double it, or end before t = {self._onset + due:.4g}")
+                    f"became large at t = {self.onset:.6g}, with dv = {self._spacing:.2g}; what follows depends on "
+                    f"modes.number: double it, or end before t = {self.onset + due:.4g}")
         return None

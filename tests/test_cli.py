@@ -254,6 +254,74 @@ def wait_until_running(out, seconds=60):
     raise AssertionError(f"{out} did not come to life in {seconds} s")
 
 
+def test_wall_time_ends_a_run_in_order(run_cli, case):
+    out = case.parent / "run"
+    began = time.monotonic()
+    done = run_cli(["run", case, "--out", out, "--set", "time.end=2000", "--walltime", "15"], ranks=2)
+    assert done.returncode == 3, done.stderr
+    assert "stopped by the end of the wall time" in done.stderr and "--resume auto" in done.stderr
+    assert time.monotonic() - began < 18.0  # mpirun itself takes a while to start and to end
+    assert (out / "checkpoint.h5").exists() and not (out / "RUNNING").exists()
+    time_reached = Run(out).series["time"]
+    # a stop leaves no rows of its own, so that the resumed files are those of an uninterrupted run
+    np.testing.assert_allclose(time_reached % 0.5, 0.0, atol=1e-9)
+
+
+def test_wall_time_that_is_over_at_once_is_refused(run_cli, case):
+    done = run_cli(["run", case, "--out", case.parent / "run", "--walltime", "0.1"], ranks=2)
+    assert_refused(done, "--walltime", "of 0.1 s is shorter than the start")
+    assert "--walltime: soon is not HH:MM:SS" in run_cli(["run", case, "--walltime", "soon"]).stderr
+
+
+def test_file_stop_ends_a_run_in_order(case):
+    out = case.parent / "run"
+    process = start(["run", case, "--out", out, "--set", "time.end=2000"], 2, case.parent)
+    wait_until_running(out)
+    (out / "STOP").touch()
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 3, said
+    assert "stopped by the file STOP" in said
+    assert not (out / "STOP").exists()
+
+
+def test_second_run_in_a_directory_is_refused(run_cli, case):
+    out = case.parent / "run"
+    process = start(["run", case, "--out", out, "--set", "time.end=2000"], 2, case.parent)
+    wait_until_running(out)
+    try:
+        refused = run_cli(["run", case, "--out", out, "--resume", "auto"], ranks=2)
+        assert_refused(refused, "is being written by another run", "RUNNING")
+        with h5py.File(out / "series.h5", "r"):  # a reader that locks the file
+            time.sleep(0.5)
+        assert process.poll() is None
+    finally:
+        process.send_signal(signal.SIGUSR1)
+        process.communicate(timeout=30)
+    assert process.returncode == 3
+
+
+def test_killed_run_goes_on_with_another_number_of_ranks(run_cli, case):
+    out, often = case.parent / "run", ["--set", "output.checkpoint_every=0.01", "--resume", "auto", "--deterministic"]
+    process = start(["run", case, "--out", out, "--set", "time.end=2000", *often], 2, case.parent)
+    wait_until_running(out)
+    ranks = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+    os.kill(int(ranks[-1]), signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert process.returncode not in (0, 3)
+    assert (out / "RUNNING").exists()  # nobody was left to take it away
+    end = np.ceil(Run(out).series["time"][-1]) + 1
+    done = run_cli(["run", case, "--out", out, "--set", f"time.end={end}", *often], ranks=3)
+    assert done.returncode == 0, done.stderr
+    whole = run_cli(["run", case, "--out", case.parent / "whole", "--set", f"time.end={end}"], ranks=2)
+    assert whole.returncode == 0, whole.stderr
+    a, b = Run(case.parent / "whole"), Run(out)
+    np.testing.assert_array_equal(a.series["time"], b.series["time"])
+    np.testing.assert_array_equal(a.series["step"], b.series["step"])
+    np.testing.assert_array_equal(a.fields["time"], b.fields["time"])
+    # the cut's roundings, amplified by at most exp(gamma t); see the drift of K + U_osc
+    np.testing.assert_allclose(a.fields["P"][-1], b.fields["P"][-1], atol=1e-9)
+
+
 @pytest.mark.parametrize("ranks, number", [(None, signal.SIGINT), (2, signal.SIGUSR1)])
 def test_stopped_run_can_be_resumed(run_cli, case, ranks, number):
     long, out = ["--set", "time.end=2000"], case.parent / "run"
@@ -295,7 +363,16 @@ def test_other_physics_is_not_resumed(run_cli, case):
     assert run_cli(["run", case, "--out", out]).returncode == 0
     refused = run_cli(["run", case, "--out", out, "--resume", "--set", "modes.velocity=[1.0, -0.5]"])
     assert_refused(refused, "modes.velocity", "-0.5")
-    assert_refused(run_cli(["run", case, "--out", case.parent / "none", "--resume"]), "no run to continue")
+
+
+def test_resuming_a_directory_without_a_run_starts_one(run_cli, case):
+    out = case.parent / "new"
+    assert run_cli(["run", case, "--out", out, "--resume", "auto"]).returncode == 0
+    before = Run(out).series["wall_time"]
+    again = run_cli(["run", case, "--out", out, "--resume"], ranks=2)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("is finished: t = 1 is reached") == 1
+    np.testing.assert_array_equal(Run(out).series["wall_time"], before)
 
 
 FAULT = """
@@ -333,6 +410,10 @@ def test_not_a_number_is_told_with_time_and_place(case):
     assert f"at z = {27 * 10 / 48:.6g} in mode 1" in done.stderr
     assert "from t = 0.5" in done.stderr
     assert Run(case.parent / "run").series["time"][-1] == 0.5
+    with h5py.File(case.parent / "run" / "postmortem.h5") as file:
+        assert f"at z = {27 * 10 / 48:.6g} in mode 1" in file.attrs["place"] and "not-a-number" in file.attrs["failure"]
+        assert 0.5 <= file["time"][0] < 1.0 and file["P"].shape == (1, 2, 3, 48)
+        assert np.isfinite(file["P"][:]).all()
 
 
 def test_more_memory_than_there_is_is_refused_before_the_run(run_cli, case):

@@ -32,7 +32,7 @@ def test_each_term_is_needed_for_the_budget(switch):
 def test_resumed_run_equals_the_uninterrupted_one(tmp_path):
     whole = nuflux_mpi.simulate("finite_rmu", out=tmp_path / "whole", overrides=SHORT)
     nuflux_mpi.simulate("finite_rmu", out=tmp_path / "parts", overrides=SHORT + ["time.end=2"])
-    parts = nuflux_mpi.simulate("finite_rmu", out=tmp_path / "parts", overrides=SHORT, resume=True)
+    parts = nuflux_mpi.simulate("finite_rmu", out=tmp_path / "parts", overrides=SHORT, resume="auto")
     np.testing.assert_array_equal(parts.series["time"], whole.series["time"])
     # rtol 1e-9 per step, other steps after the restart
     np.testing.assert_allclose(parts.series["K"], whole.series["K"], atol=1e-8)

@@ -1,0 +1,342 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped.
+
+    <run>/checkpoint.h5            the newest
+          checkpoint.previous.h5   the one before
+
+The state is stored as the integrator has it, waves in the interaction picture and not fields, so that writing changes
+nothing and reading on the same number of ranks gives the same bits. A file is written beside the others, synced and then
+renamed: at any moment there is a whole one. HDF5 makes the file on rank 0 and tells where its datasets lie; the ranks
+write and read their own rows there with plain system calls. These say what is wrong on the rank where it is wrong, where
+a failed collective write would leave the others waiting. Each row has a checksum.
+
+docs/output.md describes the format.
+"""
+
+import json
+import os
+import time as clock
+import tomllib
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import InputError
+from .parallel import first_problem, on_root
+
+NEWEST, PREVIOUS, WRITING = "checkpoint.h5", "checkpoint.previous.h5", "checkpoint.writing.h5"
+VERSION = 1
+_PIECE = 2**30  # bytes per system call, which takes less than 2 GiB
+_HEADER = 2**16  # bytes of a file that are no rows
+
+
+class Damaged(Exception):
+    """A checkpoint that cannot be used, and why."""
+
+
+class Layout:
+    """Where state vectors lie in a checkpoint: rows of waves, ordered by line and residue as in `box.Transform`.
+
+    transform: the one of the state, a :class:`~nuflux_mpi.box.Transform`; local vectors are its rows, one after another,
+    times sqrt(weight). `shape` is (rows of all ranks, real numbers per row) of one vector.
+    """
+
+    def __init__(self, transform):
+        plan = transform.box.plan
+        self.points, self.N1, self.lines = plan.points, plan.N1, transform.lines
+        self._transform, self._pairs = transform, plan.pairs_per_line
+        self._waves = transform.spectral.shape[1]
+        self.shape = (self.lines * self._pairs, 2 * self._waves)
+        self.rows = transform.line * self._pairs + transform.residue
+
+    def blocks(self):
+        """This rank's rows as (first local row, first row in the file, number), each contiguous in both."""
+        firsts = np.flatnonzero(np.diff(self.rows, prepend=-2) != 1)
+        for first, end in zip(firsts, [*firsts[1:], len(self.rows)]):
+            yield int(first), int(self.rows[first]), int(end - first)
+
+    def read(self, file):
+        """The local vectors of an open `_Rows`, a list; Damaged if its rows are not what was written."""
+        same_cut = file.N1 == self.N1
+        return [self._own_rows(file, i) if same_cut else self._from_lines(file, i) for i in range(file.count)]
+
+    def _own_rows(self, file, vector):
+        values = np.empty((len(self.rows), self.shape[1]))
+        for first, row, number in self.blocks():
+            values[first : first + number] = file.rows(vector, row, number)
+        return values.reshape(-1)
+
+    def _from_lines(self, file, vector):
+        """The same from a file of another cut: whole lines are read, one by one, and their waves put in order."""
+        transform = self._transform
+        values = np.empty((len(self.rows), self._waves), dtype=complex)
+        harmonic = np.broadcast_to(transform.harmonic, values.shape)
+        weight = np.broadcast_to(transform.weight, values.shape)
+        pairs = 1 if file.N1 == 1 else file.N1 // 2 + 1
+        for line in np.unique(transform.line):
+            waves = file.rows(vector, int(line) * pairs, pairs).view(complex)
+            mine = transform.line == line
+            values[mine] = waves_of(waves, self.points, file.N1, harmonic[mine]) * np.sqrt(weight[mine])
+        return values.view(float).reshape(-1)
+
+
+def waves_of(rows, points, N1, harmonic):
+    """Waves of one real line, with weight 1, at signed `harmonic` (any shape) from its rows in a box cut with N1.
+
+    rows: (residues, columns) complex, times sqrt(weight) of that cut (see :class:`~nuflux_mpi.box.Transform`).
+    """
+    h = np.abs(harmonic)
+    if N1 == 1:
+        residue, column, mirrored = np.zeros_like(h), h, np.zeros(h.shape, dtype=bool)
+        single = (h == 0) | (2 * h == points)
+    else:
+        mirrored = h % N1 > N1 // 2  # kept as the conjugate of the wave at points - h
+        column, residue = np.divmod(np.where(mirrored, points - h, h), N1)
+        single = (residue == 0) | (2 * residue == N1)
+    waves = rows[residue, column] / np.where(single, 1.0, np.sqrt(2.0))
+    return np.where(mirrored ^ (harmonic < 0), waves.conj(), waves)
+
+
+@dataclass
+class Saved:
+    """A checkpoint as it was read. memory: dict of the simulation; vectors: local arrays, the state first."""
+
+    path: Path
+    memory: dict
+    vectors: list
+
+
+@dataclass
+class Cost:
+    """What one checkpoint took: bytes of all ranks, seconds of wall time."""
+
+    bytes: int
+    seconds: float
+
+    def __str__(self):
+        return f"{self.bytes / 1e6:.3g} MB in {self.seconds:.2g} s, {self.bytes / 1e6 / max(self.seconds, 1e-9):.0f} MB/s"
+
+
+def write(directory, layout, vectors, memory, attrs, comm):
+    """Make `vectors` the newest checkpoint in `directory`; -> (Cost, problem). Collective.
+
+    vectors: local parts, the state first. memory: whatever JSON can carry, from rank 0. attrs: provenance.
+    problem: "" or, the same on all ranks, why there is no new checkpoint; those that were there are then as before.
+    """
+    begin, root = clock.monotonic(), comm.Get_rank() == 0
+    path = Path(directory) / WRITING
+    places = problem = None
+    if root:
+        places, problem = _attempt(path, _create, path, len(vectors), layout, memory, attrs)
+    places, problem = comm.bcast((places, problem))
+    if not problem:
+        problem = first_problem(comm, _attempt(path, _write_rows, path, layout, vectors, places)[1])
+    if root:
+        if not problem:
+            problem = _attempt(path, _complete, path)[1]
+        if problem:
+            _attempt(path, path.unlink, True)
+    problem = comm.bcast(problem)
+    numbers = layout.shape[0] * layout.shape[1] * len(vectors)
+    return Cost(8 * numbers, clock.monotonic() - begin), problem
+
+
+def _attempt(path, function, *arguments):
+    """(result, "") or, where the system refuses, (None, the reason)."""
+    try:
+        return function(*arguments), ""
+    except (OSError, RuntimeError) as error:  # h5py raises both
+        return None, f"{path} cannot be written ({getattr(error, 'strerror', None) or error})"
+
+
+def _create(path, count, layout, memory, attrs):
+    """The file with everything but its rows; -> offsets of the datasets `vectors` and `checksum` in it."""
+    import h5py
+
+    size = 8 * count * layout.shape[0] * layout.shape[1] + _HEADER
+    space = os.statvfs(path.parent)
+    if space.f_bavail * space.f_frsize < size:
+        raise OSError(f"it takes {size / 1e6:.3g} MB, and {space.f_bavail * space.f_frsize / 1e6:.3g} MB are free")
+    path.write_bytes(b"\0" * _HEADER)  # a refusal comes from here in plain words, and not out of HDF5
+    text = json.dumps(memory)
+    with h5py.File(path, "w", locking=False) as file:
+        file.attrs.update(attrs)
+        file.attrs.update({"checkpoint_version": VERSION, "memory": text, "memory_crc": zlib.crc32(text.encode()),
+                           "points": layout.points, "N1": layout.N1, "complete": 0})
+        offsets = tuple(
+            _reserve(file, name, shape, kind)
+            for name, shape, kind in (("vectors", (count, *layout.shape), "<f8"), ("checksum", (count, layout.shape[0]), "<u4"))
+        )
+    return offsets
+
+
+def _reserve(file, name, shape, kind):
+    """Make a contiguous dataset without writing to it; -> its offset in the file."""
+    import h5py
+
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_layout(h5py.h5d.CONTIGUOUS)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    properties.set_obj_track_times(False)
+    space, stored = h5py.h5s.create_simple(shape), h5py.h5t.py_create(np.dtype(kind), logical=True)
+    return h5py.h5d.create(file.id, name.encode(), stored, space, dcpl=properties).get_offset()
+
+
+def _write_rows(path, layout, vectors, places):
+    """Write and sync this rank's rows and their checksums."""
+    values_at, sums_at = places
+    (total, width), file = layout.shape, os.open(path, os.O_WRONLY)
+    try:
+        for i, vector in enumerate(vectors):
+            values = np.asarray(vector, dtype="<f8").reshape(-1, width)
+            sums = np.array([zlib.crc32(row) for row in values], dtype="<u4")
+            for first, row, number in layout.blocks():
+                mine = slice(first, first + number)
+                write_at(file, values[mine], values_at + 8 * width * (i * total + row))
+                write_at(file, sums[mine], sums_at + 4 * (i * total + row))
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def write_at(file, array, offset):
+    """Write a contiguous array at an offset of an open file."""
+    left = memoryview(array).cast("B")
+    while left:
+        done = os.pwrite(file, left[:_PIECE], offset)
+        left, offset = left[done:], offset + done
+
+
+def _complete(path):
+    """Mark the file as whole and let it be the newest."""
+    import h5py
+
+    with h5py.File(path, "r+", locking=False) as file:
+        file.attrs.modify("complete", 1)
+    sync(path)
+    newest, previous = path.with_name(NEWEST), path.with_name(PREVIOUS)
+    if newest.exists():
+        newest.replace(previous)
+    path.replace(newest)
+    sync(path.parent)
+
+
+def sync(path):
+    """Have a file, or the names in a directory, written to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def candidates(directory):
+    """The checkpoints in a directory, the newest first."""
+    return [path for path in (Path(directory) / NEWEST, Path(directory) / PREVIOUS) if path.exists()]
+
+
+def load(paths, layout, accept, comm):
+    """The first of `paths` that is whole, and a sentence if it is not the first. -> (Saved, sentence). Collective.
+
+    accept: callable (path, config of the checkpoint), called on rank 0, which may raise InputError. InputError, on all
+    ranks, if no path can be used, or is of another format.
+    """
+    problems = []
+    for path in paths:
+        header, problem = on_root(comm, _examine, path, layout, accept)
+        if not problem:
+            vectors, mine = _read_rows(path, header, layout)
+            problem = first_problem(comm, mine)
+        if not problem:
+            said = f"{'; '.join(problems)}: going on from {path.name}" if problems else ""
+            return Saved(path, header["memory"], vectors), said
+        problems.append(f"{path.name} {problem}")
+    raise InputError(f"--resume: no checkpoint in {paths[0].parent} can be used: {'; '.join(problems)}")
+
+
+def _examine(path, layout, accept):
+    """(what the file says besides its rows, "") or (None, why it cannot be used). Call on one rank."""
+    try:
+        header = _header(path)
+    except PermissionError:
+        return None, "cannot be read (no permission)"
+    except (OSError, RuntimeError, KeyError, ValueError) as error:  # what h5py raises for damage, here or there
+        return None, f"is damaged ({str(error).splitlines()[0]})"
+    except Damaged as error:
+        return None, f"is damaged ({error})"
+    accept(path, tomllib.loads(header.pop("config_toml")))
+    rows = layout.lines * (1 if header["N1"] == 1 else header["N1"] // 2 + 1)
+    if header["points"] != layout.points or header["shape"][1] != rows:
+        return None, f"is damaged (it holds {header['shape']} numbers)"
+    return header, ""
+
+
+def _header(path):
+    import h5py
+
+    with open(path, "rb"):  # says in plain words what HDF5 would not
+        pass
+    with h5py.File(path, "r", locking=False) as file:
+        version = int(file.attrs.get("checkpoint_version", 0))
+        if version != VERSION:
+            raise InputError(
+                f"--resume: {path} "
+                + (f"has checkpoint format {version}, and this version of nuflux_mpi reads {VERSION}" if version else
+                   "is no checkpoint")
+            )
+        if file.attrs["complete"] != 1:
+            raise Damaged("it was not written to its end")
+        text = file.attrs["memory"]
+        if zlib.crc32(text.encode()) != file.attrs["memory_crc"]:
+            raise Damaged("its checksum does not fit")
+        return {
+            "memory": json.loads(text), "config_toml": file.attrs["config_toml"], "points": int(file.attrs["points"]),
+            "N1": int(file.attrs["N1"]), "shape": file["vectors"].shape,
+            "places": (file["vectors"].id.get_offset(), file["checksum"].id.get_offset()),
+        }
+
+
+def _read_rows(path, header, layout):
+    """(local vectors, "") or (None, why not); nothing is raised, so that the ranks can agree."""
+    try:
+        with _Rows(path, header) as file:
+            return layout.read(file), ""
+    except OSError as error:
+        return None, f"cannot be read ({error.strerror})"
+    except Damaged as error:
+        return None, f"is damaged ({error})"
+
+
+class _Rows:
+    """A checkpoint opened for its rows, each compared with its checksum."""
+
+    def __init__(self, path, header):
+        self.count, self._total, self._width = header["shape"]
+        self.N1, self._places = header["N1"], header["places"]
+        self._file = os.open(path, os.O_RDONLY)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        os.close(self._file)
+
+    def rows(self, vector, row, number):
+        """Rows row .. row + number of a vector, (number, width)."""
+        values, sums = np.empty((number, self._width), "<f8"), np.empty(number, "<u4")
+        self._get(values, self._places[0] + 8 * self._width * (vector * self._total + row))
+        self._get(sums, self._places[1] + 4 * (vector * self._total + row))
+        for i in range(number):
+            if zlib.crc32(values[i]) != sums[i]:
+                raise Damaged(f"the checksum of row {row + i} does not fit")
+        return values
+
+    def _get(self, array, offset):
+        left = memoryview(array).cast("B")
+        while left:
+            done = os.preadv(self._file, [left[:_PIECE]], offset)
+            if not done:
+                raise Damaged("it is shorter than it should be")
+            left, offset = left[done:], offset + done

@@ -1,0 +1,129 @@
+"""When a run should end before its time: signals, the wall time that was granted, a file STOP. Knows no physics, no MPI."""
+
+import os
+import re
+import signal
+import time
+from dataclasses import dataclass
+
+from .errors import InputError
+
+STOP = "STOP"  # the file's name
+WALLTIME = "the end of the wall time"
+_SAFETY = 1.5  # the next step may take longer than any before
+_FINISH = 1.0  # seconds for closing files and ending MPI
+
+
+@dataclass
+class Pace:
+    """Wall time in seconds that the slowest step, output and checkpoint have taken so far."""
+
+    step: float = 0.0
+    output: float = 0.0
+    checkpoint: float = 0.0
+
+    def note(self, **taken):
+        """Remember a time if it is the longest, e.g. ``note(step=0.1)``."""
+        for name, seconds in taken.items():
+            setattr(self, name, max(getattr(self, name), seconds))
+
+    def reserve(self):
+        """Seconds to keep for one more step with its output, a checkpoint and the end."""
+        return _SAFETY * (self.step + self.output + self.checkpoint) + _FINISH
+
+
+class StopRequest:
+    """Asked after every step: the reason to stop now, or "".
+
+    Within ``with``, Ctrl-C, SIGTERM and SIGUSR1 ask for an orderly end; a second Ctrl-C ends at once. `attend`, called on
+    one rank, adds the wall time and the file STOP. walltime: seconds since the start of the process, or None.
+    """
+
+    SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
+
+    def __init__(self, walltime=None):
+        self.reason = ""
+        self.walltime = walltime
+        self._before, self._pace, self._file = {}, None, None
+
+    def attend(self, pace, directory, every=1.0):
+        """Watch the clock, with the times in `pace`, and each `every` seconds for a file STOP in `directory`."""
+        self._pace, self._file, self._every = pace, directory / STOP, every
+        self._file.unlink(missing_ok=True)  # it was meant for a run before this one
+        self._looked = time.monotonic()
+        self._end = deadline(self.walltime)
+
+    def __call__(self):
+        if not self.reason and self._pace:
+            self.reason = self._due()
+        return self.reason
+
+    def _due(self):
+        if self.remaining() < self._pace.reserve():
+            return WALLTIME
+        if time.monotonic() - self._looked >= self._every:
+            self._looked = time.monotonic()
+            if self._file.exists():
+                self._file.unlink(missing_ok=True)
+                return "the file STOP"
+        return ""
+
+    def check_overrun(self, steps):
+        """InputError if `steps` steps, which were stopped by the wall time, are none in time; on the rank that attends."""
+        if steps > 1 or (steps == 1 and self.remaining() > 0):
+            return
+        granted = f" of {self.walltime:g} s" if self.walltime else ""
+        one = f" and one step ({self._pace.step:.1f} s)" if steps else ", one step and a checkpoint"
+        raise InputError(f"--walltime: the wall time{granted} is shorter than the start{one}: {process_age():.1f} s so far")
+
+    def remaining(self):
+        """Seconds until the granted wall time ends; infinity where none is known."""
+        return self._end - time.time()
+
+    def __enter__(self):
+        for name in self.SIGNALS:
+            number = getattr(signal, name)
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *error):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number, frame):
+        if self.reason and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.reason = {signal.SIGINT: "Ctrl-C"}.get(number, signal.Signals(number).name)
+
+
+def deadline(walltime):
+    """When to be done, as time.time() counts: after `walltime` seconds of this process, or at Slurm's end of the job."""
+    ends = [float("inf")]
+    if walltime is not None:
+        ends.append(time.time() - process_age() + walltime)
+    granted = os.environ.get("SLURM_JOB_END_TIME", "")
+    if granted.isdigit():
+        ends.append(float(granted))
+    return min(ends)
+
+
+def process_age():
+    """Seconds since this process started, as far as the system tells."""
+    try:
+        with open("/proc/self/stat", encoding="ascii", errors="replace") as file:
+            ticks = int(file.read().rpartition(")")[2].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError, ValueError):
+        return time.process_time()
+
+
+def seconds(text):
+    """Seconds of a wall time as one types it: HH:MM:SS, MM:SS, D-HH:MM:SS as Slurm shows it, or a number of seconds."""
+    match = re.fullmatch(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d\d)|(\d+(?:\.\d+)?)", text.strip())
+    if not match:
+        raise InputError(f"--walltime: {text} is not HH:MM:SS or a number of seconds")
+    days, hours, minutes, rest, plain = match.groups()
+    total = float(plain) if plain else 86400 * int(days or 0) + 3600 * int(hours or 0) + 60 * int(minutes) + int(rest)
+    if total <= 0:
+        raise InputError(f"--walltime: {text} leaves no time at all")
+    return total

@@ -1,0 +1,87 @@
+"""When a run should stop: wall times as they are typed, the margin before their end, the file STOP."""
+
+import os
+import time
+
+import pytest
+
+from nuflux_mpi import stopping
+from nuflux_mpi.errors import InputError
+
+
+@pytest.mark.parametrize("text, seconds", [
+    ("90", 90.0), ("0.5", 0.5), ("02:30", 150.0), ("11:45:00", 42300.0), ("1-00:00:10", 86410.0), (" 1:02:03 ", 3723.0),
+])
+def test_wall_time_as_it_is_typed(text, seconds):
+    assert stopping.seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "an hour", "-5", "1:2:3", "0", "00:00:00", "1e3", "nan"])
+def test_what_is_no_wall_time(text):
+    with pytest.raises(InputError, match="--walltime"):
+        stopping.seconds(text)
+
+
+def attentive(tmp_path, walltime, pace=None, every=0.0):
+    stop = stopping.StopRequest(walltime)
+    stop.attend(pace or stopping.Pace(), tmp_path, every)
+    return stop
+
+
+def test_wall_time_counts_from_the_start_of_the_process(tmp_path):
+    age = stopping.process_age()
+    assert 0.0 < age < 1e5
+    assert attentive(tmp_path, age + 100.0).remaining() == pytest.approx(100.0, abs=5.0)  # a busy machine
+    assert attentive(tmp_path, None).remaining() == float("inf")
+
+
+def test_end_of_the_job_as_slurm_exports_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 500))
+    assert attentive(tmp_path, None).remaining() == pytest.approx(500.0, abs=5.0)
+    assert attentive(tmp_path, stopping.process_age() + 50.0).remaining() == pytest.approx(50.0, abs=5.0)  # the earlier one
+
+
+def test_stops_when_what_is_left_is_needed(tmp_path):
+    """One step, output and checkpoint more must fit in, with half of that to spare, and a second for the end."""
+    pace, left = stopping.Pace(), 100.0
+    stop = attentive(tmp_path, stopping.process_age() + left, pace)
+    pace.note(step=40.0, output=10.0, checkpoint=10.0)
+    assert stop() == ""  # 91 s of 100
+    pace.note(step=1.0, output=20.0)
+    assert stop() == stopping.WALLTIME  # 106 s
+
+
+def test_file_is_obeyed_once(tmp_path):
+    (tmp_path / "STOP").touch()
+    stop = attentive(tmp_path, None)
+    assert stop() == ""  # one from before the run was not meant for it
+    (tmp_path / "STOP").touch()
+    assert stop() == "the file STOP" == stop()
+    assert not (tmp_path / "STOP").exists()
+
+
+def test_disk_is_not_asked_at_every_step(tmp_path):
+    stop = attentive(tmp_path, None, every=1000.0)
+    (tmp_path / "STOP").touch()
+    assert stop() == ""
+
+
+def test_signals_are_reasons():
+    with stopping.StopRequest() as stop:
+        os.kill(os.getpid(), stopping.signal.SIGUSR1)
+        assert stop() == "SIGUSR1"
+    with stopping.StopRequest() as stop:
+        os.kill(os.getpid(), stopping.signal.SIGINT)
+        assert stop() == "Ctrl-C"
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), stopping.signal.SIGINT)
+
+
+def test_wall_time_in_which_nothing_can_be_done_is_told(tmp_path):
+    enough, little = (attentive(tmp_path, walltime) for walltime in (stopping.process_age() + 100.0, 1e-3))
+    enough.check_overrun(1)
+    little.check_overrun(2)
+    with pytest.raises(InputError, match="shorter than the start, one step and a checkpoint"):
+        enough.check_overrun(0)
+    with pytest.raises(InputError, match="of 0.001 s is shorter than the start and one step"):
+        little.check_overrun(1)
