@@ -3,6 +3,8 @@
 #
 #     qsub jobs/pbs.sh                                                the case below
 #     qsub -v CASE=my.toml,OUT=runs/my jobs/pbs.sh                    your own case and its output directory
+#
+# Submit it again, unchanged, until the run is finished: each job goes on from the last checkpoint of the one before.
 
 #PBS -N nuflux
 #PBS -l select=2:ncpus=32:mpiprocs=32:mem=32gb
@@ -19,7 +21,9 @@ cd "${PBS_O_WORKDIR:-.}"
 python=${NUFLUX_PYTHON:-.venv/bin/python}
 
 case_file=${CASE:-jobs/two_beam_64.toml}
-out=${OUT:-runs/two_beam_64-${PBS_JOBID:-by-hand}}            # a new directory for each job: a run is never overwritten
+out=${OUT:-runs/two_beam_64}                                  # the same in every job of a run: that is how it goes on
+# PBS warns nobody before the end: this is the walltime above less what the start of the job takes.
+walltime=${WALLTIME:-01:58:00}
 
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1               # the ranks already fill the cores
 export HDF5_USE_FILE_LOCKING=FALSE                            # Lustre and NFS often have no locks
@@ -40,4 +44,5 @@ fi
 # exec: signals from PBS reach mpirun, and its exit code is the job's:
 # 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure.
 # shellcheck disable=SC2086  # hosts is two words or none
-exec mpirun -n "$ranks" $hosts "$python" -m nuflux_mpi run "$case_file" --out "$out"
+exec mpirun -n "$ranks" $hosts "$python" -m nuflux_mpi run "$case_file" --out "$out" \
+    --resume auto --walltime "$walltime"

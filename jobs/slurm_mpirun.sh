@@ -4,6 +4,9 @@
 #     sbatch jobs/slurm_mpirun.sh                     the case below
 #     sbatch jobs/slurm_mpirun.sh my.toml runs/my     your own case and its output directory
 #
+# Submit it again, unchanged, until the run is finished: each job goes on from the last checkpoint of the one before.
+# slurm_chain.sh does that by itself.
+#
 # Use this one if mpi4py's MPI is your own (Debian packages, conda). If it is the site's, take slurm_srun.sh.
 
 #SBATCH --job-name=nuflux
@@ -12,6 +15,8 @@
 #SBATCH --hint=nomultithread
 #SBATCH --time=02:00:00
 #SBATCH --output=nuflux-%j.log
+# Five minutes before the end the batch shell, which is mpirun by then, is told to stop in order.
+#SBATCH --signal=B:USR1@300
 # Memory: `python -m nuflux_mpi check CASE --ranks 64` says how much a rank needs; Python itself takes about 200 MB.
 #SBATCH --mem-per-cpu=1G
 
@@ -24,7 +29,7 @@ cd "${SLURM_SUBMIT_DIR:-.}"
 python=${NUFLUX_PYTHON:-.venv/bin/python}
 
 case_file=${1:-jobs/two_beam_64.toml}
-out=${2:-runs/two_beam_64-${SLURM_JOB_ID:-by-hand}}           # a new directory for each job: a run is never overwritten
+out=${2:-runs/two_beam_64}                                    # the same in every job of a run: that is how it goes on
 
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1               # the ranks already fill the cores
 export HDF5_USE_FILE_LOCKING=FALSE                            # Lustre and NFS often have no locks
@@ -33,6 +38,11 @@ export PYTHONUNBUFFERED=1                                     # log lines appear
 # A mistake in the case is found here, in a second, and not after 64 ranks have started.
 "$python" -m nuflux_mpi check "$case_file" --ranks "${SLURM_NTASKS:-64}"
 
+# The wall time that is left; newer versions of Slurm export the end of the job, which nuflux_mpi sees by itself.
+left=$(squeue --noheader --jobs "${SLURM_JOB_ID:-0}" --format %L 2> /dev/null || true)
+case $left in *[0-9]:[0-9][0-9]) ;; *) left= ;; esac
+
 # exec: signals from Slurm reach mpirun, and its exit code is the job's:
 # 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure.
-exec mpirun -n "${SLURM_NTASKS:-64}" "$python" -m nuflux_mpi run "$case_file" --out "$out"
+exec mpirun -n "${SLURM_NTASKS:-64}" "$python" -m nuflux_mpi run "$case_file" --out "$out" \
+    --resume auto ${left:+--walltime "$left"}

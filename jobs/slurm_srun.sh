@@ -3,6 +3,8 @@
 #
 #     sbatch jobs/slurm_srun.sh                     the case below
 #     sbatch jobs/slurm_srun.sh my.toml runs/my     your own case and its output directory
+#
+# Submit it again, unchanged, until the run is finished: each job goes on from the last checkpoint of the one before.
 
 #SBATCH --job-name=nuflux
 #SBATCH --ntasks=64
@@ -10,6 +12,8 @@
 #SBATCH --hint=nomultithread
 #SBATCH --time=02:00:00
 #SBATCH --output=nuflux-%j.log
+# Five minutes before the end the ranks are told to stop in order.
+#SBATCH --signal=USR1@300
 # Memory: `python -m nuflux_mpi check CASE --ranks 64` says how much a rank needs; Python itself takes about 200 MB.
 #SBATCH --mem-per-cpu=1G
 
@@ -24,7 +28,7 @@ python=${NUFLUX_PYTHON:-.venv/bin/python}
 plugin=${NUFLUX_SRUN_MPI:-}                                   # e.g. pmix or pmi2
 
 case_file=${1:-jobs/two_beam_64.toml}
-out=${2:-runs/two_beam_64-${SLURM_JOB_ID:-by-hand}}           # a new directory for each job: a run is never overwritten
+out=${2:-runs/two_beam_64}                                    # the same in every job of a run: that is how it goes on
 
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1               # the ranks already fill the cores
 export HDF5_USE_FILE_LOCKING=FALSE                            # Lustre and NFS often have no locks
@@ -33,7 +37,11 @@ export PYTHONUNBUFFERED=1                                     # log lines appear
 # A mistake in the case is found here, in a second, and not after 64 ranks have started.
 "$python" -m nuflux_mpi check "$case_file" --ranks "${SLURM_NTASKS:-64}"
 
+# The wall time that is left; newer versions of Slurm export the end of the job, which nuflux_mpi sees by itself.
+left=$(squeue --noheader --jobs "${SLURM_JOB_ID:-0}" --format %L 2> /dev/null || true)
+case $left in *[0-9]:[0-9][0-9]) ;; *) left= ;; esac
+
 # --kill-on-bad-exit: if one rank dies the others are not left waiting for it until the time limit.
 # Exit code: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure.
 exec srun ${plugin:+--mpi="$plugin"} --kill-on-bad-exit=1 --cpu-bind=cores \
-    "$python" -m nuflux_mpi run "$case_file" --out "$out"
+    "$python" -m nuflux_mpi run "$case_file" --out "$out" --resume auto ${left:+--walltime "$left"}

@@ -1,8 +1,10 @@
 """The job scripts do what they say: here without a queue, on few ranks, with a case that takes a second."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -29,11 +31,23 @@ figures = false
 """
 
 
+def job_environment(variables):
+    return environment.mpirun_environment() | {"NUFLUX_PYTHON": sys.executable, "NUFLUX_JOBS": str(JOBS)} | variables
+
+
 def run_job(script, arguments, directory, **variables):
     """Run a job script with bash in `directory`, as a queue would on its first node."""
-    environ = environment.mpirun_environment() | {"NUFLUX_PYTHON": sys.executable} | variables
-    return subprocess.run(["bash", JOBS / script, *arguments], cwd=directory, env=environ, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=120)
+    return subprocess.run(["bash", JOBS / script, *arguments], cwd=directory, env=job_environment(variables),
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+
+
+def fake(directory, name, text):
+    """A command that stands for one of the queue's; -> PATH on which it is found first."""
+    command = directory / "bin" / name
+    command.parent.mkdir(exist_ok=True)
+    command.write_text("#!/bin/sh\n" + text)
+    command.chmod(0o755)
+    return f"{command.parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in JOBS.glob("*.sh")))
@@ -69,16 +83,16 @@ def test_job_runs_on_the_ranks_it_was_given(script, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "out" / "series.h5").is_file()
     assert "2 ranks" in (tmp_path / "out" / "run.log").read_text()
+    again = run_job(script, arguments, "/", **variables)
+    assert again.returncode == 0 and "is finished" in again.stderr, again.stderr
 
 
 def test_srun_job_starts_run_through_srun(tmp_path):
     """With an `srun` that starts mpirun, since there is no queue: what the script asks of it, and the run itself."""
     (tmp_path / "case.toml").write_text(SMALL_CASE)
-    srun = tmp_path / "srun"
-    srun.write_text('#!/bin/sh\necho "options: $1 $2 $3"\nshift 3\nexec mpirun -n 2 "$@"\n')
-    srun.chmod(0o755)
+    path = fake(tmp_path, "srun", 'echo "options: $1 $2 $3"\nshift 3\nexec mpirun -n 2 "$@"\n')
     done = run_job("slurm_srun.sh", ["case.toml", "out"], "/", SLURM_SUBMIT_DIR=str(tmp_path), SLURM_NTASKS="2",
-                   NUFLUX_SRUN_MPI="pmix", PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+                   NUFLUX_SRUN_MPI="pmix", PATH=path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "options: --mpi=pmix --kill-on-bad-exit=1 --cpu-bind=cores" in done.stdout
     assert (tmp_path / "out" / "series.h5").is_file()
@@ -90,3 +104,54 @@ def test_a_mistake_ends_the_job_before_the_ranks_start(tmp_path):
     assert done.returncode == 2
     assert "pionts" in done.stderr and "mpirun" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("left, option", [("1-02:03:04", "--walltime 1-02:03:04"), ("9:30", "--walltime 9:30"),
+                                          ("UNLIMITED", "--resume auto")])
+def test_time_that_the_queue_leaves_is_passed_on(left, option, tmp_path):
+    (tmp_path / "case.toml").write_text(SMALL_CASE)
+    fake(tmp_path, "squeue", f"echo {left}\n")
+    path = fake(tmp_path, "mpirun", 'echo "$@"\n')
+    done = run_job("slurm_mpirun.sh", ["case.toml", "out"], "/", SLURM_SUBMIT_DIR=str(tmp_path), SLURM_NTASKS="2", PATH=path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].endswith(option)
+
+
+@pytest.mark.parametrize("code, submitted", [(3, "chain 4 case.toml out"), (0, ""), (1, ""), (2, ""), (4, "")])
+def test_chain_goes_on_after_an_orderly_stop_only(code, submitted, tmp_path):
+    (tmp_path / "case.toml").write_text(SMALL_CASE)
+    fake(tmp_path, "mpirun", f"exit {code}\n")
+    path = fake(tmp_path, "sbatch", f'echo "chain $NUFLUX_LINKS $2 $3" > {tmp_path}/submitted\n')
+    done = run_job("slurm_chain.sh", ["case.toml", "out"], "/", SLURM_SUBMIT_DIR=str(tmp_path), PATH=path, NUFLUX_LINKS="5",
+                   SLURM_NTASKS="2")
+    assert done.returncode == code, done.stderr
+    record = tmp_path / "submitted"
+    assert (record.read_text().strip() if record.exists() else "") == submitted
+
+
+def test_chain_passes_the_queues_signal_to_the_run(tmp_path):
+    (tmp_path / "case.toml").write_text(SMALL_CASE.replace("end = 0.1", "end = 1000.0"))
+    path = fake(tmp_path, "sbatch", f'echo "$@" > {tmp_path}/submitted\n')
+    variables = {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_NTASKS": "2", "PATH": path}
+    job = subprocess.Popen(["bash", JOBS / "slurm_chain.sh", "case.toml", "out"], env=job_environment(variables),
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    end = time.monotonic() + 60
+    while not (tmp_path / "out" / "checkpoint.h5").exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    job.send_signal(signal.SIGUSR1)
+    said, _ = job.communicate(timeout=60)
+    assert job.returncode == 3, said
+    assert "stopped by SIGUSR1" in said
+    assert (tmp_path / "submitted").read_text().split() == [str(JOBS / "slurm_chain.sh"), "case.toml", "out"]
+
+
+def test_array_runs_the_case_of_its_task(tmp_path):
+    for name in "abc":
+        (tmp_path / f"{name}.toml").write_text(SMALL_CASE)
+    path = fake(tmp_path, "mpirun", 'echo "$@"\n')
+    variables = {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_NTASKS": "2", "PATH": path}
+    done = run_job("slurm_array.sh", ["a.toml", "b.toml", "c.toml"], "/", SLURM_ARRAY_TASK_ID="1", **variables)
+    assert done.returncode == 0, done.stderr
+    assert "run b.toml --out runs/b --resume auto" in done.stdout
+    done = run_job("slurm_array.sh", ["a.toml"], "/", SLURM_ARRAY_TASK_ID="1", **variables)
+    assert done.returncode == 2 and "no case number 1" in done.stderr
