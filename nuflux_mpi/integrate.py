@@ -18,7 +18,7 @@ MOST_REJECTIONS = 60  # of one step; each makes it shorter, by a factor of up to
 # Order of the error estimate of the TSRK methods with error control.
 METHODS = {"3bs": 3, "5dp": 5, "5bs": 5, "6vr": 6, "7vr": 7, "8vr": 8}
 # Of these, the methods whose last stage PETSc takes over as the first of the next step.
-FIRST_SAME_AS_LAST = ("3bs", "5dp", "5bs")
+FIRST_SAME_AS_LAST = ("3bs", "5dp", "5bs", "6vr")
 
 
 def initialize(comm, options=""):
@@ -90,7 +90,7 @@ class Integrator:
 
     def _evaluate(self, ts, t, u, du):
         self._stage = du
-        if self._recalled is not None and t == self.t:  # the first stage, in each attempt at the first step
+        if self._recalled is not None and t == self.t:  # the first stage of the first step
             du.getArray()[...] = self._recalled
             return
         self.statistics.rhs_evaluations += 1
@@ -220,6 +220,7 @@ class Integrator:
         self._vector.copy(self._good)  # little beside a step's many stages; the stages cannot be had back from PETSc
         try:
             ts.step()
+            self._recalled = None  # where PETSc starts again it computes the first stage itself
             for _ in range(MOST_REJECTIONS):
                 if ts.getConvergedReason() != PETSc.TS.ConvergedReason.DIVERGED_STEP_REJECTED:
                     break
@@ -239,7 +240,6 @@ class Integrator:
         taken = ts.getTime() - self.t
         if ts.getConvergedReason() < 0 or taken < min(self._smallest(), h * (1.0 - 1e-9)):
             raise self._collapsed()
-        self._recalled = None
 
     def view(self):
         """Honour ``-ts_view`` as TSSolve would."""

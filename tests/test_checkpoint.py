@@ -76,13 +76,13 @@ def test_resumed_run_is_the_uninterrupted_one_bit_for_bit(comm, shared_tmp_path,
 @pytest.mark.mpi
 def test_a_step_that_was_cut_for_an_output_time_is_remembered(comm, shared_tmp_path):
     """Outputs so dense that every step is cut: the step that the controller wanted must survive."""
-    config = case("standard", rtol=1e-4)
-    config["output"] = config["output"] | {"series_every": 0.01, "fields_every": 3.0, "spectrum_every": 3.0}
+    config = case("standard", rtol=1e-4, end=0.6)
+    config["output"] = config["output"] | {"series_every": 0.02, "fields_every": 0.6, "spectrum_every": 0.6}
     whole = simulate(config, shared_tmp_path / "whole", comm)
-    parts = stopped(config, shared_tmp_path / "parts", 100, comm)
+    parts = stopped(config, shared_tmp_path / "parts", 12, comm)
     with h5py.File(shared_tmp_path / "parts" / checkpoint.NEWEST) as file:
         wanted = json.loads(file.attrs["memory"])["integrator"]["dt"]
-    assert parts.integrator.statistics.dt == pytest.approx(0.01) and wanted > 0.02
+    assert parts.integrator.statistics.dt == pytest.approx(0.02) and wanted > 0.04
     resumed = simulate(config, shared_tmp_path / "parts", comm, resume="auto")
     comm.Barrier()
     assert_same_run(whole, resumed)

@@ -1,5 +1,6 @@
 """Time integration: order of each method, meaning of the tolerance, exact output times, and failures that say when."""
 
+import json
 import re
 
 import numpy as np
@@ -329,3 +330,30 @@ def test_petsc_options_end_with_their_run():
 def test_steps_below_the_smallest_allowed_end_the_run(first):
     with pytest.raises(NumericalFailure, match="time.dt_min"):
         nuflux_mpi.simulate("two_beam", overrides=["box.points=256", "time.dt_min=0.5", f"time.dt_initial={first}"])
+
+
+# ---- memory
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("stretch", [1.0, 8.0])
+def test_memory_is_all_that_the_next_steps_depend_on(method, stretch, comm):
+    """Stretched beyond what the tolerance allows, the first step after the recall is rejected."""
+    one, other = (Integrator(logistic, len(START), comm, method=method, rtol=1e-8) for _ in range(2))
+    one.u[:] = START
+    one.begin()
+    one.advance(1.0)
+    scalars, vectors = json.loads(json.dumps(one.memory()[0])), [vector.copy() for vector in one.memory()[1]]
+    assert len(vectors) == (method in ("3bs", "5dp", "5bs", "6vr"))
+    rejected, scalars["dt"] = one.statistics.rejections, stretch * scalars["dt"]
+    one._dt *= stretch
+    other.t, other.u[:] = one.t, one.u
+    other.recall(scalars, vectors)
+    other.begin(norm=one.tolerance / 1e-8)
+    for integrator in (one, other):
+        integrator.advance(50.0)
+    np.testing.assert_array_equal(one.u, other.u)
+    assert one.statistics == other.statistics
+    assert stretch == 1.0 or one.statistics.rejections > rejected
+    for integrator in (one, other):
+        integrator.destroy()
