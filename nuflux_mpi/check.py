@@ -7,12 +7,10 @@ import numpy as np
 from . import hdf5, modes
 from .box import blocks, most_ranks, plan
 from .config import mode_count
+from .integrate import vectors
 from .levels import LEVELS
 from .errors import InputError
 
-# Stages of the TSRK methods. PETSc keeps two vectors per stage and three more (measured with PETSc 3.18: 11, 17, 19,
-# 21, 23, 29 vectors for the methods in this order).
-STAGES = {"3bs": 4, "5dp": 7, "5bs": 8, "6vr": 9, "7vr": 10, "8vr": 13}
 # Transform: lines at the points, in Fourier space, and on their way between ranks; one more for phases and fields.
 WORK_STATES = 4
 # One process with Python, numpy, numba, PETSc and HDF5 loaded, before it holds any field (Debian 12).
@@ -98,12 +96,12 @@ def memory_per_rank(resolved, ranks):
     cut = plan(resolved["box"]["points"], sum(segments), ranks)
     state = state_bytes(cut, segments).max()
     fluxes = level.flux_lines(mode_count(resolved["modes"]), special) / sum(segments)
-    vectors = 2 * STAGES[resolved["time"]["method"]] + 4  # the last good state
+    kept = vectors(resolved["time"]["method"])
     count = mode_count(resolved["modes"])
     # Spectrum of up to 16 modes and gradient of the moments, for the series; what the level has of this kind.
     lines = 2 * min(16, count) + 6 + level.auxiliary_lines(count)
     auxiliary = 8 * lines * cut.points_per_rank.max()
-    return PROCESS_BYTES + state * (vectors + WORK_STATES + 2 * fluxes + level.passing_states) + WORK_STATES * auxiliary
+    return PROCESS_BYTES + state * (kept + WORK_STATES + 2 * fluxes + level.passing_states) + WORK_STATES * auxiliary
 
 
 def exchange_bytes(cut, segments, gradient_lines, flux_lines=0):

@@ -207,8 +207,9 @@ SCHEMA = {
             "start", {"ge": 1e-15, "lt": 1}),
         Key("atol", "number", 0.0, "error allowed per step in the 2-norm of the fields, added to the relative one",
             {"ge": 0}),
-        Key("method", "choice", "8vr", "embedded Runge-Kutta pair of PETSc TSRK, its order first",
-            choices=("3bs", "5dp", "5bs", "6vr", "7vr", "8vr")),
+        Key("method", "choice", "8vr", "embedded Runge-Kutta pair of PETSc TSRK, its order first; 4bm, 6bm: splitting; "
+            "adams: multistep; auto: the one that takes least time",
+            choices=("3bs", "5dp", "5bs", "6vr", "7vr", "8vr", "4bm", "6bm", "adams", "auto")),
         Key("dt_initial", "number", None, "first step [1/mu]", {"gt": 0}, unset="chosen from the right-hand side"),
         Key("dt_min", "number", None, "smallest step [1/mu]; a smaller one ends the run", {"gt": 0},
             unset="1e-13 of the larger of 1 and the time reached"),
@@ -233,6 +234,8 @@ SCHEMA = {
     ),
 }
 
+# Methods that solve advection and the local terms one after the other.
+SPLITTINGS = ("4bm", "6bm")
 # Sections of one level: they need not be there for another, but may be, so that levels of one case can be compared.
 LEVEL_SECTIONS = ("full", "momentum")
 
@@ -565,7 +568,10 @@ def _cross_check(resolved, problems):
             check(resolved["full"], directions.v, directions.s)
         except InputError as error:
             problems.append(f"{str(error).rstrip('.')}.")
-    time = resolved["time"]
+    time, level = resolved["time"], resolved["equations"]["level"]
+    if time["method"] in SPLITTINGS and level != "standard":
+        problems.append(f"time.method must be adams, auto or a Runge-Kutta pair (8vr, ...) with equations.level = {level}, "
+                        f"not {time['method']}: splitting is for level standard, whose local terms need no gradient.")
     if time["end"] <= time["start"]:
         problems.append(f"time.end must be later than time.start = {time['start']:g}, not {time['end']:g}.")
     for name in ("series_every", "fields_every", "spectrum_every", "phase_space_every"):

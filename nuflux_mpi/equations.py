@@ -18,7 +18,7 @@ what it stores, `source` holds its local terms, `start`, `put` and `take` move f
 
 import numpy as np
 
-from . import kernels
+from . import kernels, rotation
 from .interaction import InteractionPicture
 
 
@@ -61,6 +61,7 @@ class Standard:
     """
 
     level = "standard"
+    splits = True  # whether the local terms can be solved by themselves, point by point: `local_flow`
     gradient_lines = 0  # lines whose spectral derivative each right-hand side takes
     passing_states = 0  # copies of the state that a row of the series or a snapshot needs for a moment
 
@@ -105,7 +106,8 @@ class Standard:
         segments = self.segments(len(modes), settings)
         self.transform = box.transform(*segments, back=tuple({1, len(segments)}))
         self._lay_out()
-        self.picture = InteractionPicture(self.transform, self._velocity(), self.source, needed=1)
+        flow = self.local_flow if self.splits else None
+        self.picture = InteractionPicture(self.transform, self._velocity(), self.source, needed=1, local_flow=flow)
 
     def _velocity(self):
         return np.repeat(self.v, 3)
@@ -119,6 +121,10 @@ class Standard:
     def source(self, t):
         """Local terms, in place on the lines of `transform.physical`."""
         kernels.precess(self.P, self.v, self.s, self.D)
+
+    def local_flow(self, h):
+        """Carry the lines of `transform.physical` over a time h by the local terms alone."""
+        rotation.turn(self.P, self.v, self.s, h)
 
     def start(self, t, u, P, density):
         """u <- the state at time t of the initial polarization P (modes, 3, *local_shape); nothing gained yet."""
@@ -166,6 +172,7 @@ class Energy(Standard):
     """
 
     level = "energy"
+    splits = False  # the power needs gradients: it is not local
 
     gradient_lines = 6
 

@@ -114,6 +114,7 @@ class Full:
     """
 
     level = "full"
+    splits = False
     gradient_lines = 8
     passing_states = 1  # eigenvalues of f, at the start
 

@@ -13,12 +13,39 @@ import numpy as np
 
 from .environment import petsc4py_remedy
 from .errors import EnvironmentProblem, NumericalFailure
+from . import multistep, rotation
+from .multistep import Adams
+from .splitting import ORDERS, Splitting
+from .stepper import MOST_REJECTIONS
 
-MOST_REJECTIONS = 60  # of one step; each makes it shorter, by a factor of up to 10
-# Order of the error estimate of the TSRK methods with error control.
-METHODS = {"3bs": 3, "5dp": 5, "5bs": 5, "6vr": 6, "7vr": 7, "8vr": 8}
+# Order of the TSRK methods with error control.
+RUNGE_KUTTA = {"3bs": 3, "5dp": 5, "5bs": 5, "6vr": 6, "7vr": 7, "8vr": 8}
+RUNGE_KUTTA_STAGES = {"3bs": 4, "5dp": 7, "5bs": 8, "6vr": 9, "7vr": 10, "8vr": 13}
 # Of these, the methods whose last stage PETSc takes over as the first of the next step.
 FIRST_SAME_AS_LAST = ("3bs", "5dp", "5bs", "6vr")
+MULTISTEP = "adams"
+
+
+# What `auto` stands for, at every tolerance and level: docs/performance.md tells from what measurements.
+AUTO = MULTISTEP
+# Kernels that a method calls besides those of the right-hand side, for kernels.warm_up.
+KERNELS = {MULTISTEP: (multistep.touch,)} | {method: (rotation.touch,) for method in ORDERS}
+
+
+def chosen(method):
+    """The method that a config's time.method asks for."""
+    return AUTO if method == "auto" else method
+
+
+def vectors(method):
+    """Vectors of the state's size that a method keeps, the state itself included.
+
+    PETSc's Runge-Kutta methods keep two per stage and three more (measured with PETSc 3.18), and the last good state.
+    """
+    method = chosen(method)
+    if method == MULTISTEP:
+        return multistep.VECTORS + 1
+    return 4 if method in ORDERS else 2 * RUNGE_KUTTA_STAGES[method] + 4
 
 
 def initialize(comm, options=""):
@@ -56,9 +83,10 @@ class Statistics:
 class Integrator:
     """A state vector that PETSc TS carries forward in time.
 
-    rhs: callable ``rhs(t, u, du)`` on local real arrays, called by all ranks together.
+    rhs: callable ``rhs(t, u, du)`` on local real arrays, called by all ranks together; flow: callable ``flow(t, h, u)``,
+    needed by the splitting methods alone (:mod:`~nuflux_mpi.splitting`).
     size: local length of the state (zero is allowed); comm: mpi4py communicator.
-    method: a key of `METHODS`; rtol, atol: see the module's text. start: initial time.
+    method: one of RUNGE_KUTTA, splitting.ORDERS, or MULTISTEP; rtol, atol: see the module's text. start: initial time.
     dt_initial, dt_max: optional step sizes. dt_min: a controller that asks for less ends the run as a collapsed step;
     default 1e-13 of the larger of 1 and the time reached.
     options: PETSc options of this integrator alone; those of PETSc as a whole, such as -log_view, stay in force.
@@ -68,25 +96,45 @@ class Integrator:
     """
 
     def __init__(self, rhs, size, comm, method="8vr", rtol=1e-10, atol=0.0, start=0.0, dt_initial=None, dt_min=None,
-                 dt_max=None, options=""):
+                 dt_max=None, options="", flow=None):
         PETSc = self._PETSc = initialize(comm, options)
         self._rhs, self.rtol, self.atol, self.method, self._options = rhs, rtol, atol, method, options
         self.statistics, self._rejected_before = Statistics(), 0
         self._stage = self._recalled = None  # the derivative last computed; that of an earlier run
         self._vector = PETSc.Vec().createMPI((size, None), comm=comm)
-        self._work, self._good = self._vector.duplicate(), self._vector.duplicate()
-        self.u = self._vector.getArray()
+        self._array, self._array_time = self._vector.getArray(), None
         self.t, self._dt, self._dt_min, self._dt_max = start, dt_initial, dt_min, dt_max
         ts = self._ts = PETSc.TS().create(comm=comm)
-        ts.setType(PETSc.TS.Type.RK)
-        ts.setRKType(method)
-        ts.setRHSFunction(self._evaluate, self._work)
+        self._stepper = self._own_method(flow, size, comm)
+        if self._stepper is None:
+            self._work, self._good = self._vector.duplicate(), self._vector.duplicate()
+            ts.setType(PETSc.TS.Type.RK)
+            ts.setRKType(method)
+            ts.setRHSFunction(self._evaluate, self._work)
+        else:
+            ts.setType(PETSc.TS.Type.PYTHON)
+            ts.setPythonContext(self._stepper)
         ts.setProblemType(PETSc.TS.ProblemType.NONLINEAR)
         ts.setExactFinalTime(PETSc.TS.ExactFinalTime.STEPOVER)
         ts.setMaxTime(1e300)
         ts.setMaxSteps(2**31 - 1)
-        ts.setMaxStepRejections(0)  # `_step` repeats it
+        ts.setMaxStepRejections(0)  # `_step_of_petsc` repeats it
         ts.setErrorIfStepFails(False)
+
+    def _own_method(self, flow, size, comm):
+        """The stepper of a method that is not PETSc's, or None."""
+        if self.method == MULTISTEP:
+            return Adams(self._counted(self._rhs), comm, size)
+        if self.method in ORDERS:
+            return Splitting(self._counted(flow), comm, size, self.method)
+        return None
+
+    def _counted(self, function):
+        def counted(*arguments):
+            self.statistics.rhs_evaluations += 1
+            function(*arguments)
+
+        return counted
 
     def _evaluate(self, ts, t, u, du):
         self._stage = du
@@ -96,12 +144,27 @@ class Integrator:
         self.statistics.rhs_evaluations += 1
         self._rhs(t, u.getArray(readonly=True), du.getArray())
 
+    @property
+    def u(self):
+        """The local state at time `t`."""
+        if self._running_free() and self.t != self._array_time:
+            self._stepper.state(self.t, self._array)
+            self._array_time = self.t
+        return self._array
+
+    def _running_free(self):
+        """Whether a stepper keeps the state, at times of its own."""
+        return self._array_time is not None and self._stepper is not None and self._stepper.free_running
+
     def memory(self):
         """What the next step depends on besides `u` and `t`: (dict that JSON can carry, list of local vectors).
 
         It is complete for PETSc's usual controller, which remembers nothing, and not for those that do, such as dsp.
         """
         scalars = {"dt": self._dt, "statistics": asdict(self.statistics)}
+        if self._stepper is not None:
+            own, vectors = self._stepper.memory()
+            return scalars | own, vectors
         vectors = []
         if self._reuses_last_stage() and self.statistics.steps:
             # Computed anew from `u` it would differ in the last bits: PETSc sums the stages in another order there.
@@ -113,7 +176,10 @@ class Integrator:
         self._dt, self.statistics = scalars["dt"], Statistics(**scalars["statistics"])
         self._rejected_before = self.statistics.rejections
         self._ts.setStepNumber(self.statistics.steps)
-        self._recalled = vectors[0] if vectors else None
+        if self._stepper is not None:
+            self._stepper.recall(scalars, vectors)
+        else:
+            self._recalled = vectors[0] if vectors else None
 
     def _reuses_last_stage(self):
         return self._ts.getType() == self._PETSc.TS.Type.RK and self._ts.getRKType() in FIRST_SAME_AS_LAST
@@ -136,6 +202,10 @@ class Integrator:
         ts.setFromOptions()
         self._forget_options()
         ts.setUp()
+        if self._stepper is not None:
+            self._stepper.begin(self.t, self._array, self.tolerance)
+            ts.setTime(self._stepper.time)
+        self._array_time = self.t
 
     def _forget_options(self):
         """Take this integrator's options out of PETSc's global table, where the next one would find them."""
@@ -147,7 +217,7 @@ class Integrator:
 
     def _first_step(self):
         """First step from the sizes of the first two derivatives (Hairer, Norsett, Wanner, Solving ODEs I, II.4)."""
-        u, f, v, g = self._vector, self._work, self._vector.duplicate(), self._vector.duplicate()
+        u, (f, v, g) = self._vector, (self._vector.duplicate() for _ in range(3))
         try:
             self._evaluate(None, self.t, u, f)
             d0, d1 = u.norm(), f.norm()
@@ -161,47 +231,53 @@ class Integrator:
             g.axpy(-1.0, f)
             d2 = g.norm() / h0
             scale = max(d1, d2) / max(self.tolerance, 1e-300)
-            h1 = (0.01 / scale) ** (1.0 / (METHODS.get(self.method, 5) + 1))
-            return min(100 * h0, h1)
+            order = RUNGE_KUTTA.get(self.method) or self._stepper.order
+            return min(100 * h0, (0.01 / scale) ** (1.0 / (order + 1)))
         finally:
-            v.destroy()
-            g.destroy()
+            for vector in (f, v, g):
+                vector.destroy()
 
     def advance(self, target, after_step=None):
         """Integrate to exactly `target`. `after_step()` is called after every accepted step; a true value stops there.
 
         Returns True if the target was reached. The last steps are shortened or halved so that the target is met without
-        a tiny one, and the step that the controller wanted is kept for later. NumericalFailure (on all ranks) if the
-        step collapses or the state is no longer finite.
+        a tiny one, and the step that the controller wanted is kept for later; a method that runs freely steps past the
+        target instead and gives the state there from its own polynomial. NumericalFailure (on all ranks) if the step
+        collapses or the state is no longer finite.
         """
-        ts = self._ts
         while self.t < target:
-            remaining = target - self.t
+            if self._running_free() and self._stepper.time > self.t:
+                self.t = min(target, self._stepper.time)
+                continue
             wanted = self._dt if self._dt_max is None else min(self._dt, self._dt_max)
-            h = wanted
-            if h >= remaining * (1.0 - 1e-12):
-                h = remaining
-            elif 2.0 * h > remaining:
-                h = 0.5 * remaining
+            h = wanted if self._running_free() else _fitted(wanted, target - self.t)
             self._step(h)
-            taken = ts.getTime() - self.t
-            last = abs(ts.getTime() - target) <= 1e-13 * max(abs(target), remaining)
-            self.t = target if last else ts.getTime()
-            if last:
-                ts.setTime(target)  # the sum of steps may miss it by rounding
-            proposed = ts.getTimeStep()
-            # A step cut for the target says little about the next one: keep what was wanted unless it was rejected.
-            self._dt = max(proposed, wanted) if taken >= h * (1.0 - 1e-12) else proposed
-            stat = self.statistics
-            stat.steps, stat.dt = ts.getStepNumber(), taken
-            stat.rejections = self._rejected_before + ts.getStepRejections()
-            stat.smallest_dt, stat.largest_dt = min(stat.smallest_dt, taken), max(stat.largest_dt, taken)
-            ts.monitor(stat.steps, self.t)
+            self._count_step(h, wanted, target)
             if self._dt < self._smallest():
                 raise self._collapsed()
             if after_step is not None and after_step():
                 return self.t >= target
         return True
+
+    def _count_step(self, h, wanted, target):
+        """Take over time, proposed step and counts from TS after a step that was asked to be h."""
+        ts, stat, before = self._ts, self.statistics, self.t
+        reached, proposed = ts.getTime(), ts.getTimeStep()
+        taken = reached - before
+        if self._running_free():
+            self.t, self._dt = min(reached, target), proposed
+        else:
+            last = abs(reached - target) <= 1e-13 * max(abs(target), target - before)
+            self.t = target if last else reached
+            if last:
+                ts.setTime(target)  # the sum of steps may miss it by rounding
+            # A step cut for the target says little about the next one: keep what was wanted unless it was rejected.
+            self._dt = max(proposed, wanted) if taken >= h * (1.0 - 1e-12) else proposed
+        stat.steps, stat.dt = ts.getStepNumber(), taken
+        rejections = ts.getStepRejections() if self._stepper is None else self._stepper.rejections
+        stat.rejections = self._rejected_before + rejections
+        stat.smallest_dt, stat.largest_dt = min(stat.smallest_dt, taken), max(stat.largest_dt, taken)
+        ts.monitor(stat.steps, reached)
 
     def _smallest(self):
         return self._dt_min if self._dt_min is not None else 1e-13 * max(1.0, abs(self.t))
@@ -214,10 +290,26 @@ class Integrator:
         )
 
     def _step(self, h):
-        PETSc, ts = self._PETSc, self._ts
+        ts = self._ts
         ts.setTimeStep(h)
         self.attempted = h
+        if self._stepper is None:
+            finite = self._step_of_petsc()
+            broken = ts.getConvergedReason() < 0
+        else:
+            ts.step()
+            finite, broken = self._stepper.broken != "finite", self._stepper.broken
+        if not finite:
+            raise NumericalFailure(
+                f"not-a-number or infinity in the step from t = {self.t:.10g} to {self.t + h:.10g}"
+            )
+        if broken or ts.getTime() - self.t < min(self._smallest(), h * (1.0 - 1e-9)):
+            raise self._collapsed()
+
+    def _step_of_petsc(self):
+        """A step of TSRK; returns whether it is finite, and keeps the last good state where not."""
         self._vector.copy(self._good)  # little beside a step's many stages; the stages cannot be had back from PETSc
+        PETSc, ts = self._PETSc, self._ts
         try:
             ts.step()
             self._recalled = None  # where PETSc starts again it computes the first stage itself
@@ -234,12 +326,8 @@ class Integrator:
             if error.ierr != PETSC_ERR_FP:
                 raise
             self._good.copy(self._vector)
-            raise NumericalFailure(
-                f"not-a-number or infinity in the step from t = {self.t:.10g} to {self.t + h:.10g}"
-            ) from None
-        taken = ts.getTime() - self.t
-        if ts.getConvergedReason() < 0 or taken < min(self._smallest(), h * (1.0 - 1e-9)):
-            raise self._collapsed()
+            return False
+        return True
 
     def view(self):
         """Honour ``-ts_view`` as TSSolve would."""
@@ -248,9 +336,17 @@ class Integrator:
 
     def destroy(self):
         """Give PETSc's objects back (collective)."""
-        self.u = self._stage = None
-        for thing in (self._ts, self._vector, self._work, self._good):
+        self._array = self._array_time = self._stage = None
+        vectors = (self._vector, self._work, self._good) if self._stepper is None else (self._vector,)
+        for thing in (self._ts, *vectors):
             thing.destroy()
+
+
+def _fitted(h, remaining):
+    """The step to take where `remaining` is left to a target: h, all of it, or half of it."""
+    if h >= remaining * (1.0 - 1e-12):
+        return remaining
+    return 0.5 * remaining if 2.0 * h > remaining else h
 
 
 PETSC_ERR_FP = 72

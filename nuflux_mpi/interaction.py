@@ -22,14 +22,16 @@ class InteractionPicture:
     source: callable ``source(t)``; finds the leading `needed` segments of lines in ``transform.physical`` and leaves the
         right-hand side R of *all* lines there.
     needed: how many leading segments the source reads.
+    local_flow: callable ``local_flow(h)`` that carries the lines in ``transform.physical`` over a time h by the source
+        alone; only `flow`, and so the splitting methods, want it.
 
     The state is this rank's part, a real vector of length `size`, two numbers per complex amplitude; any rank may hold
     none. `rhs`, `store` and `fields` communicate: all ranks must call them together. Cost of one `rhs`: one transform
     back of the needed lines, one forward of all lines, one pass over the state before and one after, nothing allocated.
     """
 
-    def __init__(self, transform, velocity, source, needed):
-        self.transform, self.source, self.needed = transform, source, needed
+    def __init__(self, transform, velocity, source, needed, local_flow=None):
+        self.transform, self.source, self.needed, self.local_flow = transform, source, needed, local_flow
         rows, waves = transform.spectral.shape
         self.shape, self.size = (rows, waves), 2 * rows * waves
         # Lines of one velocity and residue share their phases.
@@ -51,6 +53,12 @@ class InteractionPicture:
     def store(self, t, u):
         """u <- the state of the lines in ``transform.physical`` at time t; the lines are used up."""
         self._waves.store(t, u.view(complex).reshape(self.shape))
+
+    def flow(self, t, h, u):
+        """u <- u carried over a time h by the local terms alone, while advection stands still at time t."""
+        self.fields(t, u, self.needed)
+        self.local_flow(h)
+        self.store(t, u)
 
     def rhs(self, t, u, du):
         """du <- d_t u."""

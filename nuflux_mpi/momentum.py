@@ -53,6 +53,7 @@ class Momentum(Standard):
     """
 
     level = "momentum"
+    splits = False
     gradient_lines = 8
     passing_states = 3  # amplitudes, complex, and f over q
 

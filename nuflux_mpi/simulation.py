@@ -46,7 +46,7 @@ class Simulation:
         from .check import memory_per_rank
         from .diagnostics import Diagnostics
         from .environment import check_index_size, check_memory, check_parallel
-        from .integrate import Integrator, initialize
+        from .integrate import KERNELS, Integrator, chosen, initialize
         from .levels import LEVELS
         from .modes import build
 
@@ -63,6 +63,8 @@ class Simulation:
         level = LEVELS[config["equations"]["level"]]
         special = level.settings_of(config, modes.s)
         level.warm_up(comm)
+        method = chosen(times["method"])
+        kernels.warm_up(comm, *KERNELS.get(method, ()))
         lines = level.lines(len(modes), special)
         check_index_size(2 * lines * (np.prod(place["points"], dtype=int) // 2 + 1), 8 * petsc.IntType().itemsize)
         self.box = box = Box(place["length"], place["points"], lines, comm, origin=place["origin"], fftw=place["fftw"])
@@ -70,9 +72,9 @@ class Simulation:
         self.density = initial.density(P, modes, box)
         self.equations = level(box, modes, special)
         self.integrator = Integrator(
-            self.equations.picture.rhs, self.equations.picture.size, comm, method=times["method"], rtol=times["rtol"],
+            self.equations.picture.rhs, self.equations.picture.size, comm, method=method, rtol=times["rtol"],
             atol=times["atol"], start=times["start"], dt_initial=times["dt_initial"], dt_min=times["dt_min"],
-            dt_max=times["dt_max"], options=config["petsc"]["options"],
+            dt_max=times["dt_max"], options=config["petsc"]["options"], flow=self.equations.picture.flow,
         )
         self.diagnostics = Diagnostics(box, modes, P, self.density, times["start"])
         self.equations.start(times["start"], self.integrator.u, P, self.density)
@@ -157,7 +159,7 @@ class Simulation:
         lines = [
             config["title"] or config["name"],
             f'{len(modes)} modes, box of length {length:g} with {points} points, level "{self.equations.level}", '
-            f"t = {self.integrator.t:g} .. {config['time']['end']:g}, {config['time']['method']} at rtol {config['time']['rtol']:g}",
+            f"t = {self.integrator.t:g} .. {config['time']['end']:g}, {self.integrator.method} at rtol {config['time']['rtol']:g}",
             f"{box.size} rank{'s' * (box.size > 1)}, {cut}, {kernels_used}",
         ]
         return "\n".join(lines)

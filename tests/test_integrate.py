@@ -9,7 +9,7 @@ import pytest
 import nuflux_mpi
 from nuflux_mpi import equations
 from nuflux_mpi.errors import NumericalFailure
-from nuflux_mpi.integrate import METHODS, Integrator
+from nuflux_mpi.integrate import RUNGE_KUTTA, Integrator
 
 START = np.array([0.5, 1 / 6, 5 / 6])
 
@@ -46,7 +46,7 @@ def integrator(comm):
 ORDER_STEP = {"3bs": 1 / 16, "5dp": 1 / 16, "5bs": 1 / 8, "6vr": 1 / 8, "7vr": 1 / 8, "8vr": 1 / 4}
 
 
-@pytest.mark.parametrize("method, order", METHODS.items())
+@pytest.mark.parametrize("method, order", RUNGE_KUTTA.items())
 def test_observed_order_on_a_closed_form(method, order, integrator):
     def error(h):
         one = integrator(logistic, START, method=method, rtol=1e3, dt_initial=h, dt_max=h)  # every step is accepted
@@ -79,7 +79,7 @@ def test_observed_order_on_two_beams(method):
     reference, h = two_beams("time.rtol=1e-14"), ORDER_STEP[method]
     error = [np.linalg.norm(solution(step) - reference) for step in (h, h / 2)]
     assert 1e-14 < error[1] < error[0] < 1e-4
-    assert np.log2(error[0] / error[1]) == pytest.approx(METHODS[method], abs=0.25)  # 0.22 for 5bs, O(h)
+    assert np.log2(error[0] / error[1]) == pytest.approx(RUNGE_KUTTA[method], abs=0.25)  # 0.22 for 5bs, O(h)
 
 
 # ---- tolerance

@@ -1,0 +1,301 @@
+"""Adams-Bashforth-Moulton methods of variable order and step, predict - evaluate - correct - evaluate.
+
+The derivatives f_0, f_1, ... at the last times t_0 > t_1 > ... are kept as they are; a step changes coefficients, which
+are numbers, and no vector. With the polynomial through k of them,
+
+    predictor   p = y + int f ,      extrapolated derivative  x = f(t_0 + h)
+    corrector   y <- p + g (F - x),  F the right-hand side at p:   the Adams-Moulton formula of order k + 1,
+
+and the difference to the Adams-Moulton formula of order k, a multiple of F - x, is the error estimate: an error per
+step of the method of order k, while the one of order k + 1 is carried on (Shampine and Gordon, Computer Solution of
+Ordinary Differential Equations, 1975; Hairer, Norsett, Wanner, Solving ODEs I, III.5-7). Orders go from 1 at the start
+up to 12, where the estimated errors of neighbouring orders say that steps could be longer.
+
+Steps do not end at output times: the state there is the integral of the polynomial through the last k + 1 derivatives,
+as accurate as the step itself.
+"""
+
+import numpy as np
+
+from . import kernels
+from .stepper import Stepper
+
+MOST = 12  # largest k
+KEPT = MOST + 1  # derivatives kept: order k + 1 is judged by a difference of k + 2 of them
+VECTORS = KEPT + 4  # and the state, the predictor, the extrapolation, the new derivative
+_X, _W = np.polynomial.legendre.leggauss(8)  # exact to degree 15
+_X, _W = 0.5 * (_X + 1.0), 0.5 * _W
+_BLOCK = 1024
+
+
+def formula(nodes, b, x):
+    """Coefficients of one step, for the k times of the derivatives in units of the step, the new time at 1.
+
+    b_j = int_0^1 l_j and x_j = l_j(1), l_j the Lagrange polynomials of the nodes, are written into b and x.
+    Returns g, what the corrector adds per F - x, and e, the same for the difference to the corrector of one order less.
+    """
+    k, g, e = len(nodes), 0.0, 0.0
+    b[:] = 0.0
+    for q in range(len(_X)):
+        z, weight = _X[q], _W[q]
+        product = 1.0
+        for j in range(k):
+            value = 1.0
+            for m in range(k):
+                if m != j:
+                    value *= (z - nodes[m]) / (nodes[j] - nodes[m])
+            b[j] += weight * value
+            if j == k - 1:
+                e += weight * product * (z - 1.0) / (1.0 - nodes[j])
+            product *= (z - nodes[j]) / (1.0 - nodes[j])
+        g += weight * product
+    for j in range(k):
+        x[j] = 1.0
+        for m in range(k):
+            if m != j:
+                x[j] *= (1.0 - nodes[m]) / (nodes[j] - nodes[m])
+    return g, abs(e)
+
+
+def difference(nodes, d):
+    """Weights d_j of the divided difference sum_j d_j f_j over all nodes, the new time's (1) first.
+
+    Returns the factor that makes of its norm the estimated error of the formula of order len(nodes) - 1, in units of h.
+    """
+    total, factor = len(nodes), 0.0
+    for j in range(total):
+        product = 1.0
+        for m in range(total):
+            if m != j:
+                product *= nodes[j] - nodes[m]
+        d[j] = 1.0 / product
+    for q in range(len(_X)):
+        product = _W[q] * (1.0 - _X[q])
+        for j in range(1, total - 1):
+            product *= _X[q] - nodes[j]
+        factor += product
+    return abs(factor)
+
+
+def predict(y, pool, rows, b, x, p, extrapolated):
+    """p <- y + sum_j b_j pool[rows_j], extrapolated <- sum_j x_j pool[rows_j]."""
+    np.dot(b, pool[rows], out=p)
+    p += y
+    np.dot(x, pool[rows], out=extrapolated)
+
+
+def correct(p, extrapolated, new, g):
+    """new <- p + g (new - extrapolated); returns the sum of squares of new - extrapolated."""
+    new -= extrapolated
+    square = float(np.dot(new, new))
+    new *= g
+    new += p
+    return square
+
+
+def combine(y, pool, rows, b, out):
+    """out <- y + sum_j b_j pool[rows_j]."""
+    np.dot(b, pool[rows], out=out)
+    out += y
+
+
+def squares(pool, rows, d):
+    """Sums of squares of the combinations sum_j d[i, j] pool[rows_j], one for each row of d."""
+    return np.array([float(np.dot(v, v)) for v in d @ pool[rows]])
+
+
+if kernels.COMPILED:
+    from numba import njit
+
+    _jit = njit(cache=True, fastmath={"contract", "nsz", "arcp", "reassoc"})
+
+    formula, difference = _jit(formula), _jit(difference)
+
+    @_jit
+    def _add(row, factor, out):
+        for i in range(len(out)):
+            out[i] += factor * row[i]
+
+    @_jit
+    def _add_both(row, b, x, out, other):
+        for i in range(len(out)):
+            out[i] += b * row[i]
+            other[i] += x * row[i]
+
+    @_jit
+    def predict(y, pool, rows, b, x, p, extrapolated):  # noqa: F811
+        for start in range(0, len(y), _BLOCK):
+            stop = min(start + _BLOCK, len(y))
+            here, there = p[start:stop], extrapolated[start:stop]
+            here[:] = y[start:stop]
+            there[:] = 0.0
+            for j in range(len(rows)):
+                _add_both(pool[rows[j], start:stop], b[j], x[j], here, there)
+
+    @_jit
+    def correct(p, extrapolated, new, g):  # noqa: F811
+        total = 0.0
+        for i in range(len(p)):
+            d = new[i] - extrapolated[i]
+            total += d * d
+            new[i] = p[i] + g * d
+        return total
+
+    @_jit
+    def combine(y, pool, rows, b, out):  # noqa: F811
+        for start in range(0, len(y), _BLOCK):
+            stop = min(start + _BLOCK, len(y))
+            here = out[start:stop]
+            here[:] = y[start:stop]
+            for j in range(len(rows)):
+                _add(pool[rows[j], start:stop], b[j], here)
+
+    @_jit
+    def squares(pool, rows, d):  # noqa: F811
+        space, total, n = np.empty(_BLOCK), np.zeros(d.shape[0]), pool.shape[1]
+        for start in range(0, n, _BLOCK):
+            stop = min(start + _BLOCK, n)
+            block = space[: stop - start]
+            for i in range(d.shape[0]):
+                block[:] = 0.0
+                for j in range(len(rows)):
+                    if d[i, j] != 0.0:
+                        _add(pool[rows[j], start:stop], d[i, j], block)
+                part = 0.0
+                for z in range(len(block)):
+                    part += block[z] * block[z]
+                total[i] += part
+        return total
+
+
+class Adams(Stepper):
+    """The method above. rhs: callable ``rhs(t, u, du)`` on local arrays.
+
+    It keeps `VECTORS` vectors beside u: KEPT derivatives, and the four roles of the step, which change places and are
+    not copied.
+    """
+
+    free_running = True
+
+    def __init__(self, rhs, comm, size):
+        super().__init__(comm, size)
+        self._rhs = rhs
+        self._pool = np.zeros((VECTORS, size))
+        self._y, self._history = 0, []  # rows of the pool: the state; derivatives, the newest first
+        self._times, self.order, self._since, self._ramp = [], 1, 0, True
+
+    # The state at any time that the last step has covered
+
+    def begin(self, t, u, tolerance):
+        super().begin(t, u, tolerance)
+        if self._times:  # recalled
+            self.time = self._times[0]
+            return
+        self._pool[self._y] = u
+        self._evaluate(t)
+
+    def state(self, t, out):
+        """out <- the state at time t within the last step."""
+        h = t - self._times[0]
+        if h == 0.0:
+            out[:] = self._pool[self._y]
+            return
+        rows = self._history[: self.order + 1]
+        nodes = (np.array(self._times[: len(rows)]) - self._times[0]) / h
+        b, x = np.empty(len(rows)), np.empty(len(rows))
+        formula(nodes, b, x)
+        combine(self._pool[self._y], self._pool, np.array(rows), h * b, out)
+
+    def memory(self):
+        rows = [self._y] + self._history
+        scalars = {"times": list(self._times), "order": self.order, "since": self._since, "ramp": self._ramp}
+        return scalars, [self._pool[row] for row in rows]
+
+    def recall(self, scalars, vectors):
+        self._times, self.order = list(scalars["times"]), scalars["order"]
+        self._since, self._ramp = scalars["since"], scalars["ramp"]
+        self._y, self._history = 0, list(range(1, len(vectors)))
+        for row, vector in enumerate(vectors):
+            self._pool[row] = vector
+
+    # A step
+
+    def _free(self, count):
+        used = {self._y, *self._history}
+        return [row for row in range(VECTORS) if row not in used][:count]
+
+    def _evaluate(self, t):
+        """Derivative of the state at time t, the newest of the history."""
+        (row,) = self._free(1)
+        self._rhs(t, self._pool[self._y], self._pool[row])
+        self._history = [row] + self._history[: KEPT - 1]
+        self._times = [t] + self._times[: KEPT - 1]
+
+    def _nodes(self, count, origin, h):
+        return (np.array(self._times[:count]) - origin) / h
+
+    def _attempt(self, t, h):
+        k, pool = self.order, self._pool
+        p, extrapolated, new = self._free(3)
+        b, x = np.empty(k), np.empty(k)
+        g, e = formula(self._nodes(k, t, h), b, x)
+        predict(pool[self._y], pool, np.array(self._history[:k]), h * b, x, pool[p], pool[extrapolated])
+        self._rhs(t + h, pool[p], pool[new])
+        square = correct(pool[p], pool[extrapolated], pool[new], h * g)
+        self._new = new
+        return np.array([square * (h * e) ** 2])
+
+    def _accept(self, t, h, error):
+        self._y = self._new
+        # the newest derivatives stay, the oldest makes room for that of the new state
+        self._history, self._times = self._history[: KEPT - 1], self._times[: KEPT - 1]
+        self._evaluate(t + h)
+        self._since += 1
+        return h * self._choose_order(h, error)
+
+    def _refuse(self, h=0.0, error=1.0, attempt=0):
+        self._ramp = False
+        if attempt >= 2:  # the past says nothing about what comes: start again
+            self.order = 1
+        return h * min(0.5 if attempt else 1.0, self._factor(error, self.order + 1))
+
+    def _choose_order(self, h, error):
+        """Change the order where another allows a longer step; returns the factor for the step. Collective."""
+        k, held = self.order, len(self._history)
+        if self._ramp and k < MOST and k + 1 <= held:
+            lower = self._errors(h, [k - 1, k])[0] if k > 2 else np.inf
+            if lower > error:
+                self.order += 1
+                return self._factor(error, k + 1)
+        self._ramp = False
+        if self._since > k:
+            orders = [m for m in (k - 1, k, k + 1) if 1 <= m <= MOST and m + 1 <= held]
+            errors = self._errors(h, orders)
+            factors = [max(e, 1e-30) ** (-1.0 / (m + 1)) for m, e in zip(orders, errors)]
+            best = factors.index(max(factors))
+            self._since = 0
+            if orders[best] != k:
+                self.order = orders[best]
+                return self._factor(errors[best], self.order + 1)
+        return self._factor(error, k + 1)
+
+    def _errors(self, h, orders):
+        """Estimated errors, in tolerances, of the formulas of these orders in the step just made."""
+        rows = np.array(self._history[: max(orders) + 1])
+        nodes = self._nodes(len(rows), self._times[0] - h, h)  # the new time at 1
+        weights, factors = np.zeros((len(orders), len(rows))), np.zeros(len(orders))
+        for i, m in enumerate(orders):
+            factors[i] = h * difference(nodes[: m + 1], weights[i, : m + 1])
+        return factors * np.sqrt(self._total(squares(self._pool, rows, weights))) / self.tolerance
+
+
+
+def touch():
+    """Compile the vector kernels (or load them from numba's cache)."""
+    pool, one, rows = np.zeros((2, 1)), np.zeros(1), np.zeros(1, dtype=np.int64)
+    predict(pool[0], pool, rows, one, one, pool[0], pool[1])
+    correct(pool[0], pool[0], pool[1], 0.0)
+    combine(pool[0], pool, rows, one, pool[1])
+    squares(pool, rows, np.zeros((1, 1)))
+    formula(one, one, one)
+    difference(one, one)

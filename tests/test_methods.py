@@ -1,0 +1,319 @@
+"""Time-stepping methods of our own: orders, error control, kept lengths, output between steps, failures, memory."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import nuflux_mpi
+from nuflux_mpi import multistep, rotation, splitting
+from nuflux_mpi.config import resolve
+from nuflux_mpi.errors import InputError, NumericalFailure
+from nuflux_mpi.integrate import Integrator, chosen, vectors
+
+METHODS = ("4bm", "6bm", "adams")
+START = np.array([0.5, 1 / 6, 5 / 6])
+QUICK = ["box.points=64", "box.fftw=estimate", "initial.n_max=20", "equations.level=standard", "output.series_every=8",
+         "output.fields_every=0", "output.spectrum_every=0"]
+
+
+def logistic(t, u, du):
+    """u' = 2 cos(t) u (1 - u)."""
+    du[:] = 2 * np.cos(t) * u * (1 - u)
+
+
+def frozen(t, h, u):
+    """The flow of `logistic` over h with the time of its coefficient standing still at t."""
+    u[:] = 1 / (1 + (1 / u - 1) * np.exp(-2 * np.cos(t) * h))
+
+
+def exact(t):
+    return 1 / (1 + (1 / START - 1) * np.exp(-2 * np.sin(t)))
+
+
+@pytest.fixture
+def integrator(comm):
+    made = []
+
+    def make(state=START, rhs=logistic, norm=None, memory=None, **keys):
+        made.append(Integrator(rhs, len(state), comm, **{"flow": frozen} | keys))
+        made[-1].u[:] = state
+        if memory:
+            made[-1].recall(*memory)
+        made[-1].begin(norm=norm)
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.destroy()
+
+
+# ---- order
+
+
+@pytest.mark.parametrize("method, order", splitting.ORDERS.items())
+def test_observed_order_of_the_splittings(method, order, integrator):
+    def error(h):
+        one = integrator(method=method, rtol=1e3, dt_initial=h, dt_max=h)
+        assert one.advance(2.0) and one.statistics.steps == round(2 / h)
+        return np.linalg.norm(one.u - exact(2.0))
+
+    # Symmetric: only even powers of h, 1/64 of the next one.
+    assert np.log2(error(1 / 4) / error(1 / 8)) == pytest.approx(order, abs=0.1)
+
+
+@pytest.mark.parametrize("method", splitting.ORDERS)
+def test_splitting_estimates_have_the_order_they_claim(method):
+    """sum_i w_i u_i over the states within a step falls as h^(order + 1)."""
+    b, c, w = splitting.coefficients(method)
+
+    def estimate(h):
+        u, total = START.copy(), w[0] * START
+        for flow, time, weight in zip(b, c, w[1:]):
+            frozen(0.3 + time * h, flow * h, u)
+            total += weight * u
+        return np.linalg.norm(total)
+
+    order = np.log2(estimate(0.1) / estimate(0.05))
+    assert order == pytest.approx(splitting.ESTIMATES[method] + 1, abs=0.3)  # the next order is O(h)
+    assert w.sum() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("k", range(1, multistep.MOST + 1))
+def test_adams_step_has_order_k_plus_one(k, comm):
+    """One step of order k from exact derivatives at uneven times: its error falls as h^(k + 2), its estimate as h^(k + 1)."""
+
+    def rhs(t, u, du):  # a nonlinear form of the unit circle
+        du[:] = np.array([-u[1], u[0]]) * np.sum(u**2)
+
+    def circle(t):
+        return np.array([np.cos(t), np.sin(t)])
+
+    def step(h):
+        adams = multistep.Adams(rhs, comm, 2)
+        times = -h * np.cumsum(np.r_[0.0, 1.0 + 0.3 * np.cos(np.arange(k))])[: k + 1]
+        derivatives = [np.empty(2) for _ in times]
+        for t, derivative in zip(times, derivatives):
+            rhs(t, circle(t), derivative)
+        adams.recall({"times": list(times), "order": k, "since": 0, "ramp": False}, [circle(0.0)] + derivatives)
+        adams.begin(0.0, np.empty(2), 1.0)
+        square = adams._attempt(0.0, h)
+        adams._accept(0.0, h, 0.0)
+        u = np.empty(2)
+        adams.state(h, u)
+        return np.linalg.norm(u - circle(h)), np.sqrt(square[0])
+
+    h = 0.02 * k  # errors above rounding, steps below one
+    (error, estimate), (error_2, estimate_2) = step(h), step(0.75 * h)
+    assert np.log(error / error_2) / np.log(4 / 3) == pytest.approx(k + 2, abs=1.5)  # O(h), larger for many times
+    assert np.log(estimate / estimate_2) / np.log(4 / 3) == pytest.approx(k + 1, abs=1.5)
+
+
+@pytest.mark.parametrize("k", [1, 4, 8])
+def test_adams_formula_integrates_polynomials(k):
+    nodes, b, x = -np.cumsum(np.r_[0.0, np.linspace(1.3, 0.6, k)])[:k], np.empty(k), np.empty(k)
+    g, e = multistep.formula(nodes, b, x)
+    for power in range(k):
+        assert b @ nodes**power == pytest.approx(1 / (power + 1), rel=1e-7)  # weights of either sign, up to 1e3 at k = 8
+        assert x @ nodes**power == pytest.approx(1, rel=1e-7)
+    # degree k: the corrector is exact with F = f(1)
+    assert b @ nodes**k + g * (1 - x @ nodes**k) == pytest.approx(1 / (k + 1), rel=1e-7)
+    assert 0 < e <= g
+
+
+# ---- error control
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_error_falls_with_the_tolerance(method, integrator):
+    tolerances, errors = 10.0 ** -np.arange(4, 10), []  # below, 6bm is at rounding
+    for rtol in tolerances:
+        one = integrator(method=method, rtol=rtol)
+        one.advance(4.0)
+        errors.append(np.linalg.norm(one.u - exact(4.0)))
+    assert np.all(np.diff(errors) < 0)
+    assert np.all(errors < 10 * tolerances)  # some thirty steps with a part of the tolerance each
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_beams_agree_with_a_runge_kutta_pair(method):
+    def solution(method, rtol):
+        run = nuflux_mpi.simulate("two_beam", overrides=QUICK + [
+            f"time.method={method}", f"time.rtol={rtol}", "time.end=6"])
+        return run.fields["P"][-1]
+
+    reference = solution("8vr", 1e-13)
+    errors = [np.linalg.norm(solution(method, rtol) - reference) / np.linalg.norm(reference) for rtol in (1e-5, 1e-8)]
+    assert errors[1] < errors[0] < 1e-3
+    assert errors[1] < 1e-6  # tolerance x steps x growth by exp(6)
+
+
+@pytest.mark.parametrize("method", splitting.ORDERS)
+def test_splitting_keeps_the_length_of_every_mode(method):
+    """However large the error: at rtol = 1e-2 it is kept to rounding. int D_0, kept by the others, is not."""
+    run = nuflux_mpi.simulate("multi_angle", overrides=[
+        "modes.number=6", "box.points=32", "initial.width=20", "initial.amplitude=0.3", f"time.method={method}",
+        "time.rtol=1e-2", "time.end=60", "equations.level=standard", "output.fields_every=20", "output.series_every=20",
+        "output.spectrum_every=0"])
+    length = np.mean(np.sum(run.fields["P"] ** 2, axis=2), axis=-1)
+    np.testing.assert_allclose(length[1:], np.broadcast_to(length[0], length[1:].shape), rtol=1e-13)
+
+
+# ---- the local flow
+
+
+def two_beams_at_points(n):
+    rng = np.random.default_rng(3)
+    return rng.normal(size=(2, 3, n)) / 2, np.array([1.0, -1.0]), np.array([1.0, 1.0])
+
+
+def turned_about_D0(P, h):
+    """Closed form of two beams at a point: D_1 turns about the constant D_0 at the rate 2 |D_0|."""
+    D0, D1 = P[0] + P[1], P[0] - P[1]
+    size = np.linalg.norm(D0, axis=0)
+    axis, angle = D0 / size, 2 * size * h
+    turned = np.cos(angle) * D1 + np.sin(angle) * np.cross(axis, D1, axis=0) \
+        + (1 - np.cos(angle)) * np.sum(axis * D1, axis=0) * axis
+    return np.stack((D0 + turned, D0 - turned)) / 2
+
+
+def test_local_flow_of_two_beams_is_of_order_six():
+    P, v, s = two_beams_at_points(200)
+    errors = []
+    for h in (0.2, 0.1):
+        Q = P.copy()
+        rotation.turn(Q, v, s, h)
+        errors.append(np.abs(Q - turned_about_D0(P, h)).max())
+        np.testing.assert_allclose(np.sum(Q**2, axis=1), np.sum(P**2, axis=1), rtol=1e-14)
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(7, abs=0.5)  # of one step; O(h)
+    assert errors[1] < 1e-5
+
+
+def test_compiled_and_plain_local_flow_agree():
+    rng = np.random.default_rng(5)
+    v, s = np.linspace(-1, 1, 5), np.array([1.0, -1, 1, 1, -1])
+    P = rng.normal(size=(5, 3, 300)) / 5
+    Q = P.copy()
+    rotation.turn(Q, v, s, 0.3)
+    moments = np.stack([s * v**m for m in range(7)]) @ P.reshape(5, -1) * 0.3
+    E = rotation._coefficients(moments, 300)
+    for a in range(5):
+        rotation._rotate(P[a], *rotation._angle(E, v[a]))
+    np.testing.assert_allclose(Q, P, rtol=0, atol=1e-14)
+
+
+# ---- output between steps
+
+
+def test_adams_goes_past_output_times(integrator):
+    """Its steps are those of a run without output times, and the state between them is as good as theirs."""
+    one, free = (integrator(method="adams", rtol=1e-8) for _ in range(2))
+    for t in np.arange(1, 401) / 100:
+        assert one.advance(t) and one.t == t
+        np.testing.assert_allclose(one.u, exact(t), rtol=0, atol=1e-7)  # 1e-8 per step, some ten of them at a time count
+    free.advance(4.0)
+    assert one.statistics == free.statistics
+    np.testing.assert_array_equal(one.u, free.u)
+
+
+def test_adams_state_is_that_of_the_time_shown_after_each_step(integrator):
+    one, seen = integrator(method="adams", rtol=1e-9), []
+
+    def look():
+        seen.append((one.t, np.linalg.norm(one.u - exact(one.t))))
+
+    one.advance(2.0, look)
+    assert len(seen) == one.statistics.steps and seen[-1][0] == 2.0
+    assert max(error for _, error in seen) < 1e-7
+
+
+# ---- failures
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("method", METHODS)
+def test_not_a_number_ends_all_ranks(comm, method, integrator):
+    def rhs(t, u, du):
+        logistic(t, u, du)
+        if t > 0.5 and comm.rank == comm.size - 1:
+            du[0] = np.nan
+
+    def flow(t, h, u):
+        frozen(t, h, u)
+        if t > 0.5 and comm.rank == comm.size - 1:
+            u[0] = np.nan
+
+    one = integrator(rhs=rhs, flow=flow, method=method, rtol=1e-8)
+    with pytest.raises(NumericalFailure, match="not-a-number or infinity in the step from t =") as failure:
+        one.advance(2.0)
+    before, after = map(float, re.findall(r"\d\.\d+", str(failure.value)))
+    assert 0 < before <= 0.5 < after < 2
+    assert one.t == pytest.approx(before, abs=1e-9)
+    np.testing.assert_allclose(one.u, exact(one.t), rtol=1e-6)  # the last good state
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_pole_is_a_collapsed_step(method, integrator):
+    def rhs(t, u, du):
+        du[:] = u**2  # u = 1 / (1 - t)
+
+    if method == "adams":
+        one = integrator(np.array([1.0]), rhs=rhs, method=method, rtol=1e-4)
+        where = r"(0\.99|1\.00)"  # the numerical solution has its pole earlier or later by the error made
+    else:  # splitting solves that exactly: what it cannot solve is a coefficient with a pole
+        one = integrator(np.array([1.0]), rhs=rhs, method=method, rtol=1e-8,
+                         flow=lambda t, h, u: np.multiply(u, np.exp(h * np.sign(0.7 - t) * np.abs(t - 0.7) ** -0.9), out=u))
+        where = r"0\.[67]"
+    with pytest.raises(NumericalFailure, match=f"the step size collapsed at t = {where}"):
+        one.advance(2.0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_smallest_step_allowed_is_a_limit(method, integrator):
+    one = integrator(method=method, rtol=1e-13, dt_initial=0.9, dt_min=0.5)
+    with pytest.raises(NumericalFailure, match="collapsed at t = 0: no step of 0.5"):
+        one.advance(2.0)
+
+
+@pytest.mark.parametrize("level", ["energy", "momentum", "full"])
+def test_levels_with_gradients_refuse_splitting(level):
+    with pytest.raises(InputError, match=f"time.method must be adams, auto or .* equations.level = {level}, not 4bm"):
+        resolve("two_beam", [f"equations.level={level}", "time.method=4bm"])
+
+
+def test_automatic_choice_is_told(tmp_path):
+    with nuflux_mpi.Simulation("two_beam", overrides=QUICK + ["time.method=auto", "time.end=1"]) as simulation:
+        assert simulation.integrator.method == chosen("auto")
+        assert chosen("auto") in simulation.describe()
+
+
+# ---- memory
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("pause", [0.01, 1.73])
+def test_memory_is_all_that_the_next_step_needs(method, pause, integrator):
+    """An integrator that recalls goes on bit by bit like the one that went on."""
+    one = integrator(method=method, rtol=1e-9)
+    one.advance(pause)
+    scalars, kept = one.memory()
+    memory = json.loads(json.dumps(scalars)), [vector.copy() for vector in kept]
+    other = integrator(one.u.copy(), norm=one.tolerance / 1e-9, method=method, rtol=1e-9, start=one.t, memory=memory)
+    for t in (1.8, 4.0):
+        one.advance(t)
+        other.advance(t)
+        np.testing.assert_array_equal(one.u, other.u)
+    assert one.statistics == other.statistics
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_vectors_are_counted(method, comm):
+    one = Integrator(logistic, 5, comm, method=method, flow=frozen)
+    stepper, size = one._stepper, 0
+    for item in vars(stepper).values():
+        if isinstance(item, np.ndarray) and item.shape[-1:] == (5,):
+            size += item.size
+    assert size // 5 + 1 == vectors(method)
+    one.destroy()
