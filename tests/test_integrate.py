@@ -335,7 +335,7 @@ def test_steps_below_the_smallest_allowed_end_the_run(first):
 # ---- memory
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", RUNGE_KUTTA)
 @pytest.mark.parametrize("stretch", [1.0, 8.0])
 def test_memory_is_all_that_the_next_steps_depend_on(method, stretch, comm):
     """Stretched beyond what the tolerance allows, the first step after the recall is rejected."""
