@@ -418,5 +418,5 @@ def test_not_a_number_is_told_with_time_and_place(case):
 
 def test_more_memory_than_there_is_is_refused_before_the_run(run_cli, case):
     # some hundred terabytes: no machine that runs the tests has them
-    huge = ["--set", "box.points=1099511627776", "--set", "time.method=8vr"]
+    huge = ["--set", "box.points=549755813888", "--set", "time.method=8vr"]
     assert_refused(run_cli(["run", case, *huge], cwd=case.parent), "GB on one node")
