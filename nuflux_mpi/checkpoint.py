@@ -7,7 +7,10 @@ The state is stored as the integrator has it, waves in the interaction picture a
 nothing and reading on the same number of ranks gives the same bits. A file is written beside the others, synced and then
 renamed: at any moment there is a whole one. HDF5 makes the file on rank 0 and tells where its datasets lie; the ranks
 write and read their own rows there with plain system calls. These say what is wrong on the rank where it is wrong, where
-a failed collective write would leave the others waiting. Each row has a checksum.
+a failed collective write would leave the others waiting.
+
+Each row has a checksum. All else has one in the seal, a line in front of the HDF5 part (in its user block), written last:
+HDF5 is let near a file only when that fits, since a single wrong bit in what it believes can end the process.
 
 docs/output.md describes the format.
 """
@@ -29,6 +32,8 @@ NEWEST, PREVIOUS, WRITING = "checkpoint.h5", "checkpoint.previous.h5", "checkpoi
 VERSION = 1
 _PIECE = 2**30  # bytes per system call, which takes less than 2 GiB
 _HEADER = 2**16  # bytes of a file that are no rows
+_SEAL = 512  # bytes in front of the HDF5 part, the least that HDF5 keeps free
+_NAME = "nuflux_mpi checkpoint"
 
 
 class Damaged(Exception):
@@ -134,7 +139,7 @@ def write(directory, layout, vectors, memory, attrs, comm):
         problem = first_problem(comm, _attempt(path, _write_rows, path, layout, vectors, places)[1])
     if root:
         if not problem:
-            problem = _attempt(path, _complete, path)[1]
+            problem = _attempt(path, _complete, path, places)[1]
         if problem:
             _attempt(path, path.unlink, True)
     problem = comm.bcast(problem)
@@ -151,7 +156,7 @@ def _attempt(path, function, *arguments):
 
 
 def _create(path, count, layout, memory, attrs):
-    """The file with everything but its rows; -> offsets of the datasets `vectors` and `checksum` in it."""
+    """The file with everything but its rows and its seal; -> (offset, bytes) of the datasets `vectors` and `checksum` in it."""
     import h5py
 
     size = 8 * count * layout.shape[0] * layout.shape[1] + _HEADER
@@ -159,20 +164,17 @@ def _create(path, count, layout, memory, attrs):
     if space.f_bavail * space.f_frsize < size:
         raise OSError(f"it takes {size / 1e6:.3g} MB, and {space.f_bavail * space.f_frsize / 1e6:.3g} MB are free")
     path.write_bytes(b"\0" * _HEADER)  # a refusal comes from here in plain words, and not out of HDF5
-    text = json.dumps(memory)
-    with h5py.File(path, "w", locking=False) as file:
+    with h5py.File(path, "w", locking=False, userblock_size=_SEAL) as file:
         file.attrs.update(attrs)
-        file.attrs.update({"checkpoint_version": VERSION, "memory": text, "memory_crc": zlib.crc32(text.encode()),
-                           "points": layout.points, "N1": layout.N1, "complete": 0})
-        offsets = tuple(
+        file.attrs.update({"memory": json.dumps(memory), "points": layout.points, "N1": layout.N1})
+        return tuple(
             _reserve(file, name, shape, kind)
             for name, shape, kind in (("vectors", (count, *layout.shape), "<f8"), ("checksum", (count, layout.shape[0]), "<u4"))
         )
-    return offsets
 
 
 def _reserve(file, name, shape, kind):
-    """Make a contiguous dataset without writing to it; -> its offset in the file."""
+    """Make a contiguous dataset without writing to it; -> (its offset in the file, its size in bytes)."""
     import h5py
 
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -181,12 +183,13 @@ def _reserve(file, name, shape, kind):
     properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     properties.set_obj_track_times(False)
     space, stored = h5py.h5s.create_simple(shape), h5py.h5t.py_create(np.dtype(kind), logical=True)
-    return h5py.h5d.create(file.id, name.encode(), stored, space, dcpl=properties).get_offset()
+    dataset = h5py.h5d.create(file.id, name.encode(), stored, space, dcpl=properties)
+    return dataset.get_offset(), int(np.prod(shape)) * np.dtype(kind).itemsize
 
 
 def _write_rows(path, layout, vectors, places):
     """Write and sync this rank's rows and their checksums."""
-    values_at, sums_at = places
+    (values_at, _), (sums_at, _) = places
     (total, width), file = layout.shape, os.open(path, os.O_WRONLY)
     try:
         for i, vector in enumerate(vectors):
@@ -209,18 +212,51 @@ def write_at(file, array, offset):
         left, offset = left[done:], offset + done
 
 
-def _complete(path):
-    """Mark the file as whole and let it be the newest."""
-    import h5py
-
-    with h5py.File(path, "r+", locking=False) as file:
-        file.attrs.modify("complete", 1)
+def _complete(path, places):
+    """Seal the file, which makes it a whole one, and let it be the newest."""
+    with open(path, "r+b") as file:
+        sealed = seal({"format": VERSION, "rows": places, "crc": _crc_of_the_rest(file, places)})
+        file.seek(0)
+        file.write(sealed)
     sync(path)
     newest, previous = path.with_name(NEWEST), path.with_name(PREVIOUS)
     if newest.exists():
         newest.replace(previous)
     path.replace(newest)
     sync(path.parent)
+
+
+def seal(contents):
+    """The first bytes of a checkpoint: a dict with `format`, `rows` (where they lie) and `crc` (of all else)."""
+    text = f"{_NAME} {json.dumps(contents)}"
+    return f"{text} {zlib.crc32(text.encode()):08x}\n".encode().ljust(_SEAL, b"\0")
+
+
+def _unseal(path):
+    """What the seal of a checkpoint tells; Damaged if it does not fit, InputError if the file is of another format."""
+    with open(path, "rb") as file:
+        line = file.read(_SEAL).rstrip(b"\0").decode("ascii", errors="replace")
+        text, _, crc = line.rstrip("\n").rpartition(" ")
+        if not text.startswith(_NAME) or crc != f"{zlib.crc32(text.encode()):08x}":
+            raise Damaged("it was not written to its end, or is no checkpoint")
+        contents = json.loads(text.removeprefix(_NAME))
+        if contents["format"] != VERSION:
+            raise InputError(
+                f"--resume: {path} has checkpoint format {contents['format']}, and this version of nuflux_mpi reads {VERSION}"
+            )
+        if _crc_of_the_rest(file, contents["rows"]) != contents["crc"]:
+            raise Damaged("its checksum does not fit")
+    return contents
+
+
+def _crc_of_the_rest(file, places):
+    """Checksum of a file but for its seal and the rows at `places`."""
+    crc, begin = 0, _SEAL
+    for offset, size in [*sorted(places), (os.fstat(file.fileno()).st_size, 0)]:
+        file.seek(begin)
+        crc = zlib.crc32(file.read(max(0, offset - begin)), crc)
+        begin = offset + size
+    return crc
 
 
 def sync(path):
@@ -276,25 +312,12 @@ def _examine(path, layout, accept):
 def _header(path):
     import h5py
 
-    with open(path, "rb"):  # says in plain words what HDF5 would not
-        pass
+    places = _unseal(path)["rows"]
     with h5py.File(path, "r", locking=False) as file:
-        version = int(file.attrs.get("checkpoint_version", 0))
-        if version != VERSION:
-            raise InputError(
-                f"--resume: {path} "
-                + (f"has checkpoint format {version}, and this version of nuflux_mpi reads {VERSION}" if version else
-                   "is no checkpoint")
-            )
-        if file.attrs["complete"] != 1:
-            raise Damaged("it was not written to its end")
-        text = file.attrs["memory"]
-        if zlib.crc32(text.encode()) != file.attrs["memory_crc"]:
-            raise Damaged("its checksum does not fit")
         return {
-            "memory": json.loads(text), "config_toml": file.attrs["config_toml"], "points": int(file.attrs["points"]),
-            "N1": int(file.attrs["N1"]), "shape": file["vectors"].shape,
-            "places": (file["vectors"].id.get_offset(), file["checksum"].id.get_offset()),
+            "memory": json.loads(file.attrs["memory"]), "config_toml": file.attrs["config_toml"],
+            "points": int(file.attrs["points"]), "N1": int(file.attrs["N1"]), "shape": file["vectors"].shape,
+            "places": places,
         }
 
 
@@ -314,7 +337,7 @@ class _Rows:
 
     def __init__(self, path, header):
         self.count, self._total, self._width = header["shape"]
-        self.N1, self._places = header["N1"], header["places"]
+        self.N1, self._places = header["N1"], [offset for offset, _ in header["places"]]
         self._file = os.open(path, os.O_RDONLY)
 
     def __enter__(self):
