@@ -236,17 +236,18 @@ def _abort_all_ranks(kind, error, trace):
     """The exception hook: as usual on one rank, else traceback and MPI_Abort. A WriteFailure is told in its sentence."""
     MPI = sys.modules.get("mpi4py.MPI")
     parallel = MPI is not None and MPI.Is_initialized() and not MPI.Is_finalized() and MPI.COMM_WORLD.size > 1
+    sentence = _write_failure(error, trace)
     if not parallel:
-        if not issubclass(kind, WriteFailure):
+        if not sentence:
             sys.__excepthook__(kind, error, trace)
             return
-        sys.stderr.write(f"nuflux_mpi: {error}\n")
+        sys.stderr.write(f"nuflux_mpi: {sentence}\n")
         sys.stderr.flush()
         sys.stdout.flush()
         os._exit(EXIT_FAILURE)  # HDF5's own end would try to write again, and crash
     world = MPI.COMM_WORLD
-    if issubclass(kind, WriteFailure):
-        text = f"nuflux_mpi: {error}; ending all ranks\n"
+    if sentence:
+        text = f"nuflux_mpi: {sentence}; ending all ranks\n"
     else:
         text = "".join(traceback.format_exception(kind, error, trace))
         text = f"rank {world.rank} of {world.size} failed, ending all ranks:\n{text}"
@@ -254,3 +255,12 @@ def _abort_all_ranks(kind, error, trace):
     sys.stderr.flush()
     sys.stdout.flush()
     world.Abort(1)
+
+
+def _write_failure(error, trace):
+    """What to say if `error` means that an output file cannot be written, else ""."""
+    if "h5py" in sys.modules and not isinstance(error, WriteFailure):
+        from .hdf5 import failure_on_closing
+
+        error = failure_on_closing(error, trace)
+    return str(error) if isinstance(error, WriteFailure) else ""

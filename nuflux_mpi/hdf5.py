@@ -48,9 +48,26 @@ def writing(path, size=0):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         yield
     except (OSError, RuntimeError) as error:
-        told = re.search(r"error message = '([^']*)'|MPI error string is '([^']*)'", str(error))
-        reason = next(filter(None, told.groups())) if told else getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise WriteFailure(f"{path} cannot be written ({reason})") from error
+        raise write_failure(path, error) from error
+
+
+def write_failure(path, error):
+    """The WriteFailure for `path` with the reason that h5py or the system gives in `error`."""
+    told = re.search(r"error message = '([^']*)'|MPI error string is '([^']*)'", str(error))
+    reason = next(filter(None, told.groups())) if told else getattr(error, "strerror", None) or str(error).splitlines()[0]
+    return WriteFailure(f"{path} cannot be written ({reason})")
+
+
+def failure_on_closing(error, trace):
+    """The WriteFailure behind an exception that h5py met while Python dropped one of its objects; None for any other.
+
+    Nobody can catch such an exception: Python hands it to sys.excepthook at once.
+    """
+    while trace.tb_next:
+        trace = trace.tb_next
+    code, named = trace.tb_frame.f_code, re.search(r"filename = '([^']*)'", str(error))
+    closing = "h5py" in code.co_filename and code.co_name.endswith("__dealloc__")
+    return write_failure(named[1] if named else "an output file", error) if closing else None
 
 
 def usable(path, rows):

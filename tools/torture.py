@@ -425,9 +425,6 @@ class ReadOnly(Fault):
     def relieve(self):
         _writable(self.trial.directory, True)
 
-    def lost(self):
-        return 0
-
 
 def _writable(directory, yes):
     """Allow or forbid new files in a directory; nothing less than chattr stops root."""
@@ -509,6 +506,8 @@ class StaleLock(AllKilled):
 
     def aftermath(self):
         path = self.trial.directory / lock.NAME
+        if not path.exists():
+            return  # killed in its last moments
         old = time.time() - 2 * lock.SILENCE
         variant = self.rng.randrange(4)
         if variant:  # 0: the lock that the killed run has left
@@ -590,9 +589,12 @@ class References:
         if (name, ranks) not in self._made:
             directory = self._scratch / f"reference-{name}-{ranks}"
             job = Job(directory, self.case(name), ranks, "--deterministic")
-            job.wait(lambda: saved_times(directory))
-            started = time.time()
-            code, _, _ = job.end(started, PATIENCE)
+            try:
+                job.wait(lambda: saved_times(directory))
+                started = time.time()
+                code, _, _ = job.end(started, PATIENCE)
+            finally:
+                job.kill()
             if code:
                 raise SystemExit(f"torture: the undisturbed run of {name} on {ranks} ranks ended with {code}:\n{job.said()}")
             self._made[name, ranks] = directory, started - job.began, time.time() - started
