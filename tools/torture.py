@@ -92,10 +92,10 @@ class Job:
         command = ["mpirun", "-n", str(ranks), sys.executable, *map(str, program), "run", str(case), "--out", str(directory)]
         self._output = tempfile.TemporaryFile("w+", errors="replace")
         self.began = time.time()
-        self.process = subprocess.Popen(
-            [*command, *options], env=environment.mpirun_environment() | {"OMP_NUM_THREADS": "1"}, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
-        )
+        # Ranks that wait leave the core to others: there may be fewer cores than ranks.
+        variables = environment.mpirun_environment() | {"OMP_NUM_THREADS": "1", "OMPI_MCA_mpi_yield_when_idle": "1"}
+        self.process = subprocess.Popen([*command, *options], env=variables, start_new_session=True,
+                                        stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT)
 
     def processes(self):
         """Process ids that belong to this run, with their rank, or None for the launcher. They name its directory."""
@@ -575,9 +575,13 @@ class Outcome:
 
 
 class References:
-    """Undisturbed runs, made when first asked for: (directory, seconds until the first checkpoint, seconds from there)."""
+    """Undisturbed runs of `cases` on `ranks`, each made when first asked for.
 
-    def __init__(self, scratch):
+    Called with a case and a number of ranks: (directory, seconds until the first checkpoint, seconds from there).
+    """
+
+    def __init__(self, scratch, cases, ranks):
+        self.cases, self.ranks = cases, ranks
         self._scratch, self._made = scratch, {}
         for name, text in CASES.items():
             (scratch / f"{name}.toml").write_text(text)
@@ -606,7 +610,8 @@ class Trial:
 
     def __init__(self, kind, rng, references, parent, hurry=1.0):
         self.rng, self.references, self.parent, self.hurry = rng, references, parent, hurry
-        self.case, self.ranks, self.deterministic = rng.choice(list(CASES)), rng.randint(1, 4), rng.random() < 0.75
+        self.case, self.ranks = rng.choice(references.cases), rng.choice(references.ranks)
+        self.deterministic = rng.random() < 0.75
         self.same_ranks = rng.random() < 0.5
         self.reference, self.startup, self.duration = references(self.case, self.ranks)
         self.outcome = Outcome(kind.name, self.ranks)
@@ -687,7 +692,7 @@ class Trial:
         """Until it is done; from the last of the `saved` times on."""
         code, ranks, all_ranks = None, self.ranks, {self.ranks}
         while code != 0 and self.outcome.resumes < 5:
-            ranks = self.ranks if self.same_ranks else self.rng.randint(1, 4)
+            ranks = self.ranks if self.same_ranks else self.rng.choice(self.references.ranks)
             all_ranks.add(ranks)
             job = self.start(*self.resume_with, ranks=ranks)
             code, _, _ = job.end(time.time(), PATIENCE)
@@ -787,6 +792,8 @@ def main(argv=None):
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first fault")
     parser.add_argument("--only", choices=KINDS, action="append", metavar="KIND", help=f"only these: {', '.join(KINDS)}")
+    parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 3, 4], metavar="N", help="numbers of ranks to choose from")
+    parser.add_argument("--case", choices=CASES, action="append", help="only this case")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the table into this Markdown page")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this new directory, and keep it")
     arguments = parser.parse_args(argv)
@@ -802,7 +809,7 @@ def main(argv=None):
     if arguments.keep:
         arguments.keep.mkdir(parents=True)
     scratch = arguments.keep or Path(tempfile.mkdtemp(prefix="torture-"))
-    references, outcomes = References(scratch.resolve()), []
+    references, outcomes = References(scratch.resolve(), arguments.case or list(CASES), arguments.ranks), []
     for number in range(arguments.first, arguments.first + arguments.faults):
         outcome = inject(kinds[number % len(kinds)], arguments.seed, number, references, scratch.resolve())
         outcomes.append(outcome)
