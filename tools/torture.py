@@ -31,7 +31,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -582,7 +584,7 @@ class References:
 
     def __init__(self, scratch, cases, ranks):
         self.cases, self.ranks = cases, ranks
-        self._scratch, self._made = scratch, {}
+        self._scratch, self._made, self._lock = scratch, {}, threading.Lock()
         for name, text in CASES.items():
             (scratch / f"{name}.toml").write_text(text)
 
@@ -590,19 +592,23 @@ class References:
         return self._scratch / f"{name}.toml"
 
     def __call__(self, name, ranks):
-        if (name, ranks) not in self._made:
-            directory = self._scratch / f"reference-{name}-{ranks}"
-            job = Job(directory, self.case(name), ranks, "--deterministic")
-            try:
-                job.wait(lambda: saved_times(directory))
-                started = time.time()
-                code, _, _ = job.end(started, PATIENCE)
-            finally:
-                job.kill()
-            if code:
-                raise SystemExit(f"torture: the undisturbed run of {name} on {ranks} ranks ended with {code}:\n{job.said()}")
-            self._made[name, ranks] = directory, started - job.began, time.time() - started
+        with self._lock:
+            if (name, ranks) not in self._made:
+                self._made[name, ranks] = self._make(name, ranks)
         return self._made[name, ranks]
+
+    def _make(self, name, ranks):
+        directory = self._scratch / f"reference-{name}-{ranks}"
+        job = Job(directory, self.case(name), ranks, "--deterministic")
+        try:
+            job.wait(lambda: saved_times(directory))
+            started = time.time()
+            code, _, _ = job.end(started, PATIENCE)
+        finally:
+            job.kill()
+        if code:
+            raise RuntimeError(f"the undisturbed run of {name} on {ranks} ranks ended with {code}:\n{job.said()}")
+        return directory, started - job.began, time.time() - started
 
 
 class Trial:
@@ -773,6 +779,15 @@ def table(outcomes):
     return "\n".join(lines)
 
 
+def report(number, outcome):
+    """A line about one fault, and what was wrong."""
+    print(f"{number:4d} {outcome.kind:<20} {outcome.ranks} rank(s)  exit {outcome.code}  {outcome.seconds:4.1f} s  "
+          f"resumed {outcome.resumes}x  {'FAILED' if outcome.failed() else 'ok'}", flush=True)
+    for what, sentences in outcome.problems.items():
+        for sentence in sentences:
+            print(f"     {what}: {sentence}", flush=True)
+
+
 HEADING = "## Faults injected"
 
 
@@ -793,6 +808,7 @@ def main(argv=None):
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first fault")
     parser.add_argument("--only", choices=KINDS, action="append", metavar="KIND", help=f"only these: {', '.join(KINDS)}")
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 3, 4], metavar="N", help="numbers of ranks to choose from")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="faults at the same time")
     parser.add_argument("--case", choices=CASES, action="append", help="only this case")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the table into this Markdown page")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this new directory, and keep it")
@@ -809,16 +825,18 @@ def main(argv=None):
     if arguments.keep:
         arguments.keep.mkdir(parents=True)
     scratch = arguments.keep or Path(tempfile.mkdtemp(prefix="torture-"))
-    references, outcomes = References(scratch.resolve(), arguments.case or list(CASES), arguments.ranks), []
-    for number in range(arguments.first, arguments.first + arguments.faults):
-        outcome = inject(kinds[number % len(kinds)], arguments.seed, number, references, scratch.resolve())
-        outcomes.append(outcome)
-        print(f"{number:4d} {outcome.kind:<20} {outcome.ranks} rank(s)  exit {outcome.code}  {outcome.seconds:4.1f} s  "
-              f"resumed {outcome.resumes}x  {'FAILED' if outcome.failed() else 'ok'}", flush=True)
-        for what, sentences in outcome.problems.items():
-            for sentence in sentences:
-                print(f"     {what}: {sentence}", flush=True)
-
+    scratch = scratch.resolve()
+    references, outcomes = References(scratch, arguments.case or list(CASES), arguments.ranks), []
+    pool = ThreadPoolExecutor(arguments.jobs)
+    try:
+        numbers = range(arguments.first, arguments.first + arguments.faults)
+        for number, outcome in zip(numbers, pool.map(
+            lambda number: inject(kinds[number % len(kinds)], arguments.seed, number, references, scratch), numbers
+        )):
+            outcomes.append(outcome)
+            report(number, outcome)
+    finally:
+        pool.shutdown(cancel_futures=True)
     failed = any(outcome.failed() for outcome in outcomes)
     print(table(outcomes))
     if arguments.table:
