@@ -9,8 +9,8 @@ renamed: at any moment there is a whole one. HDF5 makes the file on rank 0 and t
 write and read their own rows there with plain system calls. These say what is wrong on the rank where it is wrong, where
 a failed collective write would leave the others waiting.
 
-Each row has a checksum. All else has one in the seal, a line in front of the HDF5 part (in its user block), written last:
-HDF5 is let near a file only when that fits, since a single wrong bit in what it believes can end the process.
+Each row has a checksum. All else has one in the seal, a line in front of the HDF5 part (in its user block), written
+last: HDF5 is let near a file only when that fits, since a single wrong bit in what it believes can end the process.
 
 docs/output.md describes the format.
 """
@@ -156,7 +156,7 @@ def _attempt(path, function, *arguments):
 
 
 def _create(path, count, layout, memory, attrs):
-    """The file with everything but its rows and its seal; -> (offset, bytes) of the datasets `vectors` and `checksum` in it."""
+    """The file without its rows and its seal; -> (offset, bytes) of the datasets `vectors` and `checksum`."""
     import h5py
 
     size = 8 * count * layout.shape[0] * layout.shape[1] + _HEADER
@@ -169,7 +169,8 @@ def _create(path, count, layout, memory, attrs):
         file.attrs.update({"memory": json.dumps(memory), "points": layout.points, "N1": layout.N1})
         return tuple(
             _reserve(file, name, shape, kind)
-            for name, shape, kind in (("vectors", (count, *layout.shape), "<f8"), ("checksum", (count, layout.shape[0]), "<u4"))
+            for name, shape, kind in (
+                ("vectors", (count, *layout.shape), "<f8"), ("checksum", (count, layout.shape[0]), "<u4"))
         )
 
 
@@ -242,7 +243,8 @@ def _unseal(path):
         contents = json.loads(text.removeprefix(_NAME))
         if contents["format"] != VERSION:
             raise InputError(
-                f"--resume: {path} has checkpoint format {contents['format']}, and this version of nuflux_mpi reads {VERSION}"
+                f"--resume: {path} has checkpoint format {contents['format']}, and this version of nuflux_mpi reads "
+                f"{VERSION}"
             )
         if _crc_of_the_rest(file, contents["rows"]) != contents["crc"]:
             raise Damaged("its checksum does not fit")

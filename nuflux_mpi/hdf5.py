@@ -54,7 +54,8 @@ def writing(path, size=0):
 def write_failure(path, error):
     """The WriteFailure for `path` with the reason that h5py or the system gives in `error`."""
     told = re.search(r"error message = '([^']*)'|MPI error string is '([^']*)'", str(error))
-    reason = next(filter(None, told.groups())) if told else getattr(error, "strerror", None) or str(error).splitlines()[0]
+    own_words = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    reason = next(filter(None, told.groups())) if told else own_words
     return WriteFailure(f"{path} cannot be written ({reason})")
 
 

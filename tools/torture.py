@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Faults injected into real runs: does each run end in time, in words, with nothing lost?
 
-    python tools/torture.py --faults 66 --seed 1        each kind of fault in turn; a table per kind; exit code 1 if one failed
+    python tools/torture.py --faults 66 --seed 1        each kind of fault in turn, a table; exit code 1 if one failed
     python tools/torture.py --only exception --faults 5
     python tools/torture.py --faults 66 --seed 1 --table docs/reliability.md
 
@@ -9,14 +9,15 @@ Each fault strikes a run of its own under mpirun, on 1 to 4 ranks, when the run 
 
 - the run ends within 10 s, or goes on undisturbed where that is promised, and leaves no process behind;
 - exit code and words are those of docs/reliability.md: one sentence, and a traceback only for a defect, once;
-- `python -m nuflux_mpi info` and `results.Run` read the directory, and the series have the rows of an undisturbed run, none
-  twice and none missing;
+- `python -m nuflux_mpi info` and `results.Run` read the directory, and the series have the rows of an undisturbed run,
+  none twice and none missing;
 - `--resume auto`, on the same or on other numbers of ranks, repeated until the exit code is 0, goes on from the last
   checkpoint and ends with the numbers of an undisturbed run: on the same ranks with --deterministic bit for bit, else P
   to 1e-9.
 
-A fault is reproduced by its seed and number (`--seed S --first N --faults 1`), but for the scheduling of the machine. Needs
-mpirun and a Linux /proc. A full disk needs the right to mount a tmpfs; without it that kind is left out, and said so.
+A fault is reproduced by its seed and number (`--seed S --first N --faults 1`), but for the scheduling of the machine.
+Needs mpirun and a Linux /proc. A full disk needs the right to mount a tmpfs; without it that kind is left out, and said
+so. Exit codes of runs that are killed are those of Open MPI's mpirun.
 """
 
 import argparse
@@ -47,7 +48,6 @@ from nuflux_mpi.results import Run  # noqa: E402
 LIMIT = 10.0  # seconds from the fault to the end of the last process
 PATIENCE = 300.0  # seconds for everything that no fault hurries: a start, a whole run
 TOLERANCE = 1e-9  # of P on other ranks: a few hundred steps at rtol 1e-10, whose rounding grows by exp(4) at most
-FAILED = "failed"
 
 BEAMS = """
 title = "two beams"
@@ -73,7 +73,7 @@ fields_every = 0.4
 checkpoint_every = 0.1
 figures = false
 """
-MOMENTUM = BEAMS.replace('"energy"', '"momentum"').replace('"5dp"', '"8vr"').replace("dt_max = 0.04", "dt_max = 0.1") + """
+MOMENTUM = BEAMS.replace('"energy"', '"momentum"').replace('"5dp"', '"8vr"').replace("= 0.04", "= 0.1") + """
 [momentum]
 points = 22
 half_width = 7.7
@@ -91,12 +91,12 @@ class Job:
 
     def __init__(self, directory, case, ranks, *options, program=("-m", "nuflux_mpi")):
         self.directory, self._mark = directory, os.fsencode(directory)
-        command = ["mpirun", "-n", str(ranks), sys.executable, *map(str, program), "run", str(case), "--out", str(directory)]
+        command = ["mpirun", "-n", ranks, sys.executable, *program, "run", case, "--out", directory, *options]
         self._output = tempfile.TemporaryFile("w+", errors="replace")
         self.began = time.time()
         # Ranks that wait leave the core to others: there may be fewer cores than ranks.
         variables = environment.mpirun_environment() | {"OMP_NUM_THREADS": "1", "OMPI_MCA_mpi_yield_when_idle": "1"}
-        self.process = subprocess.Popen([*command, *options], env=variables, start_new_session=True,
+        self.process = subprocess.Popen([str(word) for word in command], env=variables, start_new_session=True,
                                         stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT)
 
     def processes(self):
@@ -144,7 +144,7 @@ class Job:
         return False
 
     def end(self, since, limit):
-        """Wait until launcher and ranks are gone. -> (exit code, seconds since the time `since`, whether it was in time).
+        """Wait until launcher and ranks are gone. -> (exit code, seconds since the time `since`, whether in time).
 
         What has not ended after twice the limit, plus a while, is killed.
         """
@@ -186,8 +186,9 @@ def saved_times(directory):
 class Fault:
     """A kind of fault: `strike` injects it into a running job, the attributes say what should come of it.
 
-    codes: exit codes that are right. words: regular expression that the output must contain once. tracebacks: how many the
-    output holds. goes_on: the run is not to end early. early: strikes in the start of a run, too. One object per fault.
+    codes: exit codes that are right. words: regular expression that the output must contain once. tracebacks: how many
+    the output holds. goes_on: the run is not to end early. early: strikes in the start of a run, too. There is one
+    object for each fault.
     """
 
     name = meaning = ""
@@ -219,6 +220,10 @@ class Fault:
 
     def strike(self, job):
         raise NotImplementedError
+
+    def missed(self, code, said):
+        """Whether the run was over before the fault had an effect."""
+        return code == 0 and 0 not in self.codes and "results in" in said
 
     def since(self, struck):
         """The moment from which the seconds to the end count; struck: when `strike` was called."""
@@ -275,7 +280,8 @@ class Walltime(Fault):
 
     def start(self):
         trial = self.trial
-        granted = trial.startup + 2.0 + self.rng.uniform(0.0, 0.8) * trial.duration * trial.hurry
+        start = trial.startup * (2.0 - trial.hurry)  # a start may take longer than that of the undisturbed run
+        granted = start + 2.0 + self.rng.uniform(0.0, 0.8) * trial.duration * trial.hurry
         self._end = time.time() + granted
         return trial.start("--walltime", f"{granted:.2f}")
 
@@ -284,6 +290,9 @@ class Walltime(Fault):
 
     def strike(self, job):
         pass
+
+    def missed(self, code, said):
+        return super().missed(code, said) or code == 2 and "is shorter than the start" in said
 
     def since(self, struck):
         return self._end
@@ -512,10 +521,10 @@ class StaleLock(AllKilled):
             return  # killed in its last moments
         old = time.time() - 2 * lock.SILENCE
         variant = self.rng.randrange(4)
-        if variant:  # 0: the lock that the killed run has left
-            owner = json.loads(path.read_text())
-            owner.update(({}, {"pid": os.getpid()}, {"host": "elsewhere"}, {})[variant])  # 1: the number is in use again
-            path.write_text(json.dumps(owner) if variant != 3 else "")  # 3: killed before it had written anything
+        if variant:  # 0: the lock that the killed run has left; 1: another process has its number; 2: it was elsewhere
+            changed = ({}, {"pid": os.getpid()}, {"host": "elsewhere"}, {})[variant]
+            text = json.dumps(json.loads(path.read_text()) | changed)
+            path.write_text(text if variant != 3 else "")  # 3: killed before it had written anything
             os.utime(path, (old, old))
 
 
@@ -538,7 +547,8 @@ class Reader(Fault):
     name, meaning = "reader", "series.h5 and fields.h5 are held open, and locked, by another program; then SIGUSR1"
 
     def strike(self, job):
-        self._reader = subprocess.Popen([sys.executable, "-c", READER, *map(str, sorted(job.directory.glob("[sf]*s.h5")))],
+        files = [job.directory / "series.h5", job.directory / "fields.h5"]
+        self._reader = subprocess.Popen([sys.executable, "-c", READER, *files],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.trial.clean.callback(self._reader.communicate)
         self._opened = self._reader.stdout.readline() == "open\n"
@@ -552,25 +562,28 @@ class Reader(Fault):
         self.trial.expect("readable", self._opened, "h5py could not open the files of the living run")
 
 
-FAULTS = (CtrlC, Sigterm, Sigusr1, Sigusr1ToRank, StopFile, Walltime, RankKilled, AllKilled, LauncherKilled, KilledInCheckpoint,
-          ExceptionOnRank, NotANumber, DiskFull, FileLimit, ReadOnly, Truncated, Flipped, OtherVersion, BothDamaged, SecondRun,
-          StaleLock, Reader)
+FAULTS = (CtrlC, Sigterm, Sigusr1, Sigusr1ToRank, StopFile, Walltime, RankKilled, AllKilled, LauncherKilled,
+          KilledInCheckpoint, ExceptionOnRank, NotANumber, DiskFull, FileLimit, ReadOnly, Truncated, Flipped,
+          OtherVersion, BothDamaged, SecondRun, StaleLock, Reader)
 KINDS = {fault.name: fault for fault in FAULTS}
 
 
 # --- one fault from start to verdict ---------------------------------------------------------------------------------
 
 
+ASPECTS = ("ended", "words", "readable", "resumed")  # what can be wrong
+
+
 @dataclass
 class Outcome:
-    """What became of one fault. problems: sentences by what they concern (ended, words, readable, resumed)."""
+    """What became of one fault: seconds until the end, exit code, number of resumptions, sentences for what was wrong."""
 
     kind: str
     ranks: int = 0
     seconds: float = 0.0
     code: int | None = None
     resumes: int = 0
-    problems: dict = field(default_factory=lambda: {"ended": [], "words": [], "readable": [], "resumed": []})
+    problems: dict = field(default_factory=lambda: {what: [] for what in ASPECTS})
 
     def failed(self):
         return any(self.problems.values())
@@ -663,13 +676,14 @@ class Trial:
         limit = PATIENCE if fault.goes_on else LIMIT
         outcome.code, seconds, in_time = job.end(fault.since(struck), limit)
         said = job.said()
-        if outcome.code == 0 and 0 not in fault.codes and "results in" in said:
+        if fault.missed(outcome.code, said):
             return False
         if not fault.goes_on:
             outcome.seconds = max(outcome.seconds, seconds)
         self.expect("ended", in_time, f"ended {seconds:.1f} s after the fault")
         self.expect("words", outcome.code in fault.codes, f"exit code {outcome.code}:\n{said}")
-        self.expect("words", said.count("Traceback") == fault.tracebacks, f"{said.count('Traceback')} tracebacks:\n{said}")
+        tracebacks = said.count("Traceback")
+        self.expect("words", tracebacks == fault.tracebacks, f"{tracebacks} tracebacks:\n{said}")
         if fault.words:
             # Ranks that meet the same full disk each say so.
             found = len(re.findall(fault.words, said, re.MULTILINE))
@@ -679,10 +693,11 @@ class Trial:
 
     def _judge_directory(self):
         """Is the directory readable, and has it the first rows of the undisturbed run?"""
-        done = subprocess.run([sys.executable, "-m", "nuflux_mpi", "info", self.directory], cwd=ROOT, capture_output=True,
-                              text=True)
+        done = subprocess.run([sys.executable, "-m", "nuflux_mpi", "info", self.directory], cwd=ROOT,
+                              capture_output=True, text=True)
         if not saved_times(self.directory):  # killed before it had begun: nothing there, which is said in a sentence
-            self.expect("readable", done.returncode in (0, 2) and "Traceback" not in done.stderr, f"info:\n{done.stderr}")
+            in_words = done.returncode in (0, 2) and "Traceback" not in done.stderr
+            self.expect("readable", in_words, f"info:\n{done.stderr}")
             return
         self.expect("readable", done.returncode == 0, f"info ended with {done.returncode}:\n{done.stderr}")
         self.expect("readable", not re.search(r"\.damaged", " ".join(os.listdir(self.directory))), "a damaged file")
@@ -749,7 +764,7 @@ def differences(whole, run, bits):
 
 
 def inject(kind, seed, number, references, scratch):
-    """One fault of the class `kind`. -> its Outcome. A run that was over too soon is begun anew with the fault sooner."""
+    """One fault of the class `kind`. -> its Outcome. After a run that was over too soon another is struck sooner."""
     for attempt in range(4):
         rng, parent = random.Random(f"{seed} {number} {attempt}"), scratch / f"{number}-{kind.name}-{attempt}"
         outcome = Trial(kind, rng, references, parent, hurry=0.5**attempt).run()
@@ -772,10 +787,12 @@ def table(outcomes):
     for name in [*KINDS, None]:
         mine = [outcome for outcome in outcomes if name in (None, outcome.kind)]
         if mine:
-            good = [sum(not outcome.problems[what] for outcome in mine) for what in ("ended", "words", "readable", "resumed")]
+            ended, words, readable, resumed = (sum(not outcome.problems[what] for outcome in mine) for what in ASPECTS)
+            slowest = max(outcome.seconds for outcome in mine)
             codes = ", ".join(map(str, sorted({o.code for o in mine if o.code is not None}))) if name else ""
-            lines.append(f"| {KINDS[name].meaning if name else 'all'} | {len(mine)} | {good[0]} | "
-                         f"{max(outcome.seconds for outcome in mine):.1f} s | {codes} | {good[1]} | {good[2]} | {good[3]} |")
+            meaning = KINDS[name].meaning if name else "all"
+            lines.append(f"| {meaning} | {len(mine)} | {ended} | {slowest:.1f} s | {codes} | {words} | {readable} "
+                         f"| {resumed} |")
     return "\n".join(lines)
 
 
@@ -803,11 +820,11 @@ def put_table(path, text):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--faults", type=int, default=len(KINDS), metavar="N", help="number of faults (default: one of each kind)")
+    parser.add_argument("--faults", type=int, default=len(KINDS), metavar="N", help="default: one of each kind")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first fault")
-    parser.add_argument("--only", choices=KINDS, action="append", metavar="KIND", help=f"only these: {', '.join(KINDS)}")
-    parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 3, 4], metavar="N", help="numbers of ranks to choose from")
+    parser.add_argument("--only", choices=KINDS, action="append", metavar="KIND", help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 3, 4], metavar="N", help="to choose from")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="faults at the same time")
     parser.add_argument("--case", choices=CASES, action="append", help="only this case")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the table into this Markdown page")
@@ -815,13 +832,13 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends what it has started, too
 
-    kinds = []
-    for name in arguments.only or KINDS:
-        reason = KINDS[name].missing()
-        if reason:
-            print(f"left out: {name} ({reason})", flush=True)
-        else:
-            kinds.append(KINDS[name])
+    reasons = {name: KINDS[name].missing() for name in arguments.only or KINDS}
+    kinds = [KINDS[name] for name, reason in reasons.items() if not reason]
+    left_out = "\n".join(f"left out: {KINDS[name].meaning} ({reason})" for name, reason in reasons.items() if reason)
+    if left_out:
+        print(left_out, flush=True)
+    if not kinds:
+        return 0
     if arguments.keep:
         arguments.keep.mkdir(parents=True)
     scratch = arguments.keep or Path(tempfile.mkdtemp(prefix="torture-"))
@@ -841,7 +858,7 @@ def main(argv=None):
     print(table(outcomes))
     if arguments.table:
         command = f"`python tools/torture.py --faults {arguments.faults} --seed {arguments.seed}`"
-        put_table(arguments.table, f"{command} on {time.strftime('%Y-%m-%d')}:\n\n{table(outcomes)}")
+        put_table(arguments.table, "\n\n".join(filter(None, (f"{command}:", table(outcomes), left_out))))
     if failed:
         print(f"failed runs are in {scratch}")
     elif not arguments.keep:

@@ -1,10 +1,10 @@
-"""A run with a defect built in, for tools/torture.py: one rank fails, or spoils the state, once the run has come to a time.
+"""A run with a defect built in, for tools/torture.py: from a given time on one rank fails, or spoils the state.
 
     mpirun -n 3 python tools/torture_fault.py exception 1 0.5 MARK run case.toml --out DIR
 
-patches the right-hand side of the running program, on rank 1, from t = 0.5 on, and then is `python -m nuflux_mpi` with the
-arguments that follow. `exception` raises a RuntimeError there, `nan` puts a not-a-number into the state. The file MARK is
-made when it happens.
+patches the right-hand side of the running program, on rank 1, from t = 0.5 on, and then is `python -m nuflux_mpi` with
+the arguments that follow. `exception` raises a RuntimeError there, `nan` puts a not-a-number into the state. The file
+MARK is made when it happens.
 """
 
 import sys
