@@ -127,6 +127,11 @@ class Job:
             time.sleep(0.02)
         raise ProcessLookupError(f"rank {number} did not start")
 
+    def signal_ranks(self, number):
+        for pid, rank in self.processes().items():
+            if rank is not None:
+                os.kill(pid, number)
+
     def kill(self, *pids):
         for pid in pids or self.processes():
             with contextlib.suppress(ProcessLookupError):
@@ -509,7 +514,16 @@ class SecondRun(Fault):
 
     def strike(self, job):
         how = self.rng.choice((("--resume", "auto"), ("--overwrite",)))
-        self.trial.expect_refused(*how, words="is being written by another run")
+        job.signal_ranks(signal.SIGSTOP)  # a short run would be over before another one has started
+        try:
+            self._living = (job.directory / lock.NAME).exists()
+            if self._living:
+                self.trial.expect_refused(*how, words="is being written by another run")
+        finally:
+            job.signal_ranks(signal.SIGCONT)
+
+    def missed(self, code, said):
+        return not self._living
 
 
 class StaleLock(AllKilled):
@@ -660,7 +674,11 @@ class Trial:
                 job.end(time.time(), PATIENCE)
                 return None
             struck = time.time()
-            self.fault.strike(job)
+            try:
+                self.fault.strike(job)
+            except ProcessLookupError:  # it has just ended
+                job.end(time.time(), PATIENCE)
+                return None
             if not self._judge_end(job, struck):
                 return None
             self._judge_directory()
