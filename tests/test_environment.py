@@ -256,6 +256,32 @@ def test_an_exception_on_one_process_is_an_ordinary_traceback():
     assert done.stderr.startswith("Traceback") and done.stderr.rstrip().endswith("ArithmeticError: the reason")
 
 
+FULL_DISK = """
+import resource
+from mpi4py import MPI
+from nuflux_mpi import environment, hdf5
+environment.install_excepthook()
+if MPI.COMM_WORLD.rank == 0:
+    file = hdf5.open_alone({path!r}, "w")
+    dataset = hdf5.create_growing(file, "time", (), chunk=(1024,))
+    file.flush()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    dataset.resize(5000, axis=0)
+    dataset[:] = 1.0
+    del dataset  # h5py writes here, where nobody can catch what it raises
+MPI.COMM_WORLD.Barrier()
+"""
+
+
+@pytest.mark.parametrize("ranks", [None, 2])
+def test_a_file_that_cannot_be_closed_is_told_in_a_sentence(tmp_path, ranks):
+    done = run_python(FULL_DISK.format(path=str(tmp_path / "x.h5")), ranks=ranks)
+    assert done.returncode == 1
+    sentence = f"nuflux_mpi: {tmp_path / 'x.h5'} cannot be written (File too large)"
+    assert done.stderr.count(sentence) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+
+
 # --- doctor ----------------------------------------------------------------------------------------------------------
 
 

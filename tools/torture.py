@@ -824,10 +824,23 @@ def report(number, outcome):
 
 
 HEADING = "## Faults injected"
+ABOUT = """`{command}` starts short runs of two beams, at level `energy` with `5dp` and at level
+`momentum` with `8vr`, on 1 to 4 ranks under Open MPI, and strikes each when it has come a random part of its way, some
+that are killed already in their start. Counted are the runs of which all this is true:
+
+- *ended in time*: no process is left 10 s after the fault. The slowest is given; of a second run in one directory, and of
+  a read-only one, it is the time until the new run is refused, without its start.
+- *words as promised*: exit code and output are those of the tables above.
+- *readable*: `info` and `results.Run` read the directory, and series and fields have the first rows of an undisturbed
+  run, none twice, none missing, no file damaged.
+- *resumed, equal*: `--resume auto`, on the same or on other numbers of ranks, went on from the last checkpoint that was
+  written (from the one before if that was spoiled) and ended with the numbers of an undisturbed run: bit for bit
+  on the same ranks with `--deterministic`, otherwise P to 1e-9.
+"""
 
 
 def put_table(path, text):
-    """Write the table into a page, below its heading, in place of what is there up to the next one."""
+    """Write the section with the table into a page, in place of what it held before."""
     page = path.read_text() if path.exists() else f"# Reliability\n\n{HEADING}\n"
     if HEADING not in page:
         page = f"{page.rstrip()}\n\n{HEADING}\n"
@@ -875,8 +888,8 @@ def main(argv=None):
     failed = any(outcome.failed() for outcome in outcomes)
     print(table(outcomes))
     if arguments.table:
-        command = f"`python tools/torture.py --faults {arguments.faults} --seed {arguments.seed}`"
-        put_table(arguments.table, "\n\n".join(filter(None, (f"{command}:", table(outcomes), left_out))))
+        command = f"python tools/torture.py --faults {arguments.faults} --seed {arguments.seed}"
+        put_table(arguments.table, "\n".join((ABOUT.format(command=command), table(outcomes), left_out)).rstrip())
     if failed:
         print(f"failed runs are in {scratch}")
     elif not arguments.keep:
