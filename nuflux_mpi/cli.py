@@ -220,8 +220,11 @@ def _draw(run, say):
     except ImportError:
         say("no figures: matplotlib is not installed (pip install nuflux_mpi[plot])")
         return
-    for path in plots.draw_all(run) + plots_momentum.draw_all(run):
-        say(f"figure {path}")
+    try:
+        for path in plots.draw_all(run) + plots_momentum.draw_all(run):
+            say(f"figure {path}")
+    except OSError as error:
+        say(f"warning: the figures cannot be written ({error.strerror or error}); draw them later with: plot {run.directory}")
 
 
 def _plot(arguments):

@@ -190,13 +190,15 @@ def record(run):
 
 
 def write(growth, path, verdict):
-    """The table as CSV, the verdict in a comment line; numbers read back as they were."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    """The table as CSV, the verdict in a comment line; numbers read back as they were. The file is there whole or not."""
+    new = path.with_name(f".{path.name}.new")
+    with open(new, "w", newline="", encoding="utf-8") as file:
         file.write(f"# {verdict}\n")
         table = csv.writer(file, lineterminator="\n")
         table.writerow([*COLUMNS, "difference"])
         for row in zip(*(getattr(growth, name) for name in COLUMNS), growth.difference):
             table.writerow([repr(float(value)) for value in row])
+    new.replace(path)
 
 
 def read(path):

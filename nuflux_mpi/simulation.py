@@ -197,9 +197,16 @@ class Simulation:
         self.output.close()
         run = self.output.result()
         if run.directory and not self.stopped and self.comm.Get_rank() == 0:
-            growth.record(run)
+            self._record_growth(run)
         self._unlock()
         return run
+
+    def _record_growth(self, run):
+        """Growth rates of a finished run, which is whole without them."""
+        try:
+            growth.record(run)
+        except OSError as error:
+            self._say(f"warning: {run.directory / growth.FILE} cannot be written ({error.strerror})")
 
     def _advance(self, stop):
         """From output time to output time, with checkpoints between."""
