@@ -4,13 +4,14 @@ import errno
 import itertools
 import json
 import os
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 
 import nuflux_mpi
-from nuflux_mpi import checkpoint
+from nuflux_mpi import checkpoint, cli, growth
 from nuflux_mpi.box import Box
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.results import Run
@@ -325,24 +326,37 @@ def test_start_that_has_changed_is_refused(tmp_path):
         simulate(config, tmp_path / "run", resume="auto")
 
 
+def listener(said):
+    """What `Simulation.run` reports to; sentences go to the list `said`."""
+    return SimpleNamespace(say=said.append, note=lambda text: None, update=lambda *arguments: None)
+
+
+def full(*arguments):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_without_room_for_a_checkpoint_the_run_goes_on(tmp_path, monkeypatch):
     said = []
-
-    class Listener:
-        say = staticmethod(said.append)
-        note = staticmethod(lambda text: None)
-        update = staticmethod(lambda *arguments: None)
-
-    def full(*arguments):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with nuflux_mpi.Simulation(case("standard"), out=tmp_path / "run") as simulation:
         create = checkpoint._create
         monkeypatch.setattr(checkpoint, "_create",
                             lambda *arguments: (full if simulation.integrator.t == 3.0 else create)(*arguments))
-        simulation.run(Listener)
-    about = [sentence for sentence in said if "checkpoint" in sentence]
-    assert len(about) == 1 and "no checkpoint at t = 3" in about[0] and "(No space left on device)" in about[0]
+        simulation.run(listener(said))
+    told = [line for line in said if "checkpoint" in line]
+    assert len(told) == 1 and "no checkpoint at t = 3" in told[0] and "(No space left on device)" in told[0]
     assert sorted(path.name for path in (tmp_path / "run").glob("checkpoint*")) == [checkpoint.NEWEST]
     with h5py.File(tmp_path / "run" / checkpoint.NEWEST) as file:
         assert '"t": 0.0' in file.attrs["memory"]
+
+
+def test_without_room_for_growth_rates_and_figures_the_run_is_finished(tmp_path, monkeypatch):
+    plots, said = pytest.importorskip("nuflux_mpi.plots"), []
+    monkeypatch.setattr(growth, "write", full)
+    with nuflux_mpi.Simulation(case("standard"), out=tmp_path / "run") as simulation:
+        run = simulation.run(listener(said))
+    assert said[-1] == f"warning: {tmp_path / 'run' / 'growth.csv'} cannot be written (No space left on device)"
+    assert run.finished and "growth" in run.summary()
+    monkeypatch.setattr(plots, "draw_all", full)
+    cli._draw(run, said.append)
+    assert said[-1].startswith("warning: the figures cannot be written (No space left on device); draw them later")
