@@ -126,7 +126,8 @@ def test_a_file_may_have_the_name_of_a_case(tmp_path, monkeypatch):
     ("time.end=-1", "time.end must be later than time.start = 0, not -1."),
     ("time.rtol=1e-16", "time.rtol must be a finite number >= 1e-15 and < 1, not 1e-16."),
     ("time.rtol=1", "time.rtol must be"),
-    ("time.method=8rv", 'time.method must be one of "3bs", "5dp", "5bs", "6vr", "7vr", "8vr", not "8rv".'),
+    ("time.method=8rv", 'time.method must be one of "3bs", "5dp", "5bs", "6vr", "7vr", "8vr", "4bm", "6bm", "adams", '
+     '"auto", not "8rv".'),
     ("output.series_every=0", "output.series_every must be a finite number > 0, not 0."),
     ("output.fields_every=-1", "output.fields_every must be a finite number >= 0, not -1."),
     ("name=a/b", "name must be a word without '/'"),
