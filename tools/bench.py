@@ -17,7 +17,8 @@ that they hold on a noisy machine. The columns, in microseconds per right-hand s
     source    of that, the local terms, with the gradient if there is one
     exchange  of that, time inside Alltoallw, waiting included
     calls     the right-hand side of two modes on four points for each rank: what Python and its calls cost
-    loop      the whole time loop, PETSc's vectors and error control included, per right-hand side
+    loop      the whole time loop of a method, its vectors and error control included, per right-hand side
+    vectors   loop - rhs: sums of vectors, norms, and the calls of PETSc and Python around the right-hand side
 
 With --count nothing is timed: the all-to-alls, messages and bytes of one right-hand side are counted as they are handed to
 MPI, next to the formula of docs/box.md. That can be done with more ranks than cores.
@@ -42,7 +43,12 @@ GRIDS = {
               "group_velocity": True, "force": True, "commutator": True} for Q in (64, 96, 128)],
 }
 SIZES = ((2, 1024), (2, 8192), (64, 1024), (64, 4096), (128, 1024), (128, 8192))
-COLUMNS = ("bare", "rhs", "waves", "source", "exchange", "calls", "loop")
+COLUMNS = ("bare", "rhs", "waves", "source", "exchange", "calls")
+METHODS = ("adams", "8vr")
+# Right-hand sides of a loop before it is timed, since Adams methods start at order 1, and at least in each sample, which
+# then holds two steps of 8vr or a change of order.
+FIRST, LEAST = 60, 26
+FAR = 1e6  # a time that no loop reaches: steps are as long as the method wants them
 
 
 class CountingComm(MPI.Intracomm):
@@ -72,7 +78,7 @@ def main():
     parser.add_argument("--points", type=int, default=1024)
     parser.add_argument("--level", choices=("standard", "energy", *GRIDS), action="append",
                         help="default: standard and energy")
-    parser.add_argument("--method", default="8vr")
+    parser.add_argument("--method", action="append", help=f"time.method of a time loop; default: {' and '.join(METHODS)}")
     parser.add_argument("--repeat", type=int, default=31, help="repetitions, of which the median is taken")
     parser.add_argument("--cpu", action="store_true",
                         help="processor time instead of wall-clock time, where other programs share the cores; one rank only")
@@ -85,7 +91,7 @@ def main():
     comm = CountingComm(MPI.COMM_WORLD)
     if arguments.cpu and comm.size > 1:
         parser.error("--cpu: waiting for other ranks is no processor time; use it on one rank")
-    levels = arguments.level or ("standard", "energy")
+    levels, methods = arguments.level or ("standard", "energy"), arguments.method or METHODS
     sizes = [(arguments.modes, arguments.points)] if arguments.modes else SIZES
     cases = [(*size, level, None) for size in sizes for level in levels if level not in GRIDS]
     cases += [(2, 512, level, grid) for level in levels for grid in GRIDS.get(level, ())]
@@ -94,7 +100,8 @@ def main():
     if arguments.count:
         say("  modes points  lines level     cut        all-to-alls  messages  bytes sent  formula  most bytes of a rank")
     else:
-        say("  modes points  lines level    " + "".join(f"{name:>10s}" for name in COLUMNS) + "   rhs/bare loop/bare")
+        say("  modes points  lines level    " + "".join(f"{name:>10s}" for name in COLUMNS) + "  rhs/bare"
+            + "".join(f"{'loop ' + method:>12s}{'vectors':>10s}{method + '/bare':>12s}" for method in methods))
     rows = []
     for modes, points, level, grid in cases:
         if arguments.count:
@@ -103,10 +110,13 @@ def main():
                 "{most:21d}".format(**rows[-1]), flush=True)
         else:
             clock = time.process_time if arguments.cpu else time.perf_counter
-            rows.append(measure(comm, modes, points, level, grid, arguments.method, arguments.repeat, clock))
-            times = "".join(f"{rows[-1][name]:10.1f}" for name in COLUMNS)
-            say("  {modes:5d} {points:6d} {lines:6d} {level:9s}{times}  {ratio:9.2f} {loop_ratio:9.2f}".format(
-                times=times, **rows[-1]), flush=True)
+            row = measure(comm, modes, points, level, grid, methods, arguments.repeat, clock)
+            rows.append(row)
+            times = "".join(f"{row[name]:10.1f}" for name in COLUMNS)
+            loops = "".join(f"{row['loop'][method]:12.1f}{row['vectors'][method]:10.1f}{row['loop_ratio'][method]:12.2f}"
+                            for method in methods)
+            say("  {modes:5d} {points:6d} {lines:6d} {level:9s}{times}  {ratio:8.2f}{loops}".format(
+                times=times, loops=loops, **row), flush=True)
     if arguments.json and comm.rank == 0:
         Path(arguments.json).write_text(json.dumps(rows, indent=1))
 
@@ -178,7 +188,7 @@ def bare_transforms(comm, back, forward, points, effort="measure"):
     return transform
 
 
-def measure(comm, modes, points, level, grid, method, repeat, clock):
+def measure(comm, modes, points, level, grid, methods, repeat, clock):
     """One row of the table of times, in microseconds. Collective."""
     import numpy as np
 
@@ -186,10 +196,14 @@ def measure(comm, modes, points, level, grid, method, repeat, clock):
 
     equations, P, directions = problem(comm, modes, points, level, grid)
     picture, lines = equations.picture, equations.lines(modes, grid)
-    integrator = Integrator(picture.rhs, picture.size, MPI.COMM_WORLD, method=method, rtol=1e-8)
-    equations.start(0.0, integrator.u, P, directions.n)
-    integrator.begin()
-    u, du, t = integrator.u.copy(), integrator.u.copy(), iter(np.linspace(0.0, 1.0, 10**6))
+    integrators = {
+        method: Integrator(picture.rhs, picture.size, MPI.COMM_WORLD, method=method, rtol=1e-8) for method in methods
+    }
+    for integrator in integrators.values():
+        equations.start(0.0, integrator.u, P, directions.n)
+        integrator.begin()
+    u, du, t = np.zeros(picture.size), np.zeros(picture.size), iter(np.linspace(0.0, 1.0, 10**6))
+    equations.start(0.0, u, P, directions.n)
     small = problem(comm, 2, 4 * comm.size, level, grid)[0].picture
     nothing, nowhere = np.zeros(small.size), np.zeros(small.size)
 
@@ -208,9 +222,11 @@ def measure(comm, modes, points, level, grid, method, repeat, clock):
         "calls": lambda: small.rhs(next(t), nothing, nowhere),
     }
     calls = max(1, int(1e6 / (lines * points)))
-    samples = {name: [] for name in COLUMNS}
+    samples, loops = {name: [] for name in COLUMNS}, {method: [] for method in methods}
     for function in functions.values():
         function()
+    for integrator in integrators.values():
+        loop_time(comm, integrator, FIRST, clock)
     for _ in range(repeat):
         for name, function in functions.items():
             equations.transform.physical[...] = 1e-3  # numbers that stay numbers, however often the source is called
@@ -218,12 +234,22 @@ def measure(comm, modes, points, level, grid, method, repeat, clock):
             samples[name].append(timed(comm, function, calls, clock))
             if name == "rhs":
                 samples["exchange"].append(comm.allreduce(comm.seconds, op=MPI.MAX) / calls)
-        samples["loop"].append(loop_time(comm, integrator, calls, clock))
-    integrator.destroy()
-    cost = {name: 1e6 * float(np.median(values)) for name, values in samples.items()}
-    ratio, loop_ratio = (float(np.median(np.divide(samples[name], samples["bare"]))) for name in ("rhs", "loop"))
-    return {"modes": modes, "points": points, "lines": lines, "level": level, "ranks": comm.size, "method": method, **cost,
-            "ratio": ratio, "loop_ratio": loop_ratio}
+        for method, integrator in integrators.items():
+            loops[method].append(loop_time(comm, integrator, max(calls, LEAST), clock))
+    for integrator in integrators.values():
+        integrator.destroy()
+
+    def median(values):
+        return float(np.median(values))
+
+    return {
+        "modes": modes, "points": points, "lines": lines, "level": level, "ranks": comm.size,
+        **{name: 1e6 * median(values) for name, values in samples.items()},
+        "ratio": median(np.divide(samples["rhs"], samples["bare"])),
+        "loop": {method: 1e6 * median(values) for method, values in loops.items()},
+        "vectors": {method: 1e6 * median(np.subtract(values, samples["rhs"])) for method, values in loops.items()},
+        "loop_ratio": {method: median(np.divide(values, samples["bare"])) for method, values in loops.items()},
+    }
 
 
 def timed(comm, function, calls, clock):
@@ -235,17 +261,16 @@ def timed(comm, function, calls, clock):
     return comm.allreduce(clock() - begun, op=MPI.MAX) / calls
 
 
-def loop_time(comm, integrator, calls, clock):
-    """Seconds of the time loop per right-hand side, over about `calls` right-hand sides."""
-    before, dt = integrator.statistics.rhs_evaluations, 1e-3
-    steps = max(1, calls // 13)
+def loop_time(comm, integrator, least, clock):
+    """Seconds of the time loop per right-hand side, over whole steps of at least so many right-hand sides."""
+    statistics = integrator.statistics
+    before = statistics.rhs_evaluations
 
     def loop():
-        for _ in range(steps):
-            integrator.advance(integrator.t + dt)
+        integrator.advance(FAR, after_step=lambda: statistics.rhs_evaluations - before >= least)
 
     seconds = timed(comm, loop, 1, clock)
-    return seconds / (integrator.statistics.rhs_evaluations - before)
+    return seconds / (statistics.rhs_evaluations - before)
 
 
 if __name__ == "__main__":
