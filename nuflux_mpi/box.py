@@ -22,7 +22,7 @@ work in both spaces.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
@@ -265,7 +265,7 @@ class Transform:
     physical: (lines, *box.local_shape) real, this rank's points of every line.
     outer: (rows, N2) what the long transform makes of `spectral`, and `collect` of `physical`: whole real lines in
         slabs, complex columns of a factored box. On one rank it shares its memory with what comes next.
-    spectral: (rows, K) complex, the rows this rank holds. Row r belongs to line ``line[r]`` and has the wave indices
+    spectral: (rows, K) complex, the rows this rank holds; allocated at the first use, as `shape` tells without it. Row r belongs to line ``line[r]`` and has the wave indices
         ``harmonic[r]`` (signed integers); `harmonic` and `k` have shape (rows, K), or (1, K) where all rows agree.
     k: wave number 2 pi harmonic / L, and 0 for the Nyquist wave of an even grid: its derivative is not representable by
         a real function on the grid, and with 0 the derivative stays skew-adjoint.
@@ -297,7 +297,7 @@ class Transform:
         self.line, self.residue = np.divmod(rows, plan.pairs_per_line)
         self._lay_out_waves()
         self.physical = _zeros((self.lines,) + box.local_shape)
-        self.spectral = _zeros((self.rows, self.harmonic.shape[1]), complex)
+        self.shape = (self.rows, self.harmonic.shape[1])
         if plan.factored:
             self._make_factored()
         else:
@@ -308,6 +308,10 @@ class Transform:
         self._to_lines = {n: path[0] for n, path in paths.items()}
         self._spread = {n: path[1] for n, path in paths.items()}
         self._most = max(back)
+
+    @cached_property
+    def spectral(self):
+        return _zeros(self.shape, complex)
 
     def _lay_out_waves(self):
         plan, (length,), c = self.box.plan, self.box.length, self.residue
@@ -345,26 +349,23 @@ class Transform:
         if box.plan.factored:
             matrix = self.physical.reshape(self.lines, box.plan.N1, box._nb)
             steps += [
-                _planned(fftw.rfftn, matrix, self._columns, box.fftw, axis=1),
+                _planned(fftw.rfftn, lambda: (matrix, self._columns), box.fftw, axis=1),
                 partial(np.multiply, self._columns, self._twiddle, out=self._columns),
             ]
         if box.size > 1:
             exchange = _exchange(box, self._inner.dtype, pairs)
             steps.append(partial(exchange.forward, self._inner, self.outer))
         long = fftw.fftn if box.plan.factored else fftw.rfftn
-        return steps, _planned(long, self.outer, self.spectral, box.fftw)
+        return steps, _planned(long, lambda: (self.outer, self.spectral), box.fftw)
 
     def _backward_path(self, pairs, back, rows):
         from mpi4py_fft import fftw
 
         box, plan = self.box, self.box.plan
         lines = sum(self.segments[:back])
-        spectral, outer = self.spectral[:rows], self.outer[:rows]
-        if plan.factored:
-            long = _planned(fftw.ifftn, spectral, outer, box.fftw)
-        else:
-            long = _planned(fftw.irfftn, spectral, outer, box.fftw, shape=(plan.N2,))
-        steps = []
+        outer, shape = self.outer[:rows], None if plan.factored else (plan.N2,)
+        kind = fftw.ifftn if plan.factored else fftw.irfftn
+        long, steps = _planned(kind, lambda: (self.spectral[:rows], outer), box.fftw, shape=shape), []
         if box.size > 1:
             inner = self._inner[: lines * plan.pairs_per_line]
             steps.append(partial(_exchange(box, inner.dtype, pairs[:back]).backward, outer, inner))
@@ -373,7 +374,7 @@ class Transform:
             matrix = self.physical[:lines].reshape(lines, plan.N1, box._nb)
             steps += [
                 partial(np.multiply, columns, self._untwiddle, out=columns),
-                _planned(fftw.irfftn, columns, matrix, box.fftw, shape=(plan.N1,), axis=1),
+                _planned(fftw.irfftn, lambda: (columns, matrix), box.fftw, shape=(plan.N1,), axis=1),
             ]
         return long, steps
 
@@ -414,7 +415,7 @@ class Transform:
         """
         if library() is None:
             return None
-        waves = _zeros((1, self.spectral.shape[1]), complex)
+        waves = _zeros((1, self.shape[1]), complex)
         if self.rows == 0:
             return None, None, waves[0]
         back, forth = ("backward", "forward") if self.box.plan.factored else ("c2r", "r2c")
@@ -438,19 +439,21 @@ def _zeros(shape, dtype=float):
     return array
 
 
-def _planned(kind, source, target, effort, shape=None, axis=-1):
-    """A callable that transforms `source` into `target` along one axis, or does nothing where this rank has no rows.
+def _planned(kind, arrays, effort, shape=None, axis=-1):
+    """A callable that transforms along one axis, or does nothing where this rank has no rows.
 
-    FFTW plans it at the first call: lines that are only ever transformed one by one need no plan for the batch.
+    ``arrays() = (source, target)``. It is asked, and FFTW plans, at the first call: lines that are only ever transformed one
+    by one need neither a plan for the batch nor room for its waves.
     """
     from mpi4py_fft import fftw
 
-    if 0 in source.shape or 0 in target.shape:
-        return lambda: None
     flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_DESTROY_INPUT)
 
     @lru_cache(maxsize=None)
     def plan():
+        source, target = arrays()
+        if 0 in source.shape or 0 in target.shape:
+            return lambda: None
         kept = source.copy()  # the planner scribbles on both arrays
         made = kind(source, s=shape, axes=(axis % source.ndim,), flags=flags, output_array=target)
         source[...] = kept

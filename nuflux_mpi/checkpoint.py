@@ -51,7 +51,7 @@ class Layout:
         plan = transform.box.plan
         self.points, self.N1, self.lines = plan.points, plan.N1, transform.lines
         self._transform, self._pairs = transform, plan.pairs_per_line
-        self._waves = transform.spectral.shape[1]
+        self._waves = transform.shape[1]
         self.shape = (self.lines * self._pairs, 2 * self._waves)
         self.rows = transform.line * self._pairs + transform.residue
 

@@ -72,10 +72,10 @@ class Spectrum:
         self._count, self._batch = len(modes), min(batch, len(modes))
         transform = self._transform = box.transform(self._batch, self._batch, aligned=True)
         half = transform.rows // 2
-        harmonic = np.broadcast_to(transform.harmonic, transform.spectral.shape)[:half]
+        harmonic = np.broadcast_to(transform.harmonic, transform.shape)[:half]
         self._plus = (harmonic - self._lowest).ravel()
         # An entry with weight 2 stands for its conjugate at -k as well.
-        twice = np.broadcast_to(transform.weight, transform.spectral.shape)[:half] == 2.0
+        twice = np.broadcast_to(transform.weight, transform.shape)[:half] == 2.0
         self._twice, self._minus = twice, (-harmonic[twice] - self._lowest).ravel()
 
     def __call__(self, P):

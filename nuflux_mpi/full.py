@@ -50,6 +50,7 @@ class FluxTransform:
         self.box, self.lines, self.points, self.rows = box, lines, both.points, half
         self.physical, self.flux = both.physical[:lines], both.physical[lines:]
         self.spectral, self._flux = both.spectral[:half], both.spectral[half:]
+        self.shape = self.spectral.shape
         self.line, self.residue = both.line[:half], both.residue[:half]
         self.harmonic, self.weight = own(both.harmonic), own(both.weight)
         self.k = np.ascontiguousarray(own(both.k))

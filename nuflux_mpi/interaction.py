@@ -32,7 +32,7 @@ class InteractionPicture:
 
     def __init__(self, transform, velocity, source, needed, local_flow=None):
         self.transform, self.source, self.needed, self.local_flow = transform, source, needed, local_flow
-        rows, waves = transform.spectral.shape
+        rows, waves = transform.shape
         self.shape, self.size = (rows, waves), 2 * rows * waves
         # Lines of one velocity and residue share their phases.
         speeds = np.asarray(velocity, dtype=float)[transform.line]
@@ -76,7 +76,7 @@ class _Batches:
 
     def __init__(self, transform, rate, group, first):
         self.transform, self._rate, self._group = transform, rate, group
-        rows, waves = transform.spectral.shape
+        rows, waves = transform.shape
         # The Nyquist wave is not advected (its derivative is zero), see Transform.k.
         harmonic = np.where(transform.k == 0.0, 0, transform.harmonic)
         self._harmonic = np.ascontiguousarray(harmonic if len(harmonic) == 1 else harmonic[first], dtype=np.int64)
