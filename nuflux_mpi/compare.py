@@ -17,7 +17,8 @@ from .layout import LAYOUT, dimensions
 SAME = 1e-9  # coordinates closer than this are one, relative to the largest on their axis
 # Shown, and not held against the tolerance: what the solution cost, and what depends on the times of the rows.
 NOT_JUDGED = ("step", "dt", "rejections", "rhs_evaluations", "wall_time", "dU_osc_dt_difference")
-NOT_PROVENANCE = ("config_toml", "config_sha256", "title", "warnings", "Conventions", "coordinates", "units", "references")
+NOT_PROVENANCE = ("config_toml", "config_sha256", "title", "warnings", "Conventions", "coordinates", "units",
+                  "references")
 
 
 def report(a, b, tolerance=0.0):
@@ -31,7 +32,8 @@ def report(a, b, tolerance=0.0):
     lines += _section("provenance", provenance(a, b))
     rows, alone = results(a, b)
     text, worst = _table(rows)
-    lines += _section("result: largest difference, the same relative to the largest value of that unit, and its time", text)
+    lines += _section("result: largest difference, the same relative to the largest value of that unit, and its time",
+                      text)
     if alone:
         lines += _section("not compared", alone)
     verdict = "agree" if worst <= tolerance else "differ"
@@ -82,7 +84,10 @@ def results(a, b):
                 if len(dimensions(name)) == 1 and name in ("time", "spectrum_time"):
                     continue
                 found = _difference(name, first, second, part != "series", scales)
-                rows.append((name, *found)) if found else alone.append(f"{name}: no common {' and '.join(dimensions(name))}")
+                if found:
+                    rows.append((name, *found))
+                else:
+                    alone.append(f"{name}: no common {' and '.join(dimensions(name))}")
             elif (name in first) != (name in second) and name not in ("time", "mode"):
                 alone.append(f"{name}: only in {'A' if name in first else 'B'}")
     return rows, alone

@@ -175,14 +175,14 @@ SCHEMA = {
             {"gt": 0}, when={"distribution": ("gaussian", "file")}),
         Key("p_mean", "numbers", REQUIRED, "mean |p| of the spectra [mu]: one for all modes, or one for each", {"gt": 0},
             when=_THERMAL),
-        Key("pinching", "numbers", [10.0], "spectra p^pinching exp(-(pinching + 1) p / p_mean) in |p|; as p_mean", {"gt": 2},
-            when=_THERMAL),
-        Key("angular_width", "numbers", [0.6], "directions exp(-(v - v_a)^2 / 2 width^2) about that of the mode; as p_mean",
-            {"gt": 0}, when=_THERMAL),
-        Key("path", "string", REQUIRED, "HDF5 file with dataset rho [n/mu^3] of shape (species, perp_points, 4, points) or "
-            "the same with box.points; relative to the config", when=_STORED),
-        Key("quadrature", "choice", "legendre", "rule in p_perp: legendre: up to p_max; laguerre: in p_perp^2 / 2 sigma^2",
-            choices=("legendre", "laguerre"), when=_STORED),
+        Key("pinching", "numbers", [10.0], "spectra p^pinching exp(-(pinching + 1) p / p_mean) in |p|; as p_mean",
+            {"gt": 2}, when=_THERMAL),
+        Key("angular_width", "numbers", [0.6], "directions exp(-(v - v_a)^2 / 2 width^2) about that of the mode; as "
+            "p_mean", {"gt": 0}, when=_THERMAL),
+        Key("path", "string", REQUIRED, "HDF5 file with dataset rho [n/mu^3] of shape (species, perp_points, 4, points) "
+            "or the same with box.points; relative to the config", when=_STORED),
+        Key("quadrature", "choice", "legendre", "rule in p_perp: legendre: up to p_max; laguerre: in "
+            "p_perp^2 / 2 sigma^2", choices=("legendre", "laguerre"), when=_STORED),
         Key("group_velocity", "boolean", True, "the term 1/2 {grad_p Omega, d_z f} of Eq. 16"),
         Key("force", "boolean", True, "the term -1/2 {d_z Omega, grad_p f} of Eq. 16"),
         Key("commutator", "boolean", True, "the flavor rotation i [f, Omega]"),
@@ -194,8 +194,8 @@ SCHEMA = {
         Key("distribution", "choice", "gaussian", "distribution of every mode in q at the start",
             choices=("gaussian", "fermi-dirac", "file")),
         Key("sigma", "number", 0.7, "width: exp(-q^2 / 2 sigma^2) [mu]", {"gt": 0}, when={"distribution": "gaussian"}),
-        Key("temperature", "number", REQUIRED, "p^2 / (exp(p / temperature - eta) + 1), q counted from the mean of p [mu]",
-            {"gt": 0}, when={"distribution": "fermi-dirac"}),
+        Key("temperature", "number", REQUIRED, "p^2 / (exp(p / temperature - eta) + 1), q counted from the mean of p "
+            "[mu]", {"gt": 0}, when={"distribution": "fermi-dirac"}),
         Key("eta", "number", 0.0, "degeneracy parameter", when={"distribution": "fermi-dirac"}),
         Key("path", "string", REQUIRED, "HDF5 file with datasets q and g, interpolated; relative to the config",
             when={"distribution": "file"}),
@@ -223,8 +223,8 @@ SCHEMA = {
             "end", {"ge": 0}),
         Key("spectrum_every", "number", None, "time between power spectra in series.h5 [1/mu]; 0: none", {"ge": 0},
             unset="series_every"),
-        Key("checkpoint_every", "number", 600.0, "wall time between checkpoints [s]; 0: only at the start, and when the run "
-            "ends or stops", {"ge": 0}),
+        Key("checkpoint_every", "number", 600.0, "wall time between checkpoints [s]; 0: only at the start, and when the "
+            "run ends or stops", {"ge": 0}),
         Key("figures", "boolean", True, "draw the figures when the run is done"),
         Key("log_every", "number", 10.0, "wall time between progress lines [s]", {"gt": 0}),
     ),
@@ -569,8 +569,9 @@ def _cross_check(resolved, problems):
             problems.append(f"{str(error).rstrip('.')}.")
     time, level = resolved["time"], resolved["equations"]["level"]
     if time["method"] in SPLITTINGS and level != "standard":
-        problems.append(f"time.method must be adams, auto or a Runge-Kutta pair (8vr, ...) with equations.level = {level}, "
-                        f"not {time['method']}: splitting is for level standard, whose local terms need no gradient.")
+        problems.append("time.method must be adams, auto or a Runge-Kutta pair (8vr, ...) with equations.level = "
+                        f"{level}, not {time['method']}: splitting is for level standard, whose local terms need no "
+                        "gradient.")
     if time["end"] <= time["start"]:
         problems.append(f"time.end must be later than time.start = {time['start']:g}, not {time['end']:g}.")
     for name in ("series_every", "fields_every", "spectrum_every", "phase_space_every"):
@@ -579,7 +580,8 @@ def _cross_check(resolved, problems):
             problems.append(f"output.{name} must be at least {duration / MOST_TIMES:g}, a millionth of the run's "
                             f"duration, not {every:g}.")
     if time["dt_min"] is not None and time["dt_initial"] is not None and time["dt_initial"] < time["dt_min"]:
-        problems.append(f"time.dt_initial must not be below time.dt_min = {time['dt_min']:g}, not {time['dt_initial']:g}.")
+        problems.append(f"time.dt_initial must not be below time.dt_min = {time['dt_min']:g}, "
+                        f"not {time['dt_initial']:g}.")
     if time["dt_min"] is not None and time["dt_max"] is not None and time["dt_min"] > time["dt_max"]:
         problems.append(f"time.dt_min must not exceed time.dt_max = {time['dt_max']:g}, not {time['dt_min']:g}.")
 

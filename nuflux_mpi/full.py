@@ -109,9 +109,9 @@ class Full:
         group_velocity, force, commutator   switches of the three terms of Eq. 16 beyond free streaming
         species                        how many different signs s the modes have, 1 or 2
 
-    Fields to store: P as polarization of each beam, and the fluxes Phi and F, see :meth:`take`. The state: f (species, perp_points, 4, points,
-    *local_shape), in n / mu^3, local in space, species in the order of `signs`; see :meth:`take_state`. `picture` is
-    the right-hand side for the integrator.
+    Fields to store: P as polarization of each beam, and the fluxes Phi and F, see :meth:`take`. The state: f (species,
+    perp_points, 4, points, *local_shape), in n / mu^3, local in space, species in the order of `signs`; see
+    :meth:`take_state`. `picture` is the right-hand side for the integrator.
     """
 
     level = "full"
@@ -249,9 +249,10 @@ class Full:
     def start(self, t, u, P, density=None):
         """u <- the state at time t of the configured distribution, f = sum_a g_a(p) (n_a + P_a.sigma)/2. Collective.
 
-        P: (modes, 3, *local_shape), local. density: n_a, one number per mode, raised to the largest |P_a| where it is less,
-        or (modes, *local_shape). Default: the largest |P_a| of each. A file holds f itself; where that is homogeneous, the
-        P_a tell how its polarizations are tilted, see :meth:`_tilted`. InputError, on all ranks, for negative occupations.
+        P: (modes, 3, *local_shape), local. density: n_a, one number per mode, raised to the largest |P_a| where it is
+        less, or (modes, *local_shape). Default: the largest |P_a| of each. A file holds f itself; where that is
+        homogeneous, the P_a tell how its polarizations are tilted, see :meth:`_tilted`. InputError, on all ranks, for
+        negative occupations.
         """
         P = np.asarray(P, dtype=float)
         if self.settings["distribution"] == "file":
@@ -263,8 +264,8 @@ class Full:
         upper, lower = phase_space.occupations(self._f)
         lowest, self._largest_at_start = -self.box.max(-lower), self.box.max(upper)
         if lowest < -1e-12 * self._largest_at_start:  # rounding of a P that was normalised to n
-            raise InputError(f"the initial state has a negative occupation number, {lowest / self._largest_at_start:.2g} of the "
-                             "largest: |P| exceeds the density n somewhere")
+            raise InputError(f"the initial state has a negative occupation number, {lowest / self._largest_at_start:.2g} "
+                             "of the largest: |P| exceeds the density n somewhere")
         F = self._over_box()
         if self.settings["distribution"] == "file":
             self._check_support(F)
@@ -297,7 +298,8 @@ class Full:
     def _fill_from_file(self, P):
         path, shape = self.settings["path"], self.state_leading(len(self.modes), self.settings)["rho"]
         if hdf5.dimensions_of(path, "rho", self.box.comm, "full.path") == len(shape):
-            self._f[...] = hdf5.read_whole(path, "rho", shape, self.box.comm, "full.path").reshape(self._f.shape[:3])[..., None]
+            rho = hdf5.read_whole(path, "rho", shape, self.box.comm, "full.path")
+            self._f[...] = rho.reshape(self._f.shape[:3])[..., None]
             self._tilt(P)
         else:
             self.f[...] = hdf5.read_field(path, "rho", self.box, shape, "full.path")
@@ -321,22 +323,23 @@ class Full:
             self._f[q, 3, span] = c * Z - x * X - y * Y
 
     def _check_support(self, F):
-        """InputError if an f from a file, integrated over the box, has not vanished at p = 0 and at the ends of the grid."""
+        """InputError if an f from a file, integrated over the box, is not zero at p = 0 and at the ends of the grid."""
         path, n = self.settings["path"], np.abs(F[:, 0])
         centre, edge = self._centre(n), float(n[:, [0, -1]].max() / n.max())
         if centre > CENTRE_AT_START:
-            raise InputError(f"full.path: p = 0, where the velocity is not defined, lies inside the distribution of {path}: "
-                             f"next to it there is {centre:.1g} of the largest density, and {CENTRE_AT_START:g} is allowed")
+            raise InputError(f"full.path: p = 0, where the velocity is not defined, lies inside the distribution of "
+                             f"{path}: next to it there is {centre:.1g} of the largest density, and "
+                             f"{CENTRE_AT_START:g} is allowed")
         if edge > ENDS:
-            raise InputError(f"full.path: the grid is too narrow for the distribution of {path}, {edge:.1g} of the largest "
-                             f"density is at the ends of p_z, and {ENDS:.0e} is allowed")
+            raise InputError(f"full.path: the grid is too narrow for the distribution of {path}, {edge:.1g} of the "
+                             f"largest density is at the ends of p_z, and {ENDS:.0e} is allowed")
 
     def take(self, t, u):
         """Fields to store, by name, at time t, local. Collective.
 
         P: (modes, 3, *local_shape), the polarization summed over the momenta of the species of mode a whose direction v
-        is nearest to v_a (v = +1 and -1: the two hemispheres). Phi, F: (modes, *local_shape), the traces of Eqs. 20 and 21
-        summed over the same momenta, for the equation with all its terms, whatever is switched on:
+        is nearest to v_a (v = +1 and -1: the two hemispheres). Phi, F: (modes, *local_shape), the traces of Eqs. 20 and
+        21 summed over the same momenta, for the equation with all its terms, whatever is switched on:
 
             Phi_a = s_a G_1 . sum (dv/dp_z) f,    F_a = s_a (G_0 . d_z sum f - G_1 . d_z sum v f),
 
@@ -352,10 +355,11 @@ class Full:
             F[a] = s * (np.einsum("cz,cz->z", G[0], slope[:, 0]) - np.einsum("cz,cz->z", G[1], slope[:, 1]))
             Phi[a] = s * np.einsum("cz,cz->z", G[1], N[a, :, 3])
         space = (len(N), *self.box.local_shape)
-        return {"P": N[:, 1:, 0].reshape(len(N), 3, *self.box.local_shape), "Phi": Phi.reshape(space), "F": F.reshape(space)}
+        P = N[:, 1:, 0].reshape(len(N), 3, *self.box.local_shape)
+        return {"P": P, "Phi": Phi.reshape(space), "F": F.reshape(space)}
 
     def take_state(self, t, u):
-        """{"rho": f as (species, perp_points, 4, points, *local_shape)} at time t, a view that the next call overwrites."""
+        """{"rho": f, (species, perp_points, 4, points, *local_shape)} at time t, a view that the next call overwrites."""
         self.picture.fields(t, u)
         return {"rho": self.f}
 
@@ -383,7 +387,7 @@ class Full:
         return found
 
     def _share(self):
-        """Which momenta count as whose: (part, beam, slice of p_z) of all stretches; v grows along p_z, so each is one."""
+        """Which momenta count as whose: (part, beam, slice of p_z) of all stretches; v grows along p_z: each is one."""
         v, s, shares = np.asarray(self.modes.v), np.asarray(self.modes.s), []
         for q, of_ring in enumerate(self._v):
             mine = np.flatnonzero(s == self._sign[q])
@@ -421,11 +425,12 @@ class Full:
         """Integrals over phase space of the state that `take` left, the same on all ranks. Collective.
 
         All of :func:`nuflux_mpi.phase_space.measures`, number and Casimirs among them, with int d^3p. kinetic_energy =
-        int |p| Tr f, and K its change since the start by beam (modes,); U_trace and U_osc, the parts of the refractive energy from densities
-        and from polarization (Eqs. 3 and 5); energy = kinetic_energy + U_trace + U_osc; momentum int p_z Tr f; D0 (3,) int sum s P;
-        dK_dt by Eq. 22, the rate of the equation with all its terms, whatever is switched on; f_p (species, 4, points):
-        f integrated over p_perp, box average, per dp_z; edge and centre: the density in f_p at the ends of the grid,
-        and that of f next to p = 0 in box average, both relative to their maximum.
+        int |p| Tr f, and K its change since the start by beam (modes,); U_trace and U_osc, the parts of the refractive
+        energy from densities and from polarization (Eqs. 3 and 5); energy = kinetic_energy + U_trace + U_osc; momentum
+        int p_z Tr f; D0 (3,) int sum s P; dK_dt by Eq. 22, the rate of the equation with all its terms, whatever is
+        switched on; f_p (species, 4, points): f integrated over p_perp, box average, per dp_z; edge and
+        centre: the density in f_p at the ends of the grid, and that of f next to p = 0 in box average, both relative to
+        their maximum.
         """
         box, grid, f = self.box, self.grid, self._f
         F = self._over_box()

@@ -34,8 +34,8 @@ def origins(path):
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
     found = {label: attrs for label, attrs in found.items() if "config_toml" in attrs}
     if not found:
-        raise InputError(f"{path} does not say which run it came from: give a run directory, or a file ({SUFFIXES}) made by "
-                         "nuflux_mpi.")
+        raise InputError(f"{path} does not say which run it came from: give a run directory, or a file ({SUFFIXES}) made "
+                         "by nuflux_mpi.")
     return found
 
 

@@ -46,14 +46,15 @@ class Watch:
             points = self.config["box"]["points"]
             more = math.log(TAIL_WANTED) / math.log(min(tail, 0.5))
             return (f"spectral_tail = {tail:.2g}: the highest third of the waves is occupied, and their products come "
-                    f"back as errors of that size; take box.points = {points * 2 ** math.ceil(math.log2(more))} or stop earlier")
+                    f"back as errors of that size; take box.points = {points * 2 ** math.ceil(math.log2(more))} or stop "
+                    "earlier")
         return None
 
     def _drift(self, row):
         allowed = self._allowed(row)
         if row["P_drift_max"] > allowed:
-            return (f"|P_a| has changed by P_drift_max = {row['P_drift_max']:.2g} n_a along the rays, where {allowed:.2g} is "
-                    f"{SEVERAL:g} times what {row['step']} steps may add: {self._remedy(row)}")
+            return (f"|P_a| has changed by P_drift_max = {row['P_drift_max']:.2g} n_a along the rays, where "
+                    f"{allowed:.2g} is {SEVERAL:g} times what {row['step']} steps may add: {self._remedy(row)}")
         return None
 
     def _budget(self, row):
@@ -62,8 +63,8 @@ class Watch:
         size = max(abs(row["U_osc"]), float(np.abs(row["K"]).sum()), abs(row["U_osc"] - row["energy_residual"]))
         allowed = self._allowed(row) * size
         if abs(row["energy_residual"]) > allowed:
-            return (f"the energy budget does not close: energy_residual = {row['energy_residual']:.2g} where {allowed:.2g} "
-                    f"is {SEVERAL:g} times what {row['step']} steps may add: {self._remedy(row)}")
+            return (f"the energy budget does not close: energy_residual = {row['energy_residual']:.2g} where "
+                    f"{allowed:.2g} is {SEVERAL:g} times what {row['step']} steps may add: {self._remedy(row)}")
         return None
 
     def _allowed(self, row):
@@ -97,7 +98,7 @@ class Watch:
         if row["k_rms"] * self._spacing * (row["time"] - self.onset) > 2 * math.pi:
             number = self.config["modes"]["number"]
             due = 2 * math.pi / (row["k_rms"] * self._spacing)
-            return (f"{number} directions recur: waves of k = {row['k_rms']:.3g} come back 2 pi / (k dv) = {due:.3g} after they "
-                    f"became large at t = {self.onset:.6g}, with dv = {self._spacing:.2g}; what follows depends on "
-                    f"modes.number: double it, or end before t = {self.onset + due:.4g}")
+            return (f"{number} directions recur: waves of k = {row['k_rms']:.3g} come back 2 pi / (k dv) = {due:.3g} "
+                    f"after they became large at t = {self.onset:.6g}, with dv = {self._spacing:.2g}; what follows depends "
+                    f"on modes.number: double it, or end before t = {self.onset + due:.4g}")
         return None

@@ -29,15 +29,16 @@ def test_a_run_in_order_is_quiet():
 def test_waves_at_the_end_of_the_grid():
     lines = warned(WAVE, "initial.waves=[{n = -7, amplitude = 0.05}]", "time.end=0.2")
     assert only(lines, ["spectral_tail"])
-    # tail = 0.05 * sqrt(2) / sqrt(1/2) = 0.1; exp(-c N) = 0.1 becomes 1e-6 with six times the points, eight as a power of 2
+    # tail = 0.05 * sqrt(2) / sqrt(1/2) = 0.1; exp(-c N) = 0.1 becomes 1e-6 with six times the points, eight as a power
+    # of 2
     assert "box.points = 128" in lines[0] and lines[0].startswith("warning at t = 0:")
 
 
 def test_steps_that_do_not_keep_their_promise():
     """No step is refused at a tolerance of 1e-3, but the watch is told 1e-12: lengths and energy are then far off."""
     config = nuflux_mpi.simulate(WAVE).config
-    row = {"time": 1.0, "step": 10, "spectral_tail": 0.0, "P_length_max": 1.0, "coherence": 0.5, "k_rms": 1.0, "U_osc": 1.0,
-           "K": np.array([0.1, -0.1]), "P_drift_max": 1e-5, "energy_residual": 1e-5}
+    row = {"time": 1.0, "step": 10, "spectral_tail": 0.0, "P_length_max": 1.0, "coherence": 0.5, "k_rms": 1.0,
+           "U_osc": 1.0, "K": np.array([0.1, -0.1]), "P_drift_max": 1e-5, "energy_residual": 1e-5}
     promised = watch.Watch(config, modes.build(config["modes"]), rtol=1e-12)
     assert set(promised(row)) == {"drift", "budget"}
     assert "time.rtol" in promised(row)["drift"]
@@ -54,7 +55,7 @@ def test_fixed_steps_that_are_too_long_cost_length_and_energy():
 
 
 def test_an_unresolved_run_loses_length():
-    """Beams that cross a box of steep waves: lengths at the points change, since the grid does not hold their products."""
+    """Beams that cross a box of steep waves: lengths at the points change, as the grid does not hold their products."""
     lines = warned(WAVE, "time.rtol=1e-12", "initial.waves=[{n = -6, amplitude = 0.2}, {n = 5, amplitude = 0.2}]",
                    "output.series_every=0.1", "time.end=4")
     assert any("spectral_tail" in line for line in lines)
@@ -62,8 +63,8 @@ def test_an_unresolved_run_loses_length():
 
 
 def test_more_polarization_than_density():
-    lines = warned(WAVE, "initial.normalize=false", "initial.waves=[{n = -1, amplitude = 0.2}]", "modes.density=[0.5, 0.5]",
-                   "time.end=0.2")
+    lines = warned(WAVE, "initial.normalize=false", "initial.waves=[{n = -1, amplitude = 0.2}]",
+                   "modes.density=[0.5, 0.5]", "time.end=0.2")
     assert only(lines, ["(n_a - |P_a|)/2 is negative"])
     # sqrt(0.5^2 + 0.2^2) = 0.5385 is 0.077 n_a beyond n_a = 0.5.
     assert "exceeds n_a by 0.077 n_a" in lines[0]
@@ -76,15 +77,16 @@ ANGULAR = {"box": {"length": 2 * np.pi, "points": 16}, "modes": {"kind": "angula
 
 
 def test_free_directions_recur_when_the_formula_says():
-    """Almost free streaming, densities of 1e-3: the average over directions of one wave, exp(-i k v t), is back in size at
-    t = 2 pi / (k dv) = 4 pi, to the little that the interaction does."""
+    """Almost free streaming, densities of 1e-3: the average over directions of one wave, exp(-i k v t), is back in size
+    at t = 2 pi / (k dv) = 4 pi, to the little that the interaction does."""
     run = nuflux_mpi.simulate(ANGULAR)
     assert only(run.warnings, ["4 directions recur"])
     assert run.warnings[0].startswith("warning at t = 13:")  # the first row after 4 pi = 12.57
     P = run.fields.at(0.0)["P"].sum(axis=0)
     size = np.abs(P[0] + 1j * P[1]).max()
     times = np.asarray(run.fields["time"])
-    mixed = np.abs(np.asarray(run.fields["P"]).sum(axis=1)[:, 0] + 1j * np.asarray(run.fields["P"]).sum(axis=1)[:, 1]).max(axis=1)
+    P = np.asarray(run.fields["P"]).sum(axis=1)
+    mixed = np.abs(P[:, 0] + 1j * P[:, 1]).max(axis=1)
     assert mixed[np.argmin(abs(times - 2 * np.pi))] < 0.2 * size  # dephased half way
     assert mixed[np.argmin(abs(times - 4 * np.pi))] > 0.9 * size
 
