@@ -11,7 +11,8 @@ from .integrate import vectors
 from .levels import LEVELS
 from .errors import InputError
 
-# Transform: lines at the points, in Fourier space, and on their way between ranks; one more for phases and fields.
+# Lines at the points, and whole ones where there are several ranks: with what is small, a right-hand side holds 1.2 states
+# on one rank and 2.3 on each of several (docs/performance.md). Beside these, messages on their way and fields to be written.
 WORK_STATES = 4
 # One process with Python, numpy, numba, PETSc and HDF5 loaded, before it holds any field (Debian 12).
 PROCESS_BYTES = 230e6

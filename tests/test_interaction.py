@@ -7,6 +7,7 @@ import nuflux_mpi
 from nuflux_mpi import kernels
 from nuflux_mpi.box import Box
 from nuflux_mpi.interaction import InteractionPicture, _runs
+from nuflux_mpi.lines import library
 
 LENGTH = 5.0
 VELOCITY = np.array([1.0, -1.0, 0.5, 0.0, -0.3])
@@ -178,3 +179,11 @@ def test_parallel_beams_do_not_interact_and_return_after_one_crossing(velocity, 
     np.testing.assert_allclose(end, start, rtol=0, atol=1e-13)  # rounding
     assert np.abs(middle - start).max() > 0.1
     assert np.ptp(run.series["U_osc"]) <= 1e-13 * abs(run.series["U_osc"][0])
+
+
+@pytest.mark.mpi
+@cuts
+def test_lines_that_go_one_by_one_need_no_room_for_all_waves(points, factor, comm):
+    free = Advection(points, factor, comm)
+    free.picture.rhs(0.4, free.start(bumps(free.z, VELOCITY, 0.0)), np.empty(free.picture.size))
+    assert ("spectral" in vars(free.transform)) == (not kernels.COMPILED or library() is None)
