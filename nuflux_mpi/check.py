@@ -15,7 +15,7 @@ from .errors import InputError
 # on one rank and 2.3 on each of several (docs/performance.md). Beside these, messages on their way and fields to be written.
 WORK_STATES = 4
 # One process with Python, numpy, numba, PETSc and HDF5 loaded, before it holds any field (Debian 12).
-PROCESS_BYTES = 230e6
+PROCESS_BYTES = 236e6
 
 
 def report(resolved, ranks):
