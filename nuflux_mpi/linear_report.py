@@ -15,12 +15,15 @@ import numpy as np
 
 from . import initial, linear, modes
 from .config import mode_count
+from .environment import available_memory
 from .errors import InputError
 
 # A seed of this share of the polarization changes growth rates by about its square, 4 %.
 LARGEST_SEED = 0.2
 # Sums over waves of modes^3 operations: a second or two.
 MOST_OPERATIONS = 3e8
+MOST_WAVES = 2**17  # at about 0.2 ms each
+STATES = 6  # complex arrays (modes, points) alive at once while the seeds are made and predicted
 CONTINUOUS_POINTS = 201  # wavenumbers of a --range off the box's lattice
 # What a box is to hold: wavelengths of the fastest wave, wavenumbers in the unstable range, and multiples of its edge
 # for what the waves make of each other (two_beam with N = 512 has 8 such multiples; its spectral_tail stays below 1e-4).
@@ -81,6 +84,11 @@ def problem(config):
         raise InputError(f"linear: full.distribution = \"{config['full']['distribution']}\" has no sharp directions; describe "
                          "them as kind = \"angular\" at another level.")
     directions, box = modes.build(config["modes"]), config["box"]
+    needed, available = STATES * 16 * len(directions) * box["points"], available_memory()
+    if needed > available:
+        raise InputError(f"linear: box.points = {box['points']} with {len(directions)} modes need about {needed / 1e9:.3g} GB, and "
+                         f"{available / 1e9:.3g} GB are available; choose fewer points, the growth of a wave does not depend "
+                         "on them.")
     if config["initial"]["kind"] == "file":
         P = _from_file(config)
         zeta, psi = P[:, 2].mean(axis=-1), P[:, 0] + 1j * P[:, 1]
@@ -120,8 +128,20 @@ def wave_numbers(problem, k=None, span=None, continuous=False):
     """Wavenumbers to solve for, ascending.
 
     k: chosen ones; span: (k1, k2), all of the box between them; neither: all of the box that matter. continuous: take k
-    as they are and an even scan of the span, whatever the box. InputError for a k that the box does not have.
+    as they are and an even scan of the span, whatever the box. InputError for a k that the box does not have, that is not
+    finite, and for more than MOST_WAVES of them.
     """
+    given = [*(k or ()), *(span or ())]
+    if not np.isfinite(given).all():
+        raise InputError("linear: --k and --range take finite numbers.")
+    chosen = _chosen(problem, k, span, continuous)
+    if len(chosen) > MOST_WAVES:
+        raise InputError(f"linear: {len(chosen)} wavenumbers of the box are to be solved for, at most {MOST_WAVES} can be; choose "
+                         "some with --k or --range, or fewer box.points.")
+    return chosen
+
+
+def _chosen(problem, k, span, continuous):
     lattice = problem.step * problem.harmonics
     if continuous:
         if k is None and span is None:

@@ -306,18 +306,24 @@ def _figure(height):
 
 def _finished(figure, run, path):
     """Saves the figure, if a path is given, with the provenance of its run in the file; returns the figure."""
-    if path is not None:
-        path = Path(path)
-        try:
-            figure.savefig(path, metadata=_metadata(run, path.suffix))
-        except OSError as error:
-            raise InputError(f"The figure {path} cannot be written: {error}.") from None
+    return saved(figure, {"": run}, path)
+
+
+def saved(figure, runs, path):
+    """Saves the figure, if a path is given, with the provenance of {label: run} in the file; returns the figure.
+
+    InputError for a suffix that is no format, and where nothing can be written.
+    """
+    if path is None:
+        return figure
+    path, formats = Path(path), figure.canvas.get_supported_filetypes()
+    if path.suffix and path.suffix[1:].lower() not in formats:
+        raise InputError(f"The figure {path} cannot be written: its suffix must be one of {', '.join(sorted(formats))}.")
+    try:
+        figure.savefig(path, metadata=metadata_of(runs, path.suffix))
+    except OSError as error:
+        raise InputError(f"The figure {path} cannot be written: {error}.") from None
     return figure
-
-
-def _metadata(run, suffix):
-    """Where the figure came from, for :mod:`nuflux_mpi.origin` to read: see `metadata_of`."""
-    return metadata_of({"": run}, suffix)
 
 
 def metadata_of(runs, suffix):

@@ -25,11 +25,11 @@ from .plots import (
     _energy_unit,
     _figure,
     _finished,
-    metadata_of,
     _style,
     _thinned,
     _time_range,
     _title,
+    saved,
 )
 
 MOST_MODES = 4  # rows of a figure; of more modes as many are shown, evenly spread over the velocities
@@ -108,7 +108,7 @@ def missing_energy(runs, path=None):
         residuals.set_title("how far the sum has moved from its start")
         residuals.legend(**beside)
         figure.suptitle(_title(list(runs.values())[-1]), fontsize=12)
-        return _finished_of_several(figure, runs, path)
+        return saved(figure, runs, path)
 
 
 def kinetic_energy(series):
@@ -292,7 +292,7 @@ def entropy_order(widths, drifts, path=None, runs=None):
         axes.set_ylabel("relative drift")
         axes.set_title("what the gradient expansion conserves order by order")
         axes.legend()
-        return _finished_of_several(figure, runs or {}, path)
+        return saved(figure, runs or {}, path)
 
 
 def fitted_exponent(widths, drift):
@@ -302,17 +302,3 @@ def fitted_exponent(widths, drift):
     if len(widest) < 2:
         return float("nan")
     return float(np.polyfit(np.log(widths[widest]), np.log(drift[widest]), 1)[0])
-
-
-# ---- provenance of several runs -------------------------------------------------------------------------------------
-
-
-def _finished_of_several(figure, runs, path):
-    """As `_finished`, with the provenance of every run under its label."""
-    if path is not None:
-        path = Path(path)
-        try:
-            figure.savefig(path, metadata=metadata_of(runs, path.suffix))
-        except OSError as error:
-            raise InputError(f"The figure {path} cannot be written: {error}.") from None
-    return figure

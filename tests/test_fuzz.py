@@ -3,6 +3,7 @@
 The examples are those of tools/fuzz_config.py, which has many more of them and the command line around.
 """
 
+import copy
 import importlib.util
 import tomllib
 from pathlib import Path
@@ -43,6 +44,19 @@ class AfterThreeSteps:
     def __call__(self):
         self.asked += 1
         return self.asked >= 3
+
+
+@pytest.mark.parametrize("section, key", fuzz._ALL_KEYS, ids=[f"{name}.{key.name}" for name, key in fuzz._ALL_KEYS])
+def test_every_key_of_the_schema_can_be_put_in_force(section, key):
+    """A key that is new is fuzzed by itself: with what it requires it exists, and at most its value is refused."""
+    whole = copy.deepcopy(fuzz.SMALL[0])
+    fuzz.put(whole, section, key, fuzz.usual(key))
+    try:
+        resolved = config.resolve(whole)
+    except InputError as refusal:
+        assert "unknown" not in str(refusal) and "missing" not in str(refusal)
+    else:
+        assert (resolved[section] if section else resolved)[key.name] is not None
 
 
 @pytest.mark.mpi
@@ -101,7 +115,13 @@ def test_the_tool_counts_and_finds(monkeypatch, capsys, tmp_path):
     """A few examples pass; with a defect planted they are reported and the exit code is 1."""
     monkeypatch.chdir(tmp_path)
     assert fuzz.main(["--examples", "5", "--seconds", "0.5"]) == 0
-    assert "5 configs" in capsys.readouterr().out
-    monkeypatch.setattr(config, "_fill_in", lambda *arguments: 1 / 0)
+    assert "5 examples" in capsys.readouterr().out
+    prepare = fuzz.prepare
+
+    def prepare_and_break():
+        prepare()
+        monkeypatch.setattr(config, "_fill_in", lambda *arguments: 1 / 0)
+
+    monkeypatch.setattr(fuzz, "prepare", prepare_and_break)
     assert fuzz.main(["--examples", "5", "--seconds", "0.5"]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().out

@@ -58,10 +58,22 @@ def test_chosen_and_continuous_waves():
     ({"k": [40.0]}, r"k = 40 .* the nearest are 32.107077 and 32.107077"),
     ({"span": (0.01, 0.02)}, "no wavenumber in --range"),
     ({"continuous": True}, "--continuous needs --k or --range"),
+    ({"k": [np.inf]}, "finite"),
+    ({"span": (0.0, np.nan), "continuous": True}, "finite"),
 ])
 def test_waves_that_the_box_does_not_have_are_refused(chosen, words):
     with pytest.raises(InputError, match=words):
         linear_report.wave_numbers(problem(), **chosen)
+
+
+def test_too_many_waves_and_too_many_points_are_refused_before_they_are_made(monkeypatch):
+    with pytest.raises(InputError, match=r"box.points = 1000000000 with 2 modes need about 192 GB, and 8 GB are"):
+        monkeypatch.setattr(linear_report, "available_memory", lambda: 8e9)
+        problem("two_beam", "box.points=1000000000")
+    asked = problem("two_beam", "box.points=262148")
+    with pytest.raises(InputError, match="262147 wavenumbers .* at most 131072"):
+        linear_report.wave_numbers(asked)
+    assert len(linear_report.wave_numbers(asked, span=(-2, 2))) == 2 * 31 + 1  # 2 / (2 pi / 100) = 31.8
 
 
 # ---- backgrounds

@@ -236,6 +236,8 @@ def test_pdf_carries_the_commit_too(tmp_path):
 def test_an_unwritable_place_is_named(tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         plots.energy(memory_run(), tmp_path / "missing" / "energy.png")
+    with pytest.raises(InputError, match="suffix must be one of .*pdf.* png"):
+        plots.energy(memory_run(), tmp_path / "energy.toml")
 
 
 def test_a_title_is_not_taken_for_a_formula():
