@@ -26,6 +26,8 @@ from .results import MemoryRun, Run
 RUN_FILES = (checkpoint.NEWEST, checkpoint.PREVIOUS, "run.toml", "series.h5", "fields.h5", "phase_space.h5",
              "growth.csv", "postmortem.h5", "run.log")
 FIGURES = ("energy.png", "spectrum.png", "distribution.png", "energy_gained.png")
+_ROOM_FOR_WARNINGS = 8192  # bytes
+_ROOM_TO_BEGIN = 2**20  # bytes without which no file is touched: on a full disk it could not be mended again
 COORDINATES = {"coordinates": "v sign density"}  # by which xarray knows that they label the modes
 
 
@@ -91,6 +93,7 @@ class SeriesFile:
             if name not in SPACE:
                 _create(self._file, name, values.shape, values.dtype)[...] = values
         self._file["component"].attrs["labels"] = "x y z"
+        self.warn([])
         self._names = None
         self.rows = {"time": 0, "spectrum_time": 0}
         if k is not None:
@@ -103,7 +106,7 @@ class SeriesFile:
         self = cls.__new__(cls)
         self._file = file = hdf5.open_alone(path, "r+")
         _mark_continued(file, attrs)
-        file.attrs.pop("warnings", None)  # those of the rows that stay are given anew
+        self.warn([])  # those of the rows that stay are given anew
         self.rows = dict(rows)
         self._names = [name for name in file if dimensions(name)[0] == "time" and name != "time"] + ["time"]
         for name in file:
@@ -137,8 +140,13 @@ class SeriesFile:
             self._file[name][self.rows["time"] - 1] = value
 
     def warn(self, lines):
-        """Keep the warnings so far with the file."""
-        self._file.attrs["warnings"] = "\n".join(lines)
+        """Keep the warnings so far with the file, as far as there is room for them.
+
+        They are written over each other: an attribute that grows would move, and an end while it does so, by a kill or by
+        a full disk, would take the whole file with it.
+        """
+        text = np.array("\n".join(lines).encode()[:_ROOM_FOR_WARNINGS], dtype=f"S{_ROOM_FOR_WARNINGS}")
+        self._file.attrs.modify("warnings", text)
         self._file.flush()
 
     def append_spectrum(self, t, psi2):
@@ -435,8 +443,10 @@ def choose_directory(config, out, overwrite, resume):
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        try:
+            probe.write_bytes(bytes(_ROOM_TO_BEGIN))
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"--out: the directory {path} cannot be written ({error.strerror or error})") from None
     return path.resolve(), found, own

@@ -84,7 +84,8 @@ class BaseRun:
     @property
     def warnings(self):
         """What the run was worried about, one line each, as in run.log."""
-        return self.attrs.get("warnings", "").splitlines()
+        text = self.attrs.get("warnings", "")
+        return (text.decode(errors="ignore") if isinstance(text, bytes) else text).splitlines()
 
     def toml(self):
         """The resolved config as TOML, which runs the same case again."""
