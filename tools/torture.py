@@ -73,7 +73,7 @@ fields_every = 0.4
 checkpoint_every = 0.1
 figures = false
 """
-MOMENTUM = BEAMS.replace('"energy"', '"momentum"').replace('"5dp"', '"8vr"').replace("= 0.04", "= 0.1") + """
+MOMENTUM = BEAMS.replace('"energy"', '"momentum"').replace('"5dp"', '"adams"').replace("= 0.04", "= 0.1") + """
 [momentum]
 points = 22
 half_width = 7.7
@@ -836,7 +836,7 @@ def report(number, outcome):
 
 HEADING = "## Faults injected"
 ABOUT = """`{command}` starts short runs of two beams, at level `energy` with `5dp` and at level
-`momentum` with `8vr`, on 1 to 4 ranks under Open MPI, and strikes each when it has come a random part of its way, some
+`momentum` with `adams`, on 1 to 4 ranks under Open MPI, and strikes each when it has come a random part of its way, some
 that are killed already in their start. Counted are the runs of which all this is true:
 
 - *ended in time*: no process is left 10 s after the fault (the slowest is given), and a run that is refused ends within
