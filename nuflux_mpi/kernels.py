@@ -175,7 +175,9 @@ if COMPILED:
         if n % 2:
             out[n - 1] = x[n - 1].conjugate() * y[n - 1]
 
-    @_jit
+    # Part of its callers: as a function of its own it would be compiled once for itself and once for each of them, and
+    # which copy runs, with which rounding, would depend on whether they come from numba's cache.
+    @numba.njit(inline="always")
     def _powers(angle, table):
         """table[j] = exp(i j angle): exact for j = 1, 8, 64, ..., each other entry the product of a few of these."""
         table[0] = 1.0

@@ -1,6 +1,7 @@
 """The compiled and the NumPy form of every kernel against formulas written out here."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 import time
@@ -197,3 +198,22 @@ def test_a_run_without_numba_gives_the_same_fields(tmp_path):
     run = nuflux_mpi.simulate("two_beam", overrides=["box.points=256", "time.end=6", "output.spectrum_every=0"])
     # Rounding, of which the instability makes exp(6) = 400 times more.
     np.testing.assert_allclose(run.fields["P"][-1], np.load(tmp_path / "P.npy"), rtol=0, atol=1e-12)
+
+
+PHASES = """
+import zlib
+import numpy as np
+import nuflux_mpi.kernels as kernels
+phase = np.zeros((5, 200), dtype=complex)
+kernels.phase_table(np.linspace(-1.0, 1.0, 5) ** 3, np.arange(200)[None, :], phase)
+print(zlib.crc32(phase))
+"""
+
+
+@pytest.mark.skipif(not kernels.COMPILED, reason="nothing is compiled without numba")
+def test_kernels_from_the_cache_give_the_bits_of_those_just_compiled(tmp_path):
+    """A function that others call may be compiled twice, with roundings of its own: which copy runs must not change."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    first, again = (subprocess.run([sys.executable, "-c", PHASES], env=environment, check=True, capture_output=True).stdout
+                    for _ in range(2))
+    assert first == again and any(tmp_path.rglob("*.nbc"))
