@@ -837,7 +837,8 @@ def report(number, outcome):
 HEADING = "## Faults injected"
 ABOUT = """`{command}` starts short runs of two beams, at level `energy` with `5dp` and at level
 `momentum` with `adams`, on 1 to 4 ranks under Open MPI, and strikes each when it has come a random part of its way, some
-that are killed already in their start. Counted are the runs of which all this is true:
+that are killed already in their start. (These runs take seconds: one whose wall time is to end, and one in whose directory
+a second is started, are held with SIGSTOP meanwhile.) Counted are the runs of which all this is true:
 
 - *ended in time*: no process is left 10 s after the fault (the slowest is given), and a run that is refused ends within
   10 s and twice an undisturbed start.
