@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nuflux_mpi import cli, environment
+from nuflux_mpi.errors import InputError
 from nuflux_mpi.results import Run
 
 # A two-beam run of a second: few points, short time.
@@ -245,11 +246,14 @@ def start(arguments, ranks, directory):
 
 
 def wait_until_running(out, seconds=60):
+    """Until the run has come beyond its first row."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if (out / "run.log").exists() and (out / "series.h5").exists():
-            time.sleep(1.0)
-            return
+        try:
+            if len(Run(out).series["time"]) > 1:
+                return
+        except InputError:
+            pass  # not there yet, or just being written
         time.sleep(0.1)
     raise AssertionError(f"{out} did not come to life in {seconds} s")
 
