@@ -101,13 +101,16 @@ def draw(name, title, curves):
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.8), sharey=True, constrained_layout=True)
     for panel, column, label in zip(panels, (2, 3), ("right-hand sides (or flows)", "seconds of the time loop")):
         for method, points in curves.items():
             panel.loglog([p[column] for p in points], [p[1] for p in points], "o-", ms=3, lw=1, label=method)
         panel.set_xlabel(label)
+        panel.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        panel.xaxis.set_minor_formatter(ticker.NullFormatter())
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("error of the fields, 2-norm, relative")
     panels[0].legend(fontsize=7, ncols=2)
