@@ -78,10 +78,9 @@ def difference(nodes, d):
     return abs(factor)
 
 
-def predict(y, pool, rows, b, x, p, extrapolated):
-    """p <- y + sum_j b_j pool[rows_j], extrapolated <- sum_j x_j pool[rows_j]."""
+def predict(pool, rows, b, x, p, extrapolated):
+    """p <- sum_j b_j pool[rows_j], extrapolated <- sum_j x_j pool[rows_j]; no more than 13 rows."""
     np.dot(b, pool[rows], out=p)
-    p += y
     np.dot(x, pool[rows], out=extrapolated)
 
 
@@ -94,10 +93,9 @@ def correct(p, extrapolated, new, g):
     return square
 
 
-def combine(y, pool, rows, b, out):
-    """out <- y + sum_j b_j pool[rows_j]."""
+def combine(pool, rows, b, out):
+    """out <- sum_j b_j pool[rows_j]."""
     np.dot(b, pool[rows], out=out)
-    out += y
 
 
 def squares(pool, rows, d):
@@ -121,14 +119,6 @@ if kernels.COMPILED:
             out[i] += b0 * r0[i] + b1 * r1[i] + b2 * r2[i] + b3 * r3[i]
 
     @_jit
-    def _add_four_to_both(r0, r1, r2, r3, b, x, out, other):
-        b0, b1, b2, b3 = b[0], b[1], b[2], b[3]
-        x0, x1, x2, x3 = x[0], x[1], x[2], x[3]
-        for i in range(len(out)):
-            out[i] += b0 * r0[i] + b1 * r1[i] + b2 * r2[i] + b3 * r3[i]
-            other[i] += x0 * r0[i] + x1 * r1[i] + x2 * r2[i] + x3 * r3[i]
-
-    @_jit
     def _add_rows(pool, rows, b, start, stop, out):
         """out += sum_j b_j pool[rows_j, start:stop]."""
         fours = len(rows) - len(rows) % 4
@@ -142,25 +132,62 @@ if kernels.COMPILED:
             for i in range(len(out)):
                 out[i] += factor * row[i]
 
+    # Both sums of the predictor at once, and all rows in one pass: the sums are then never loaded. The number of rows must
+    # be known to the compiler; there are four of them, filled up with the first row, times zero.
+
+    def _weighted(written, rows, numbers):
+        p, extrapolated = (_sum([c * row for c, row in zip(half, rows)]) for half in _halves(numbers))
+        return p, extrapolated
+
+    def _halves(numbers):
+        return numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
+
+    def _sum(terms):
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total
+
+    _weigh_4, _weigh_1 = kernels._at_once(_weighted, 4), kernels._at_once(_weighted, 1)
+
     @_jit
-    def predict(y, pool, rows, b, x, p, extrapolated):  # noqa: F811
-        fours = len(rows) - len(rows) % 4
-        for start in range(0, len(y), _BLOCK):
-            stop = min(start + _BLOCK, len(y))
-            here, there = p[start:stop], extrapolated[start:stop]
-            here[:] = y[start:stop]
-            there[:] = 0.0
-            for j in range(0, fours, 4):
-                k, m, n, q = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
-                _add_four_to_both(
-                    pool[k, start:stop], pool[m, start:stop], pool[n, start:stop], pool[q, start:stop],
-                    b[j : j + 4], x[j : j + 4], here, there
-                )
-            for j in range(fours, len(rows)):
-                row, bj, xj = pool[rows[j], start:stop], b[j], x[j]
-                for i in range(len(here)):
-                    here[i] += bj * row[i]
-                    there[i] += xj * row[i]
+    def _four(x, i):
+        return x[i[0]], x[i[1]], x[i[2]], x[i[3]]
+
+    @_jit
+    def _seven(x, i):
+        return x[i[0]], x[i[1]], x[i[2]], x[i[3]], x[i[4]], x[i[5]], x[i[6]]
+
+    @_jit
+    def _ten(x, i):
+        return x[i[0]], x[i[1]], x[i[2]], x[i[3]], x[i[4]], x[i[5]], x[i[6]], x[i[7]], x[i[8]], x[i[9]]
+
+    @_jit
+    def _thirteen(x, i):
+        return (*_ten(x, i), x[i[10]], x[i[11]], x[i[12]])
+
+    @_jit
+    def _weigh(written, rows, numbers):
+        n = len(written[0])
+        for i in range(0, n - 3, 4):
+            _weigh_4(written, rows, numbers, i)
+        for i in range(n - n % 4, n):
+            _weigh_1(written, rows, numbers, i)
+
+    @_jit
+    def predict(pool, rows, b, x, p, extrapolated):  # noqa: F811
+        count, written = len(rows), (p, extrapolated)
+        at, c = np.full(13, rows[0]), np.zeros((2, 13))
+        at[:count], c[0, :count], c[1, :count] = rows, b, x
+        each = np.arange(13)
+        if count <= 4:
+            _weigh(written, _four(pool, at), (*_four(c[0], each), *_four(c[1], each)))
+        elif count <= 7:
+            _weigh(written, _seven(pool, at), (*_seven(c[0], each), *_seven(c[1], each)))
+        elif count <= 10:
+            _weigh(written, _ten(pool, at), (*_ten(c[0], each), *_ten(c[1], each)))
+        else:
+            _weigh(written, _thirteen(pool, at), (*_thirteen(c[0], each), *_thirteen(c[1], each)))
 
     @_jit
     def correct(p, extrapolated, new, g):  # noqa: F811
@@ -172,10 +199,10 @@ if kernels.COMPILED:
         return total
 
     @_jit
-    def combine(y, pool, rows, b, out):  # noqa: F811
-        for start in range(0, len(y), _BLOCK):
-            stop = min(start + _BLOCK, len(y))
-            out[start:stop] = y[start:stop]
+    def combine(pool, rows, b, out):  # noqa: F811
+        for start in range(0, len(out), _BLOCK):
+            stop = min(start + _BLOCK, len(out))
+            out[start:stop] = 0.0
             _add_rows(pool, rows, b, start, stop, out[start:stop])
 
     @_jit
@@ -230,7 +257,7 @@ class Adams(Stepper):
         nodes = (np.array(self._times[: len(rows)]) - self._times[0]) / h
         b, x = np.empty(len(rows)), np.empty(len(rows))
         formula(nodes, b, x)
-        combine(self._pool[self._y], self._pool, np.array(rows), h * b, out)
+        combine(self._pool, np.array([self._y, *rows]), np.append(1.0, h * b), out)
 
     def memory(self):
         rows = [self._y] + self._history
@@ -265,7 +292,8 @@ class Adams(Stepper):
         p, extrapolated, new = self._free(3)
         b, x = np.empty(k), np.empty(k)
         g, e = formula(self._nodes(k, t, h), b, x)
-        predict(pool[self._y], pool, np.array(self._history[:k]), h * b, x, pool[p], pool[extrapolated])
+        rows = np.array([self._y, *self._history[:k]])
+        predict(pool, rows, np.append(1.0, h * b), np.append(0.0, x), pool[p], pool[extrapolated])
         self._rhs(t + h, pool[p], pool[new])
         square = correct(pool[p], pool[extrapolated], pool[new], h * g)
         self._new = new
@@ -318,9 +346,9 @@ class Adams(Stepper):
 def touch():
     """Compile the vector kernels (or load them from numba's cache)."""
     pool, one, rows = np.zeros((2, 1)), np.zeros(1), np.zeros(1, dtype=np.int64)
-    predict(pool[0], pool, rows, one, one, pool[0], pool[1])
+    predict(pool, rows, one, one, pool[0], pool[1])
     correct(pool[0], pool[0], pool[1], 0.0)
-    combine(pool[0], pool, rows, one, pool[1])
+    combine(pool, rows, one, pool[1])
     squares(pool, rows, np.zeros((1, 1)))
     formula(one, one, one)
     difference(one, one)
