@@ -1,24 +1,18 @@
 """tools/bench.py: the messages of a right-hand side, counted as MPI gets them, against the formula and the forecast."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from loading import load_tool
 
 from nuflux_mpi import check
 from nuflux_mpi.box import blocks
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 @pytest.fixture(scope="module")
 def bench():
-    spec = importlib.util.spec_from_file_location("bench", ROOT / "tools" / "bench.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("bench")
 
 
 GRID = {"points": 24, "half_width": 5.5, "distribution": "gaussian", "sigma": 0.8}

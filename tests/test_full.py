@@ -1,10 +1,9 @@
 """Level "full": right-hand side against 2 x 2 matrices, conservation, limits, and the same result on any ranks."""
 
-import importlib.util
-
 import h5py
 import numpy as np
 import pytest
+from loading import load
 
 from nuflux_mpi import full_kernels, kernels
 from nuflux_mpi.box import Box
@@ -77,10 +76,7 @@ class Run:
 
 def load_numpy_form(monkeypatch):
     monkeypatch.setattr(kernels, "COMPILED", False)
-    spec = importlib.util.spec_from_file_location("nuflux_mpi.full_kernels_in_numpy", full_kernels.__file__)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(full_kernels.__file__, "nuflux_mpi.full_kernels_in_numpy")
 
 
 @pytest.mark.parametrize("points", [1, 255, 257, 600])

@@ -4,22 +4,19 @@ The examples are those of tools/fuzz_config.py, which has many more of them and 
 """
 
 import copy
-import importlib.util
 import tomllib
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from loading import load_tool
 
 import nuflux_mpi
 from nuflux_mpi import cli, config
 from nuflux_mpi.errors import InputError, NumericalFailure
 from nuflux_mpi.simulation import schedule
 
-ROOT = Path(__file__).resolve().parent.parent
-SPECIFICATION = importlib.util.spec_from_file_location("fuzz_config", ROOT / "tools" / "fuzz_config.py")
-fuzz = importlib.util.module_from_spec(SPECIFICATION)
-SPECIFICATION.loader.exec_module(fuzz)
+fuzz = load_tool("fuzz_config")
 SLOW_IS_FINE = settings(suppress_health_check=list(HealthCheck))
 
 

@@ -1,6 +1,5 @@
 """The compiled and the NumPy form of every kernel against formulas written out here."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from loading import load
 
 from nuflux_mpi import environment, kernels
 
@@ -24,9 +24,7 @@ def form(request, monkeypatch):
             pytest.skip("numba is not installed")
         return kernels
     monkeypatch.setenv("NUFLUX_NUMBA", "0")
-    spec = importlib.util.spec_from_file_location("kernels_without_numba", kernels.__file__)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load(kernels.__file__, "kernels_without_numba")
     assert not module.COMPILED
     return module
 

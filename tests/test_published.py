@@ -3,13 +3,13 @@
 Each number's tolerance stands, with its reason, beside it in nuflux_mpi/published.py.
 """
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from loading import load_tool
 
 from nuflux_mpi import config, environment, published
 from nuflux_mpi.published import PROBLEMS, Row
@@ -20,10 +20,7 @@ QUICK = [name for name, problem in PROBLEMS.items() if problem.quick]
 
 @pytest.fixture(scope="module")
 def validate():
-    spec = importlib.util.spec_from_file_location("validate", ROOT / "tools" / "validate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_tool("validate").main
 
 
 @pytest.mark.parametrize("name", QUICK)

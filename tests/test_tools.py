@@ -1,6 +1,5 @@
 """tools/: the summary that continuous integration reads, the guard of the MPI tests, and run.sh."""
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -8,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from loading import load_tool
 
 from nuflux_mpi import environment
 
@@ -19,10 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def summarize():
-    spec = importlib.util.spec_from_file_location("summarize_tests", ROOT / "tools" / "summarize_tests.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_tool("summarize_tests").main
 
 
 def write_session(directory, name, status, **outcomes):

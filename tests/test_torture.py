@@ -1,6 +1,5 @@
 """tools/torture.py: a few of its faults, and that it notices what it looks for."""
 
-import importlib.util
 import subprocess
 import sys
 import time
@@ -9,18 +8,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from loading import load_tool
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
 def torture():
-    spec = importlib.util.spec_from_file_location("torture", ROOT / "tools" / "torture.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    return load_tool("torture")
 
 
 def test_a_few_faults():
