@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
+from .files import sync
 from .parallel import first_problem, on_root
 
 NEWEST, PREVIOUS, WRITING = "checkpoint.h5", "checkpoint.previous.h5", "checkpoint.writing.h5"
@@ -259,15 +260,6 @@ def _crc_of_the_rest(file, places):
         crc = zlib.crc32(file.read(max(0, offset - begin)), crc)
         begin = offset + size
     return crc
-
-
-def sync(path):
-    """Have a file, or the names in a directory, written to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def candidates(directory):

@@ -13,6 +13,7 @@ verdict.
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from . import linear
 from .errors import InputError
+from .files import write_whole
 
 FILE = "growth.csv"
 # Amplitude grows by e^3 in a window, or by e^2 where a run has no room for more; fewer points give no slope.
@@ -191,14 +193,13 @@ def record(run):
 
 def write(growth, path, verdict):
     """The table as CSV, the verdict in a comment line; numbers read back as they were. The file is there whole or not."""
-    new = path.with_name(f".{path.name}.new")
-    with open(new, "w", newline="", encoding="utf-8") as file:
-        file.write(f"# {verdict}\n")
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow([*COLUMNS, "difference"])
-        for row in zip(*(getattr(growth, name) for name in COLUMNS), growth.difference):
-            table.writerow([repr(float(value)) for value in row])
-    new.replace(path)
+    text = io.StringIO()
+    text.write(f"# {verdict}\n")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow([*COLUMNS, "difference"])
+    for row in zip(*(getattr(growth, name) for name in COLUMNS), growth.difference):
+        table.writerow([repr(float(value)) for value in row])
+    write_whole(path, text.getvalue())
 
 
 def read(path):

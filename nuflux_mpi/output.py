@@ -20,6 +20,7 @@ import numpy as np
 from . import checkpoint, hdf5
 from .config import flat, to_toml
 from .errors import InputError
+from .files import sync, write_whole
 from .layout import LAYOUT, RECORD_AXES, SPACE, dimensions
 from .results import MemoryRun, Run
 
@@ -232,7 +233,7 @@ class RunDirectory:
         rows = self._kept(rows or {})
         if root:
             with hdf5.writing(path / "run.toml"):
-                _replace(path / "run.toml", to_toml(config))
+                write_whole(path / "run.toml", to_toml(config))
             with hdf5.writing(path / "series.h5"):
                 self._series = (SeriesFile.continued(path / "series.h5", attrs, rows["series.h5"], k) if "series.h5" in rows
                                 else SeriesFile(path / "series.h5", attrs, axes, k))
@@ -314,7 +315,7 @@ class RunDirectory:
         if self._box.rank == 0:
             for name in self.rows:
                 with hdf5.writing(self.directory / name):
-                    checkpoint.sync(self.directory / name)
+                    sync(self.directory / name)
 
     def postmortem(self, t, fields, attrs, axes):
         """The last good state as postmortem.h5, in the form of fields.h5. -> its path."""
@@ -335,13 +336,6 @@ class RunDirectory:
 
     def result(self):
         return Run(self.directory)
-
-
-def _replace(path, text):
-    """Write a small file so that there is always a whole one."""
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
 
 
 def _move_aside(path):
