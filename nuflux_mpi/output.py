@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from . import checkpoint, hdf5
+from . import checkpoint, growth, hdf5
 from .config import flat, to_toml
 from .errors import InputError
 from .files import sync, write_whole
 from .layout import LAYOUT, RECORD_AXES, SPACE, dimensions
-from .results import MemoryRun, Run
+from .results import POSTMORTEM, MemoryRun, Run
 
 RUN_FILES = (checkpoint.NEWEST, checkpoint.PREVIOUS, "run.toml", "series.h5", "fields.h5", "phase_space.h5",
-             "growth.csv", "postmortem.h5", "run.log")
+             growth.FILE, POSTMORTEM, "run.log")
 FIGURES = ("energy.png", "spectrum.png", "distribution.png", "energy_gained.png")
 _ROOM_FOR_WARNINGS = 8192  # bytes
 _ROOM_TO_BEGIN = 2**20  # bytes without which no file is touched: on a full disk it could not be mended again
@@ -319,7 +319,7 @@ class RunDirectory:
 
     def postmortem(self, t, fields, attrs, axes):
         """The last good state as postmortem.h5, in the form of fields.h5. -> its path."""
-        path = self.directory / "postmortem.h5"
+        path = self.directory / POSTMORTEM
         leading = {name: field.shape[: field.ndim - self._box.dimensions] for name, field in fields.items()}
         with hdf5.writing(path):
             file = FieldsFile(path, attrs, axes, self._box, leading)

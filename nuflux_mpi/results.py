@@ -21,10 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
-from . import growth
+from . import growth, lock
 from .config import to_toml
 from .errors import EnvironmentProblem, InputError
 from .layout import LAYOUT, RECORD_AXES, dimensions
+
+POSTMORTEM = "postmortem.h5"  # the last good state of a run that failed
 
 
 class Fields(Mapping):
@@ -203,14 +205,14 @@ class Run(BaseRun):
 
     def notes(self):
         found = []
-        if (self.directory / "RUNNING").exists():
-            found.append("RUNNING is there: the run goes on, or was killed")
-        if (self.directory / "postmortem.h5").exists():
+        if (self.directory / lock.NAME).exists():
+            found.append(f"{lock.NAME} is there: the run goes on, or was killed")
+        if (self.directory / POSTMORTEM).exists():
             try:
-                failure = file_attributes(self.directory / "postmortem.h5").get("failure", "the run failed")
+                failure = file_attributes(self.directory / POSTMORTEM).get("failure", "the run failed")
             except InputError as error:
                 failure = str(error)
-            found.append(f"postmortem.h5 has the last good state: {failure}")
+            found.append(f"{POSTMORTEM} has the last good state: {failure}")
         return found
 
     @cached_property
