@@ -137,16 +137,6 @@ def write_field(dataset, row, array, box):
     dataset.id.write(memory, target, array, dxpl=_collective(h5py, box))
 
 
-def read_row(dataset, row, box):
-    """This rank's points of ``dataset[row]`` as (*leading, *local_shape) float64; collective."""
-    import h5py
-
-    array = np.empty((*dataset.shape[1 : dataset.ndim - box.dimensions], *box.local_shape))
-    memory, source = _spaces(dataset, array.shape, box, row)
-    dataset.id.read(memory, source, array, dxpl=_collective(h5py, box))
-    return array
-
-
 def read_field(path, name, box, leading, key):
     """This rank's points of dataset `name`, shape (*leading, *points), as (*leading, *local_shape) float64; collective.
 
