@@ -175,14 +175,8 @@ def _check_file(resolved):
                              f"the same x {points} points, not {found}.")
     if resolved["initial"]["kind"] != "file":
         return
-    import h5py
-
     path, shape = resolved["initial"]["path"], (mode_count(resolved["modes"]), 3, resolved["box"]["points"])
-    try:
-        with h5py.File(path, "r") as file:
-            found = file["P"].shape
-    except (OSError, KeyError, AttributeError):
-        raise InputError(f"initial.path: {path} is not an HDF5 file with a dataset P.") from None
+    found = hdf5.dataset_shape(path, "P", "initial.path")
     if found != shape:
         raise InputError(f"initial.path: dataset P in {path} must have the shape {shape}, modes x 3 x points, "
                          f"not {found}.")

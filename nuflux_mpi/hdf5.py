@@ -161,10 +161,8 @@ def read_whole(path, name, shape, comm, key):
     from .parallel import on_root
 
     def read():
-        import h5py
-
         check_dataset(path, name, shape, key)
-        with h5py.File(path, "r") as file:
+        with opened(path, key) as file:
             return np.array(file[name], dtype=float)
 
     return on_root(comm, read)
@@ -188,14 +186,23 @@ def dataset_shape(path, name, key):
     """Shape of a dataset of real numbers; InputError if there is none. Any rank may call it alone."""
     import h5py
 
+    with opened(path, key) as file:
+        if name not in file or not isinstance(file[name], h5py.Dataset):
+            raise InputError(f"{key}: {path} holds no dataset {name} (it holds: {', '.join(file) or 'nothing'})")
+        dataset = file[name]
+        if dataset.dtype.kind not in "fiu":
+            raise InputError(f"{key}: dataset {name} of {path} holds {dataset.dtype}, not real numbers")
+        return dataset.shape
+
+
+@contextmanager
+def opened(path, key):
+    """A user's HDF5 file to read from, on one rank; InputError, naming the config key, where it cannot be read."""
+    import h5py
+
     try:
         with h5py.File(path, "r") as file:
-            if name not in file or not isinstance(file[name], h5py.Dataset):
-                raise InputError(f"{key}: {path} holds no dataset {name} (it holds: {', '.join(file) or 'nothing'})")
-            dataset = file[name]
-            if dataset.dtype.kind not in "fiu":
-                raise InputError(f"{key}: dataset {name} of {path} holds {dataset.dtype}, not real numbers")
-            return dataset.shape
+            yield file
     except OSError as error:
         raise InputError(f"{key}: {path} cannot be read as an HDF5 file ({error})") from None
 

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from . import initial, linear, modes
+from . import hdf5, initial, linear, modes
 from .config import mode_count
 from .environment import available_memory
 from .errors import InputError
@@ -108,17 +108,14 @@ def problem(config):
 
 
 def _from_file(config):
-    import h5py
-
     path, shape = config["initial"]["path"], (mode_count(config["modes"]), 3, config["box"]["points"])
-    try:
-        with h5py.File(path, "r") as file:
+    found = hdf5.dataset_shape(path, "P", "initial.path")
+    if found == shape:
+        with hdf5.opened(path, "initial.path") as file:
             P = np.asarray(file["P"])
-    except (OSError, KeyError) as error:
-        raise InputError(f"initial.path: {path} is not an HDF5 file with a dataset P ({error}).") from None
-    if P.shape != shape or not np.isfinite(P).all():
-        raise InputError(f"initial.path: dataset P in {path} must hold finite numbers and have the shape {shape}, not {P.shape}.")
-    return P
+        if np.isfinite(P).all():
+            return P
+    raise InputError(f"initial.path: dataset P in {path} must hold finite numbers and have the shape {shape}, not {found}.")
 
 
 # ---- which wavenumbers ----------------------------------------------------------------------------------------------

@@ -100,6 +100,9 @@ def test_background_that_is_not_stationary_is_refused(tmp_path):
         file["P"] = P[:1]
     with pytest.raises(InputError, match="must hold finite numbers and have the shape"):
         problem(source)
+    path.write_text("no HDF5")
+    with pytest.raises(InputError, match="initial.path: .* cannot be read as an HDF5 file"):
+        problem(source)
 
 
 def test_seeds_are_those_of_a_run():
