@@ -63,6 +63,7 @@ class Standard:
     level = "standard"
     splits = True  # whether the local terms can be solved by themselves, point by point: `local_flow`
     gradient_lines = 0  # lines whose spectral derivative each right-hand side takes
+    own_kernels = ()  # functions that call once what the level compiles besides `kernels`, for kernels.warm_up
     passing_states = 0  # copies of the state that a row of the series or a snapshot needs for a moment
 
     @classmethod
@@ -149,8 +150,6 @@ class Standard:
     def measure(self):
         """Series that only this level has, by name, of the state that `take` left. Collective."""
         return {}
-
-    warm_up = staticmethod(kernels.warm_up)
 
     def rates(self):
         """Largest component of dP_a/dt that `source` left at each point, (modes, points of this rank)."""

@@ -117,6 +117,7 @@ class Full:
     level = "full"
     splits = False
     gradient_lines = 8
+    own_kernels = (full_kernels.touch,)
     passing_states = 1  # eigenvalues of f, at the start
 
     @classmethod
@@ -462,8 +463,6 @@ class Full:
             "P_drift_max": np.nan,
             "P_drift_mean": np.nan,
         }
-
-    warm_up = staticmethod(full_kernels.warm_up)
 
     def rates(self):
         """Largest component of the right-hand side that `source` left, (parts, points of this rank)."""

@@ -10,7 +10,6 @@ coefficients (w0, W) of w0 1 + W.sigma for the two moments G_0 and G_1. `start` 
 
 import numpy as np
 
-from . import kernels
 from .kernels import _BLOCK, COMPILED, numba
 
 
@@ -127,12 +126,8 @@ if COMPILED:
                 spectral[r, d] = complex(a.real + row[d] * b.imag, a.imag - row[d] * b.real)
 
 
-def warm_up(comm):
-    """Compile (or load) these kernels and those of the interaction picture, rank 0 first. All ranks must call it."""
-    kernels.warm_up(comm, _touch)
-
-
-def _touch():
+def touch():
+    """Compile these kernels (or load them from numba's cache)."""
     f, G, one = np.zeros((1, 4, 1, 1)), np.zeros((2, 4, 1)), np.ones(1)
     moments(f, np.ones((1, 1)), np.ones((1, 1)), G)
     anticommute(f[0], one, one, G, 0, 1, f[0].copy(), 0)

@@ -62,9 +62,8 @@ class Simulation:
         self.modes = modes = build(config["modes"])
         level = LEVELS[config["equations"]["level"]]
         special = level.settings_of(config, modes.s)
-        level.warm_up(comm)
         method = chosen(times["method"])
-        kernels.warm_up(comm, *KERNELS.get(method, ()))
+        kernels.warm_up(comm, *level.own_kernels, *KERNELS.get(method, ()))
         lines = level.lines(len(modes), special)
         check_index_size(2 * lines * (np.prod(place["points"], dtype=int) // 2 + 1), 8 * petsc.IntType().itemsize)
         self.box = box = Box(place["length"], place["points"], lines, comm, origin=place["origin"], fftw=place["fftw"])

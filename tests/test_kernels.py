@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from loading import load
 
-from nuflux_mpi import environment, kernels
+from nuflux_mpi import environment, full_kernels, integrate, kernels
+from nuflux_mpi.equations import Standard
+from nuflux_mpi.full import Full
 
 EPSILON = np.array([[[(a - b) * (b - c) * (c - a) / 2 for c in range(3)] for b in range(3)] for a in range(3)])
 # Modes and points: one, several, and around the 256 points that the compiled loops take at a time.
@@ -170,6 +172,20 @@ def test_kernels_are_compiled_by_one_rank_before_the_others(comm, monkeypatch):
     spans = comm.allgather(times)
     for later in spans[1:]:
         assert later[0] >= spans[0][1]  # one node, one clock
+
+
+def test_a_run_warms_all_its_kernels_in_one_go(monkeypatch):
+    if not kernels.COMPILED:
+        pytest.skip("numba is not installed")
+    import nuflux_mpi
+
+    seen = []
+    monkeypatch.setattr(kernels, "_touch", lambda: seen.append("all levels"))
+    monkeypatch.setattr(Standard, "own_kernels", (lambda: seen.append("level"),))
+    monkeypatch.setitem(integrate.KERNELS, "adams", (lambda: seen.append("method"),))
+    with nuflux_mpi.Simulation("two_beam", overrides=["equations.level=standard", "time.method=adams"]):
+        assert seen == ["all levels", "level", "method"]
+    assert Full.own_kernels == (full_kernels.touch,)
 
 
 RUN = """

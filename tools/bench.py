@@ -125,6 +125,7 @@ def problem(comm, modes, points, level, grid, fftw="measure"):
     """(equations, P, directions) of a level on `points` points; grid: settings of the level, or None."""
     import numpy as np
 
+    from nuflux_mpi import kernels
     from nuflux_mpi.box import Box
     from nuflux_mpi.levels import LEVELS
     from nuflux_mpi.modes import build
@@ -134,7 +135,7 @@ def problem(comm, modes, points, level, grid, fftw="measure"):
     else:
         directions = build({"kind": "angular", "number": modes, "quadrature": "midpoint", "distribution": "gaussian",
                             "alpha": 0.9, "sigma": 0.6, "sigma_bar": 0.53})
-    LEVELS[level].warm_up(comm)
+    kernels.warm_up(comm, *LEVELS[level].own_kernels)
     box = Box(100.0, points, LEVELS[level].lines(modes, grid), comm, fftw=fftw)
     equations = LEVELS[level](box, directions, grid)
     P = np.zeros((modes, 3) + box.local_shape)
