@@ -7,7 +7,7 @@ import numpy as np
 from . import hdf5, modes
 from .box import blocks, most_ranks, plan
 from .config import mode_count
-from .integrate import vectors
+from .integrate import chosen, stored_vectors, vectors
 from .levels import LEVELS
 from .errors import InputError
 
@@ -35,6 +35,8 @@ def report(resolved, ranks):
     local = cut.points_per_rank
     rows, state = rows_per_rank(cut, segments), state_bytes(cut, segments)
     memory = memory_per_rank(resolved, ranks)
+    method = chosen(resolved["time"]["method"])
+    kept = stored_vectors(method)
     snapshots, series_rows, spectra = output_times(resolved)
     sizes, level = file_sizes(resolved), LEVELS[resolved["equations"]["level"]]
     sent = exchange_bytes(cut, segments, level.gradient_lines, level.flux_lines(count, _settings(resolved)))
@@ -54,8 +56,9 @@ def report(resolved, ranks):
         f"  exchange        {_size(sent)} sent by each rank per right-hand side",
         f"  fields.h5       {_size(sizes['fields.h5'])}, {snapshots} snapshots",
         f"  series.h5       {_size(sizes['series.h5'])}, {series_rows} rows, {spectra} power spectra",
+        f"  checkpoint.h5   {_size(kept * state.sum())}, {kept} vector{'s' * (kept > 1)} of the state's size with {method}; "
+        "there must be room for three",
     ]
-    text.append(f"  checkpoint.h5   {_size(state.sum())} or twice that, by method; there must be room for three")
     if "phase_space.h5" in sizes:
         text.append(f"  phase_space.h5  {_size(sizes['phase_space.h5'])}")
     if ranks > 1 and local.min() < 16:

@@ -48,6 +48,17 @@ def vectors(method):
     return 4 if method in ORDERS else 2 * RUNGE_KUTTA_STAGES[method] + 4
 
 
+def stored_vectors(method):
+    """Vectors of the state's size in a checkpoint, the state itself included: the most there are after a while.
+
+    See `Integrator.memory`: the multistep method has a state of its own and derivatives, some others a stage.
+    """
+    method = chosen(method)
+    if method == MULTISTEP:
+        return 2 + multistep.KEPT
+    return 2 if method in FIRST_SAME_AS_LAST else 1
+
+
 def initialize(comm, options=""):
     """Start PETSc on a communicator with an options string; where it runs already, only add the options. -> the module.
 

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
+import nuflux_mpi
 from nuflux_mpi import check, config
 from nuflux_mpi.box import Box, plan
 from nuflux_mpi.errors import InputError
@@ -54,6 +56,23 @@ def test_level_and_method_change_the_memory():
     assert memory() - memory("equations.level=standard") == pytest.approx(34 * 64 * line + 4 * 30 * line, rel=3e-3)
 
 
+@pytest.mark.parametrize("method, vectors", [("8vr", 1), ("5dp", 2), ("adams", 15), ("4bm", 1)])
+def test_checkpoint_is_as_large_as_was_said(tmp_path, method, vectors):
+    """The state, 6 lines of 128 / 2 + 1 complex numbers; for adams its own state and 13 derivatives besides."""
+    source = {"box": {"length": 10.0, "points": 128}, "equations": {"level": "standard"},
+              "initial": {"kind": "seeds", "zeta": [0.5, -0.5], "n_max": 5, "variance": 1e-4},
+              "time": {"end": 1.0, "rtol": 1e-10, "method": method}, "output": {"figures": False, "spectrum_every": 0}}
+    run = nuflux_mpi.simulate(source, out=tmp_path / "run")
+    assert run.series["step"][-1] > 13  # enough to fill the history of a multistep method
+    path, forecast = tmp_path / "run" / "checkpoint.h5", vectors * 6 * 65 * 16
+    with h5py.File(path) as file:
+        assert file["vectors"].nbytes == forecast
+    assert 0 < path.stat().st_size - forecast < 2**16  # what is no state: config, provenance, a checksum per row
+    text = check.report(config.resolve(source), 1)
+    count = f"{vectors} vector{'s' * (vectors > 1)}"
+    assert f"{forecast / 1000:.3g} kB, {count} of the state's size with {method};" in text
+
+
 def test_balanced_ranks_share_alike():
     ranks = check.balanced_ranks(96, (9, 3))
     assert 2 in ranks  # nine lines and three are dealt from opposite ends, so that each rank gets six
@@ -64,8 +83,6 @@ def test_balanced_ranks_share_alike():
 
 
 def test_initial_file_is_looked_at(tmp_path):
-    import h5py
-
     source = {"box": {"length": 1, "points": 8}, "initial": {"kind": "file", "path": "start.h5"}, "time": {"end": 1}}
     with h5py.File(tmp_path / "start.h5", "w") as file:
         file["P"] = np.zeros((2, 3, 9))
@@ -78,8 +95,6 @@ def test_initial_file_is_looked_at(tmp_path):
 
 
 def test_file_of_level_full_is_looked_at(tmp_path):
-    import h5py
-
     source = {"box": {"length": 1, "points": 8}, "initial": {"kind": "seeds", "zeta": [0.5, -0.5], "n_max": 1},
               "time": {"end": 1}, "equations": {"level": "full"}, "full": {"distribution": "file", "path": "rho.h5"}}
     resolved = config.resolve(source, base_dir=tmp_path)
