@@ -29,9 +29,9 @@ def refractive_power(D, gradient, box):
 class Drift:
     """How far |P_a| has moved from its start, which the exact solution carries along the rays unchanged.
 
-    P: the initial polarization; n: (modes,) densities by which changes are divided. Calling it with P a time `elapsed`
-    later gives (largest, mean) over all points and modes of ||P_a(z)| - |P_a(z - v_a elapsed)| at the start| / n_a.
-    Collective.
+    P: the initial polarization; n: (modes,) densities by which changes are divided. Calling it with the
+    lengths |P|, (modes, *local_shape), a time `elapsed` later gives (largest, mean) over all points and modes of
+    ||P_a(z)| - |P_a(z - v_a elapsed)| at the start| / n_a. Collective.
     """
 
     # A length that varies by no more than rounding needs no transport.
@@ -47,14 +47,14 @@ class Drift:
             self._transform = box.transform(len(modes))
             self._waves = self._transform.amplitudes(length2)
 
-    def __call__(self, elapsed, P):
+    def __call__(self, elapsed, length):
         expected = self.start
         if self._waves is not None:
             transform = self._transform
             shift = np.exp(-1j * transform.k * self.v[transform.line][:, None] * elapsed)
             np.multiply(self._waves, shift, out=transform.spectral)
             expected = np.sqrt(np.maximum(transform.backward().reshape(len(self.v), *self.box.local_shape), 0.0))
-        change = np.abs(np.sqrt(np.sum(P**2, axis=1)) - expected) / self.n
+        change = np.abs(length - expected) / self.n
         return self.box.max(change), float(np.mean(self.box.mean(change)))
 
 
@@ -125,8 +125,9 @@ class Diagnostics:
         D = moments(P, modes)
         transverse, longitudinal = refractive_energy(D, box)
         mean = box.mean(P)
-        largest, typical = self.drift(t - self.start, P)
-        longest = box.max(np.sqrt(np.sum(P**2, axis=1)) / self.drift.n)
+        length = np.sqrt(np.sum(P**2, axis=1))
+        largest, typical = self.drift(t - self.start, length)
+        longest = box.max(length / self.drift.n)
         power = self.spectrum(P)
         series = {
             "U_osc": transverse + longitudinal,
