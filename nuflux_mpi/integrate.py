@@ -24,8 +24,6 @@ RUNGE_KUTTA_STAGES = {"3bs": 4, "5dp": 7, "5bs": 8, "6vr": 9, "7vr": 10, "8vr": 
 # Of these, the methods whose last stage PETSc takes over as the first of the next step.
 FIRST_SAME_AS_LAST = ("3bs", "5dp", "5bs", "6vr")
 MULTISTEP = "adams"
-
-
 # What `auto` stands for, at every tolerance and level: docs/performance.md tells from what measurements.
 AUTO = MULTISTEP
 # Kernels that a method calls besides those of the right-hand side, for kernels.warm_up.
