@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 from . import __version__, environment, stopping
-from .errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILURE, EXIT_STOPPED, InputError, NufluxError, WriteFailure
+from .errors import (
+    EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILURE, EXIT_STOPPED, EnvironmentProblem, InputError, NufluxError, WriteFailure,
+)
 
 DESCRIPTION = "Neutrino flavor kinetics whose energy budget closes."
 EPILOG = """examples:
@@ -228,7 +230,6 @@ def _draw(run, say):
 
 
 def _plot(arguments):
-    from .errors import EnvironmentProblem, InputError
     from .results import Run
 
     runs = [Run(directory) for directory in arguments.directory]
@@ -301,8 +302,6 @@ def _check(arguments):
 
 
 def _linear(arguments):
-    from pathlib import Path
-
     from . import config, linear_report
 
     if environment.launcher_rank() != 0:
@@ -323,8 +322,6 @@ def _linear(arguments):
 
 
 def _draw_linear(result, paths):
-    from .errors import EnvironmentProblem
-
     try:
         from . import plots_linear
     except ImportError:
