@@ -16,7 +16,7 @@ from .layout import LAYOUT, dimensions
 
 SAME = 1e-9  # coordinates closer than this are one, relative to the largest on their axis
 # Shown, and not held against the tolerance: what the solution cost, and what depends on the times of the rows.
-NOT_JUDGED = ("step", "dt", "rejections", "rhs_evaluations", "wall_time", "dU_osc_dt_difference")
+NOT_JUDGED = ("step", "dt", "rejections", "rhs_evaluations", "wall_time", "dU_osc_dt_difference", "dK_dt_difference")
 NOT_PROVENANCE = ("config_toml", "config_sha256", "title", "warnings", "Conventions", "coordinates", "units",
                   "references")
 

@@ -66,6 +66,14 @@ def test_other_grids_levels_and_cadences_are_compared_where_they_meet():
     assert 'equations.level        "energy" -> "standard"' in text
 
 
+def test_difference_quotients_depend_on_the_cadence_and_are_not_judged():
+    a, b = simulated(), simulated("output.series_every=0.125")
+    rows, (_, worst) = found(a, b), compare.report(a, b)
+    assert worst < 1e-8  # the same solution at rtol = 1e-10, its steps cut otherwise
+    for name in ("dU_osc_dt_difference", "dK_dt_difference"):
+        assert rows[name][1] > 1e-4  # the error of a parabola through three rows
+
+
 def test_modes_are_matched_by_direction_and_sign():
     a = simulated()
     b = simulated("modes.velocity=[-1.0, 1.0]", "initial.zeta=[-0.5, 0.5]")
