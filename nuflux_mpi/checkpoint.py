@@ -17,6 +17,7 @@ docs/output.md describes the format.
 
 import json
 import os
+import re
 import time as clock
 import tomllib
 import zlib
@@ -115,13 +116,30 @@ class Saved:
 
 @dataclass
 class Cost:
-    """What one checkpoint took: bytes of all ranks, seconds of wall time."""
+    """What checkpoints took: bytes of all ranks, seconds of wall time."""
 
-    bytes: int
+    bytes: float
     seconds: float
 
     def __str__(self):
-        return f"{self.bytes / 1e6:.3g} MB in {self.seconds:.2g} s, {self.bytes / 1e6 / max(self.seconds, 1e-9):.0f} MB/s"
+        rate = self.bytes / 1e6 / max(self.seconds, 1e-9)
+        return f"{_number(self.bytes / 1e6, 3)} MB in {_number(self.seconds, 2)} s, {rate:.0f} MB/s"
+
+
+def _number(value, digits):
+    """A number with so many digits, or all before the point."""
+    return f"{value:.{digits}g}" if value < 10**digits - 0.5 else f"{value:.0f}"
+
+
+def sentence(t, cost):
+    """The line of run.log about a checkpoint at time t, which `costs` reads again."""
+    return f"checkpoint at t = {t:.6g}: {cost}"
+
+
+def costs(log):
+    """The Cost of each checkpoint that the text of a run.log tells of, to the digits given there."""
+    told = re.findall(r"^checkpoint at t = \S+: (\S+) MB in (\S+) s,", log, re.MULTILINE)
+    return [Cost(1e6 * float(size), float(seconds)) for size, seconds in told]
 
 
 def write(directory, layout, vectors, memory, attrs, comm):

@@ -180,13 +180,13 @@ def _run(arguments):
 def _carry_out(simulation, stop):
     """Run with progress on rank 0, close in words, draw the figures; -> exit code."""
     from .parallel import on_root
-    from .progress import Progress
+    from .progress import LOG, Progress
 
     config, comm, directory = simulation.config, simulation.comm, simulation.output.directory
     root, already = comm.Get_rank() == 0, simulation.finished
     times = config["time"]
     progress = Progress(times["start"], times["end"], config["output"]["log_every"], silent=not root,
-                        log=directory / "run.log" if root else None)
+                        log=directory / LOG if root else None)
     try:
         if root:
             stop.attend(simulation.pace, directory)

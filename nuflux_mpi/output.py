@@ -22,10 +22,11 @@ from .config import flat, to_toml
 from .errors import InputError
 from .files import sync, write_whole
 from .layout import LAYOUT, RECORD_AXES, SPACE, dimensions
+from .progress import LOG
 from .results import POSTMORTEM, MemoryRun, Run
 
 RUN_FILES = (checkpoint.NEWEST, checkpoint.PREVIOUS, "run.toml", "series.h5", "fields.h5", "phase_space.h5",
-             growth.FILE, POSTMORTEM, "run.log")
+             growth.FILE, POSTMORTEM, LOG)
 FIGURES = ("energy.png", "spectrum.png", "distribution.png", "energy_gained.png")
 _ROOM_FOR_WARNINGS = 8192  # bytes
 _ROOM_TO_BEGIN = 2**20  # bytes without which no file is touched: on a full disk it could not be mended again

@@ -4,6 +4,8 @@ import collections
 import sys
 import time
 
+LOG = "run.log"
+
 
 class Progress:
     """Speaks on rank 0 only, to `stream` and to the log file.

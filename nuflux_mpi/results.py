@@ -21,10 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
-from . import growth, lock
+from . import checkpoint, growth, lock
 from .config import to_toml
 from .errors import EnvironmentProblem, InputError
 from .layout import LAYOUT, RECORD_AXES, dimensions
+from .progress import LOG
 
 POSTMORTEM = "postmortem.h5"  # the last good state of a run that failed
 
@@ -124,6 +125,7 @@ class BaseRun:
             ("energy", self._describe_energy()),
             ("growth", self._describe_growth()),
             ("steps", self._describe_steps()),
+            ("saved", self._describe_checkpoints()),
         ]
         rows += [("", text) for text in self.warnings + self.notes()]
         return "\n".join(f"{label:<9} {text}" for label, text in rows)
@@ -174,6 +176,17 @@ class BaseRun:
         if len(self.series.get("wall_time", ())):
             said.append(f"{self.series['wall_time'][-1]:.1f} s wall time")
         return ", ".join(said) or "-"
+
+    def _describe_checkpoints(self):
+        try:
+            log = (self.directory / LOG).read_text(encoding="utf-8", errors="replace") if self.directory else ""
+        except OSError:
+            log = ""
+        costs = checkpoint.costs(log)
+        if not costs:
+            return "-"
+        total = checkpoint.Cost(sum(cost.bytes for cost in costs), sum(cost.seconds for cost in costs))
+        return f"{len(costs)} checkpoint{'s' * (len(costs) > 1)}, {total}"
 
 
 class MemoryRun(BaseRun):

@@ -271,7 +271,7 @@ class Simulation:
         if problem:
             self._say(f"warning: no checkpoint at t = {self.integrator.t:.6g}: {problem}; the run goes on")
         elif self._progress:
-            self._progress.note(f"checkpoint at t = {self.integrator.t:.6g}: {cost}")
+            self._progress.note(checkpoint.sentence(self.integrator.t, cost))
 
     def _elapsed(self):
         return self._wall_time + clock.monotonic() - self._begun

@@ -14,6 +14,7 @@ import nuflux_mpi
 from nuflux_mpi import checkpoint, cli, growth
 from nuflux_mpi.box import Box
 from nuflux_mpi.errors import InputError
+from nuflux_mpi.progress import Progress
 from nuflux_mpi.results import Run
 
 BEAMS = {
@@ -329,6 +330,19 @@ def test_start_that_has_changed_is_refused(tmp_path):
 def listener(said):
     """What `Simulation.run` reports to; sentences go to the list `said`."""
     return SimpleNamespace(say=said.append, note=lambda text: None, update=lambda *arguments: None)
+
+
+def test_costs_are_read_again_from_the_log(tmp_path):
+    with nuflux_mpi.Simulation(case("standard"), out=tmp_path / "run") as simulation:
+        log = Progress(0.0, 3.0, 60.0, log=tmp_path / "run" / "run.log", silent=True)
+        run = simulation.run(log)
+        log.close()
+    costs = checkpoint.costs((tmp_path / "run" / "run.log").read_text())
+    # At the start and at the end the state alone: 6 lines of 32 / 2 + 1 complex numbers; three digits are in the log.
+    assert [cost.bytes for cost in costs] == pytest.approx(2 * [6 * 17 * 16], rel=5e-3)
+    assert all(0 < cost.seconds < simulation.pace.checkpoint * 1.1 for cost in costs)  # two digits
+    assert "saved     2 checkpoints, 0.00326 MB in " in run.summary()
+    assert str(checkpoint.Cost(1234.4e6, 99.7)) == "1234 MB in 100 s, 12 MB/s"
 
 
 def full(*arguments):

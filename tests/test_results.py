@@ -164,6 +164,19 @@ def test_summary_of_a_finished_run(written):
     assert memory.summary().splitlines()[1:] == text.splitlines()[1:]
 
 
+def test_summary_adds_up_the_checkpoints_in_the_log(tmp_path):
+    write_run(tmp_path)
+    assert "saved     -" in Run(tmp_path).summary()
+    (tmp_path / "run.log").write_text("""t = 0.5/10 (5%)  step 10
+checkpoint at t = 0: 200 MB in 0.4 s, 500 MB/s
+warning: no checkpoint at t = 5: out of room; the run goes on
+checkpoint at t = 7.5: 200 MB in 0.5 s, 400 MB/s
+checkpoint at t = 10: 1200 MB in 1.1 s, 1091 MB/s
+saved     2 checkpoints, 400 MB in 0.9 s, 444 MB/s
+""")
+    assert "saved     3 checkpoints, 1600 MB in 2 s, 800 MB/s" in Run(tmp_path).summary()
+
+
 def test_summary_says_when_kinetic_energy_was_not_followed(tmp_path):
     write_run(tmp_path, level="standard")
     assert 'level "standard" does not follow the kinetic energy' in Run(tmp_path).summary()
