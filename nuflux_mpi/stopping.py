@@ -11,7 +11,7 @@ from .errors import InputError
 STOP = "STOP"  # the file's name
 WALLTIME = "the end of the wall time"
 _SAFETY = 1.5  # the next step may take longer than any before
-_FINISH = 1.0  # seconds for closing files and ending MPI
+_FINISH = 1.0  # seconds that closing files and ending MPI take at least
 
 
 @dataclass
@@ -28,8 +28,13 @@ class Pace:
             setattr(self, name, max(getattr(self, name), seconds))
 
     def reserve(self):
-        """Seconds to keep for one more step with its output, a checkpoint and the end."""
-        return _SAFETY * (self.step + self.output + self.checkpoint) + _FINISH
+        """Seconds to keep for one more step with its output, a checkpoint and the end.
+
+        The end, closing files and ending MPI, cannot be measured before. What makes it slow is the disk, which the run
+        has met when it wrote rows and checkpoints.
+        """
+        writing = self.output + self.checkpoint
+        return _SAFETY * (self.step + writing) + max(_FINISH, 2 * writing)
 
 
 class StopRequest:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -42,13 +43,39 @@ def test_end_of_the_job_as_slurm_exports_it(tmp_path, monkeypatch):
 
 
 def test_stops_when_what_is_left_is_needed(tmp_path):
-    """One step, output and checkpoint more must fit in, with half of that to spare, and a second for the end."""
+    """One step, output and checkpoint more must fit in, with half of that to spare, and the end."""
     pace, left = stopping.Pace(), 100.0
     stop = attentive(tmp_path, stopping.process_age() + left, pace)
-    pace.note(step=40.0, output=10.0, checkpoint=10.0)
-    assert stop() == ""  # 91 s of 100
-    pace.note(step=1.0, output=20.0)
-    assert stop() == stopping.WALLTIME  # 106 s
+    pace.note(step=40.0, output=4.0, checkpoint=4.0)
+    assert stop() == ""  # 72 s and 16 s for the end, of 100
+    pace.note(step=1.0, output=10.0)
+    assert stop() == stopping.WALLTIME  # 81 s and 28 s
+
+
+def test_end_takes_a_second_or_what_writing_has_taken_twice():
+    assert stopping.Pace().reserve() == 1.0
+    assert stopping.Pace(output=0.1, checkpoint=0.3).reserve() == pytest.approx(1.5 * 0.4 + 1.0)
+    assert stopping.Pace(output=1.0, checkpoint=3.0).reserve() == pytest.approx(1.5 * 4.0 + 8.0)
+
+
+@pytest.mark.parametrize("checkpoint", [0.05, 30.0])
+@pytest.mark.parametrize("granted", [200.0, 333.0, 1000.0])
+def test_a_run_on_a_slow_disk_ends_within_its_wall_time(tmp_path, monkeypatch, checkpoint, granted):
+    """Steps of 1 s, rows of 0.5 s; the last checkpoint takes a half more, and closing the files as long as one."""
+    clock = SimpleNamespace(now=1e9)
+    monkeypatch.setattr(stopping, "time", SimpleNamespace(time=lambda: clock.now, monotonic=lambda: clock.now))
+    monkeypatch.setattr(stopping, "process_age", lambda: 0.0)
+    pace, begun, steps = stopping.Pace(), clock.now, 0
+    stop = attentive(tmp_path, granted, pace)
+    pace.note(output=0.5, checkpoint=checkpoint)  # those of the start
+    clock.now += 0.5 + checkpoint
+    while not stop():
+        clock.now += 1.5
+        steps += 1
+        pace.note(step=1.0, output=0.5)
+    clock.now += 1.5 * checkpoint + max(checkpoint, 0.9)
+    assert stop.reason == stopping.WALLTIME and clock.now <= begun + granted
+    assert steps == int((granted - 0.5 - checkpoint - pace.reserve()) / 1.5) + 1  # and no time is given away
 
 
 def test_file_is_obeyed_once(tmp_path):
