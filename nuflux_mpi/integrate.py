@@ -68,7 +68,8 @@ def initialize(comm, options=""):
 
         if not running:
             # PETSc's world must outlive PETSc, which ends with the process: it gets a communicator of its own.
-            petsc4py.init(["nuflux_mpi"] + options.split(), comm=comm.Dup())
+            # Its handlers of signals would end a run whose terminal or pipe has gone, where Python goes on.
+            petsc4py.init(["nuflux_mpi", "-no_signal_handler", *options.split()], comm=comm.Dup())
         from petsc4py import PETSc
     except ImportError as error:
         raise EnvironmentProblem(petsc4py_remedy(error)) from error
@@ -97,7 +98,7 @@ class Integrator:
     size: local length of the state (zero is allowed); comm: mpi4py communicator.
     method: one of RUNGE_KUTTA, splitting.ORDERS, or MULTISTEP; rtol, atol: see the module's text. start: initial time.
     dt_initial, dt_max: optional step sizes. dt_min: a controller that asks for less ends the run as a collapsed step;
-    default 1e-13 of the larger of 1 and the time reached.
+    default 1e-13 of the larger of 1 and the time reached, also while a multistep method starts.
     options: PETSc options of this integrator alone; those of PETSc as a whole, such as -log_view, stay in force.
 
     `u` is the local state and `t` its time: set them, then call `begin`, then `advance`. After a NumericalFailure `u` is
@@ -289,7 +290,8 @@ class Integrator:
         ts.monitor(stat.steps, reached)
 
     def _smallest(self):
-        return self._dt_min if self._dt_min is not None else 1e-13 * max(1.0, abs(self.t))
+        starting = self._stepper is not None and self._stepper.starting
+        return 1e-13 * max(1.0, abs(self.t)) if self._dt_min is None or starting else self._dt_min
 
     def _collapsed(self):
         return NumericalFailure(

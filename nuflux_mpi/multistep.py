@@ -236,6 +236,7 @@ class Adams(Stepper):
         self._pool = np.empty((VECTORS, size))  # for which numpy asks for huge pages, unlike np.zeros; saves a tenth
         self._y, self._history = 0, []  # rows of the pool: the state; derivatives, the newest first
         self._times, self.order, self._since, self._ramp = [], 1, 0, True
+        self.starting = True
 
     # The state at any time that the last step has covered
 
@@ -261,12 +262,13 @@ class Adams(Stepper):
 
     def memory(self):
         rows = [self._y] + self._history
-        scalars = {"times": list(self._times), "order": self.order, "since": self._since, "ramp": self._ramp}
+        scalars = {"times": list(self._times), "order": self.order, "since": self._since, "ramp": self._ramp,
+                   "starting": self.starting}
         return scalars, [self._pool[row] for row in rows]
 
     def recall(self, scalars, vectors):
         self._times, self.order = list(scalars["times"]), scalars["order"]
-        self._since, self._ramp = scalars["since"], scalars["ramp"]
+        self._since, self._ramp, self.starting = scalars["since"], scalars["ramp"], scalars["starting"]
         self._y, self._history = 0, list(range(1, len(vectors)))
         for row, vector in enumerate(vectors):
             self._pool[row] = vector
@@ -305,10 +307,12 @@ class Adams(Stepper):
         self._history, self._times = self._history[: KEPT - 1], self._times[: KEPT - 1]
         self._evaluate(t + h)
         self._since += 1
-        return h * self._choose_order(h, error)
+        factor = self._choose_order(h, error)
+        self.starting = self.starting and factor > 1.0
+        return h * factor
 
     def _refuse(self, h=0.0, error=1.0, attempt=0):
-        self._ramp = False
+        self._ramp = self.starting = False
         if attempt >= 2:  # the past says nothing about what comes: start again
             self.order = 1
         return h * min(0.5 if attempt else 1.0, self._factor(error, self.order + 1))

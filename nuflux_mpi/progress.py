@@ -28,10 +28,19 @@ class Progress:
 
     def say(self, text):
         """One line on the stream and in the log, whatever the cadence."""
-        if not self._silent:
-            self._wipe()
-            print(text, file=self._stream, flush=True)
+        self._wipe()
+        self._show(text + "\n")
         self.note(text)
+
+    def _show(self, text):
+        """Text on the stream; one that takes no more, such as a pipe whose reader has gone, ends the talk and not the run."""
+        if self._silent:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._silent, self._tty = True, False
 
     def note(self, text):
         """One line in the log only; a disk that takes no more ends the log and not the run."""
@@ -50,8 +59,7 @@ class Progress:
 
     def _wipe(self):
         if self._width:
-            self._stream.write("\r" + " " * self._width + "\r")
-            self._stream.flush()
+            self._show("\r" + " " * self._width + "\r")
             self._width = 0
 
     def update(self, t, statistics, latest):
@@ -59,7 +67,7 @@ class Progress:
         now = time.monotonic()
         line = now - self._said >= self._pause
         bar = self._tty and now - self._drawn >= 0.2
-        if self._silent or not (line or bar or not self._window):
+        if (self._silent and not self._log) or not (line or bar or not self._window):
             return
         self._window.append((now, t))
         if not (line or bar):
@@ -74,13 +82,12 @@ class Progress:
         if bar:
             self._drawn = now
             drawn = f"[{'#' * int(20 * done):<20}] {text}"
-            self._stream.write("\r" + drawn.ljust(self._width))
-            self._stream.flush()
+            self._show("\r" + drawn.ljust(self._width))
             self._width = len(drawn)
         if line:
             self._said, self._pause = now, min(self._every, 2 * self._pause)
             if not self._tty:
-                print(text, file=self._stream, flush=True)
+                self._show(text + "\n")
             self.note(text)
 
     def _left(self, now, t):

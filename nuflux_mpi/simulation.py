@@ -175,9 +175,9 @@ class Simulation:
     def run(self, progress=None, stop=None):
         """Integrate to the end, writing as the config asks; -> results.
 
-        progress: a :class:`~nuflux_mpi.progress.Progress` or None. stop: callable asked after every step on every rank;
-        a true answer on any rank, best a few words that name the reason, ends the run after that step, and `stopped` is
-        that reason. A run in a directory leaves a checkpoint at the start, as often as the config asks, and when it ends
+        progress: a :class:`~nuflux_mpi.progress.Progress` or None. stop: callable asked after every step and output on every rank;
+        a true answer on any rank, best a few words that name the reason, ends the run there, and `stopped` is that
+        reason. A run in a directory leaves a checkpoint at the start, as often as the config asks, and when it ends
         or stops. NumericalFailure if the integration cannot go on; all rows before are written.
         """
         integrator = self.integrator
@@ -233,6 +233,8 @@ class Simulation:
                 reached = self.integrator.advance(t, after_step)
                 if reached:
                     self._record(t, due)
+                if reached and not self.stopped:  # a method that runs freely meets many output times within one step
+                    self._ask(stop)
                 if self._due or self.stopped or self.finished:
                     self._checkpoint()
 
@@ -247,6 +249,7 @@ class Simulation:
 
     def _checkpoint(self):
         """Save all that is needed to go on; where that fails the run goes on with the checkpoints it has. Collective."""
+        self._due = False
         if self.output.directory is None:
             return
         self.output.sync()

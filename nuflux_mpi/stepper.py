@@ -23,6 +23,7 @@ class Stepper:
     """
 
     free_running = False  # True: goes past output times, and `state` interpolates
+    starting = False  # True: every step so far was followed by a longer one
 
     def __init__(self, comm, size):
         self.comm, self.size = comm, size

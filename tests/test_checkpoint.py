@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import nuflux_mpi
-from nuflux_mpi import checkpoint, cli, growth
+from nuflux_mpi import checkpoint, cli, growth, simulation
 from nuflux_mpi.box import Box
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.progress import Progress
@@ -59,6 +59,30 @@ def assert_same_run(a, b):
         assert set(one) == set(other)
         for name in set(one) - {"wall_time"}:
             np.testing.assert_array_equal(np.asarray(one[name]), np.asarray(other[name]), err_msg=f"{part} {name}")
+
+
+def test_steps_past_many_output_times_do_not_multiply_checkpoints(tmp_path, monkeypatch):
+    """A method that runs freely meets many output times within one step: a checkpoint is due at one of them."""
+    written = []
+    write = checkpoint.write
+    monkeypatch.setattr(checkpoint, "write", lambda *arguments: written.append(1) or write(*arguments))
+    now = itertools.count()  # a second for each look at the clock
+    monkeypatch.setattr(simulation, "clock", SimpleNamespace(monotonic=lambda: float(next(now))))
+    config = {**case(method="adams"), "output": {"series_every": 0.003, "checkpoint_every": 200.0, "figures": False}}
+    run = simulate(config, tmp_path)
+    assert len(run.series["time"]) > 10 * run.series["step"][-1]
+    elapsed = next(now)
+    # One at the start, one at the end, and one for each time the clock allows, of which there are many.
+    assert 10 < len(written) <= 2 + elapsed / 200
+
+
+def test_stop_is_asked_between_outputs_of_one_step(tmp_path):
+    asked = itertools.count()
+    config = {**case(method="adams"), "output": {"series_every": 0.003, "figures": False}}
+    with nuflux_mpi.Simulation(config, out=tmp_path) as one:
+        one.run(stop=lambda: "the test" if one.integrator.t > 1.0 and next(asked) >= 0 else "")
+        assert 1.0 < one.integrator.t <= 1.0 + 0.0061  # at the next row but one at the latest
+        assert one.integrator._stepper.time > one.integrator.t  # in the middle of a step
 
 
 @pytest.mark.mpi

@@ -115,7 +115,7 @@ def test_adams_step_has_order_k_plus_one(k, comm):
         derivatives = [np.empty(2) for _ in times]
         for t, derivative in zip(times, derivatives):
             rhs(t, circle(t), derivative)
-        adams.recall({"times": list(times), "order": k, "since": 0, "ramp": False}, [circle(0.0)] + derivatives)
+        adams.recall({"times": list(times), "order": k, "since": 0, "ramp": False, "starting": False}, [circle(0.0)] + derivatives)
         adams.begin(0.0, np.empty(2), 1.0)
         square = adams._attempt(0.0, h)
         adams._accept(0.0, h, 0.0)
@@ -293,6 +293,13 @@ def test_the_smallest_step_allowed_is_a_limit(method, integrator):
     one = integrator(method=method, rtol=1e-13, dt_initial=0.9, dt_min=0.5)
     with pytest.raises(NumericalFailure, match="collapsed at t = 0: no step of 0.5"):
         one.advance(2.0)
+
+
+def test_adams_may_start_below_the_smallest_step_allowed(integrator):
+    """It starts at order 1, with steps of about the root of the tolerance."""
+    one = integrator(method="adams", rtol=1e-9, dt_min=0.01)
+    one.advance(2.0)
+    assert one.statistics.smallest_dt < 0.001 < 0.05 < one.statistics.dt
 
 
 @pytest.mark.parametrize("level", ["energy", "momentum", "full"])

@@ -55,6 +55,16 @@ def test_time_left_of_a_resumed_run(clock, tmp_path):
     assert last.endswith("left 86 s")  # t = 914 at one unit per second
 
 
+class GonePipe(Terminal):
+    def write(self, text):
+        raise BrokenPipeError
+
+
+def test_a_stream_whose_reader_has_gone_leaves_the_log(clock, tmp_path):
+    assert follow(clock, GonePipe(), tmp_path / "run.log", 60) == ""
+    assert len((tmp_path / "run.log").read_text().splitlines()) == 7
+
+
 def test_silence(clock, tmp_path):
     told = progress.Progress(0.0, 1.0, 10.0, stream=(stream := io.StringIO()), silent=True)
     clock.value += 100
