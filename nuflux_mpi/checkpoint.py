@@ -179,6 +179,7 @@ def _create(path, count, layout, memory, attrs):
     import h5py
 
     size = 8 * count * layout.shape[0] * layout.shape[1] + _HEADER
+    path.unlink(missing_ok=True)  # what a kill has left needs no room
     space = os.statvfs(path.parent)
     if space.f_bavail * space.f_frsize < size:
         raise OSError(f"it takes {size / 1e6:.3g} MB, and {space.f_bavail * space.f_frsize / 1e6:.3g} MB are free")

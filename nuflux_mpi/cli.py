@@ -135,6 +135,8 @@ def main(argv=None):
     if arguments.petsc and arguments.command != "run":
         parser().error("only run takes options for PETSc after --")
     environment.install_excepthook()
+    if arguments.command != "run" and environment.launcher_rank() > 0:
+        return EXIT_DONE  # one process does it
     try:
         return {"run": _run, "plot": _plot, "info": _info, "diff": _diff, "init": _init, "check": _check,
                 "linear": _linear}[arguments.command](arguments)
@@ -241,7 +243,7 @@ def _plot(arguments):
     if what == "missing_energy":
         if not output:
             raise InputError("plot: --what missing_energy compares runs; name its file with -o")
-        plots_momentum.missing_energy({run.config["equations"]["level"]: run for run in runs}, output)
+        plots_momentum.missing_energy(_by_label(runs), output)
         paths = [output]
     elif len(runs) > 1:
         raise InputError("plot: several runs make one figure only with --what missing_energy")
@@ -255,6 +257,15 @@ def _plot(arguments):
     for path in paths:
         print(path)
     return EXIT_DONE
+
+
+def _by_label(runs):
+    """{label: run}: the level, and where several runs have the same, the directory too. InputError for one run twice."""
+    levels = [run.config["equations"]["level"] for run in runs]
+    found = {level if levels.count(level) == 1 else f"{level}, {run.directory}": run for level, run in zip(levels, runs)}
+    if len(found) < len(runs):
+        raise InputError("plot: a run is named twice")
+    return found
 
 
 def _info(arguments):
@@ -296,16 +307,13 @@ def _init(arguments):
 def _check(arguments):
     from . import check, config
 
-    if environment.launcher_rank() == 0:
-        print(check.report(config.resolve(arguments.case, arguments.overrides), arguments.ranks))
+    print(check.report(config.resolve(arguments.case, arguments.overrides), arguments.ranks))
     return EXIT_DONE
 
 
 def _linear(arguments):
     from . import config, linear_report
 
-    if environment.launcher_rank() != 0:
-        return EXIT_DONE
     problem = linear_report.problem(config.resolve(arguments.case, arguments.overrides))
     k = linear_report.wave_numbers(problem, arguments.k, arguments.range, arguments.continuous)
     result = linear_report.solve(problem, k, arguments.method)

@@ -17,6 +17,7 @@ from .layout import LAYOUT, dimensions
 SAME = 1e-9  # coordinates closer than this are one, relative to the largest on their axis
 # Shown, and not held against the tolerance: what the solution cost, and what depends on the times of the rows.
 NOT_JUDGED = ("step", "dt", "rejections", "rhs_evaluations", "wall_time", "dU_osc_dt_difference", "dK_dt_difference")
+PARTS = ("series", "fields", "phase_space")
 NOT_PROVENANCE = ("config_toml", "config_sha256", "title", "warnings", "Conventions", "coordinates", "units",
                   "references")
 
@@ -25,18 +26,22 @@ def report(a, b, tolerance=0.0):
     """(text, largest relative difference) of two runs (:class:`~nuflux_mpi.results.BaseRun`).
 
     The difference is infinite where one run has a number and the other has not-a-number. InputError if they have no
-    output time in common.
+    output time in common, or nothing that could be judged.
     """
     lines = [f"A  {_name(a)}", f"B  {_name(b)}"]
     lines += _section("configuration", configuration(a, b))
     lines += _section("provenance", provenance(a, b))
     rows, alone = results(a, b)
+    if not any(name not in NOT_JUDGED for name, *_ in rows):
+        raise InputError(f"diff: the two runs have no result in common ({'; '.join(alone) or 'nothing is stored'}).")
     text, worst = _table(rows)
     lines += _section("result: largest difference, the same relative to the largest value of that unit, and its time",
                       text)
     if alone:
         lines += _section("not compared", alone)
     verdict = "agree" if worst <= tolerance else "differ"
+    missing = [part for part in alone if part.startswith(PARTS)]
+    verdict += f" in what both have ({'; '.join(missing)})" if missing else ""
     lines += ["", f"The results {verdict}: largest relative difference {worst:.2g} (tolerance {tolerance:g})."]
     return "\n".join(lines), worst
 
@@ -70,7 +75,7 @@ def results(a, b):
     also the largest relative 2-norm of a snapshot's difference and its time.
     """
     rows, alone = [], []
-    for part in ("series", "fields", "phase_space"):
+    for part in PARTS:
         first, second = _stored(a, part), _stored(b, part)
         if not first or not second:
             if first or second:

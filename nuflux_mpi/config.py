@@ -21,6 +21,7 @@ DEFAULT_CASE = "two_beam"
 REQUIRED = object()  # default of a key that has none
 SMALLEST, LARGEST = 1e-30, 1e30  # sizes of numbers other than 0: their squares and cubes are still doubles
 DEEPEST = 20  # levels of tables and lists; a config needs four
+LONGEST_NAME = 200  # bytes; directories take 255, and a number may be added
 MOST_TIMES = 10**6  # output times of one kind: more is a misprint, and a list of them would fill the memory
 
 
@@ -450,6 +451,8 @@ def _annotation(key):
     item = Annotated[scalar[key.type.removesuffix("s")], Field(**key.bounds)]
     if key.type in ("number", "numbers"):
         item = Annotated[item, AfterValidator(_of_usual_size)]
+    if key.type == "string":
+        item = Annotated[item, AfterValidator(_writable)]
     if key.choices:  # not Literal, which takes true for 1
         item = Annotated[item, AfterValidator(lambda value: _one_of(value, key.choices))]
     return Annotated[list[item], Field(min_length=1)] if key.type in ("numbers", "integers") else item
@@ -459,6 +462,14 @@ def _one_of(value, choices):
     if value not in choices:
         raise ValueError
     return value
+
+
+def _writable(text):
+    """Text that files and HDF5 attributes can hold."""
+    if "\0" in text:
+        raise ValueError
+    text.encode()  # a UnicodeEncodeError is a ValueError
+    return text
 
 
 def _of_usual_size(value):
@@ -493,6 +504,8 @@ def _refusal(name, allowed, value):
     shown = toml_value(value)
     if isinstance(value, (int, float)) and (0 < abs(value) < SMALLEST or LARGEST < abs(value) < math.inf):
         allowed = allowed.replace("a finite number", f"a finite number from {SMALLEST:g} to {LARGEST:g} in size")
+    if isinstance(value, str) and allowed == "a string":
+        allowed = "a string of valid characters, none of them NUL"
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     return f"{name} must be {allowed}, not {shown}."
 
@@ -547,13 +560,23 @@ def _fill_in(resolved, name, base_dir):
         initial["center"] = resolved["box"]["origin"] + resolved["box"]["length"] / 2
     for section in (initial, *(resolved[name] for name in LEVEL_SECTIONS if name in resolved)):
         if "path" in section:
-            section["path"] = str((base_dir / Path(section["path"]).expanduser()).resolve())
+            section["path"] = _absolute(section["path"], base_dir)
+
+
+def _absolute(path, base_dir):
+    """A path of a config as it stands from anywhere; one below a home that nobody has is left as it is."""
+    try:
+        return str((base_dir / Path(path).expanduser()).resolve())
+    except RuntimeError:  # "~nobody/"
+        return str((base_dir / path).resolve())
 
 
 def _cross_check(resolved, problems):
     """What no single key can tell: lists that must match, harmonics the grid can carry, times in order."""
-    if not resolved["name"] or "/" in resolved["name"]:
-        problems.append(f"name must be a word without '/', not {toml_value(resolved['name'])}.")
+    name = resolved["name"]
+    if not name.strip() or "/" in name or name in (".", "..") or not name.isprintable() or len(name.encode()) > LONGEST_NAME:
+        problems.append(f"name must be a word without '/' that can name a directory (at most {LONGEST_NAME} bytes), not "
+                        f"{toml_value(name)}.")
     _check_modes(resolved["modes"], problems)
     _check_initial(resolved["initial"], resolved["modes"], resolved["box"], problems)
     if resolved.get("momentum", {}).get("points", 0) % 2:
@@ -572,6 +595,8 @@ def _cross_check(resolved, problems):
         problems.append("time.method must be adams, auto or a Runge-Kutta pair (8vr, ...) with equations.level = "
                         f"{level}, not {time['method']}: splitting is for level standard, whose local terms need no "
                         "gradient.")
+    if "-ts_type" in resolved["petsc"]["options"].split():
+        problems.append("petsc.options must not hold -ts_type: time.method chooses the method.")
     if time["end"] <= time["start"]:
         problems.append(f"time.end must be later than time.start = {time['start']:g}, not {time['end']:g}.")
     for name in ("series_every", "fields_every", "spectrum_every", "phase_space_every"):

@@ -209,7 +209,7 @@ def check_memory(needed, comm):
     if lacking > 0:
         raise InputError(
             f"the run needs about {on_node / 1e9:.3g} GB on one node and {available / 1e9:.3g} GB are available there: use more "
-            "nodes, fewer points, or a method with fewer stages (time.method = \"5dp\"); `check` tells the sizes beforehand"
+            "nodes, fewer points, or a method with fewer vectors (time.method = \"3bs\"); `check` tells the sizes beforehand"
         )
 
 

@@ -110,12 +110,13 @@ def problem(config):
 def _from_file(config):
     path, shape = config["initial"]["path"], (mode_count(config["modes"]), 3, config["box"]["points"])
     found = hdf5.dataset_shape(path, "P", "initial.path")
-    if found == shape:
-        with hdf5.opened(path, "initial.path") as file:
-            P = np.asarray(file["P"])
-        if np.isfinite(P).all():
-            return P
-    raise InputError(f"initial.path: dataset P in {path} must hold finite numbers and have the shape {shape}, not {found}.")
+    if found != shape:
+        raise InputError(f"initial.path: dataset P in {path} must have the shape {shape}, not {found}.")
+    with hdf5.opened(path, "initial.path") as file:
+        P = np.asarray(file["P"])
+    if not np.isfinite(P).all():
+        raise InputError(f"initial.path: dataset P in {path} must hold finite numbers.")
+    return P
 
 
 # ---- which wavenumbers ----------------------------------------------------------------------------------------------

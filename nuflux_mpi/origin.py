@@ -97,9 +97,10 @@ def _of_pdf(content):
     """The subject of the document, in which figures keep their origin as JSON."""
     match = re.search(rb"/Subject\s*(\((?:[^\\()]|\\.)*\)|<[0-9A-Fa-f\s]*>)", content, re.DOTALL)
     try:
-        return json.loads(_pdf_string(match[1])) if match else {}
+        found = json.loads(_pdf_string(match[1])) if match else {}
     except ValueError:
         return {}
+    return found if isinstance(found, dict) and all(isinstance(attrs, dict) for attrs in found.values()) else {}
 
 
 def _pdf_string(token):

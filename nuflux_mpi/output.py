@@ -21,6 +21,7 @@ from . import checkpoint, growth, hdf5
 from .config import flat, to_toml
 from .errors import InputError
 from .files import sync, write_whole
+from .integrate import chosen
 from .layout import LAYOUT, RECORD_AXES, SPACE, dimensions
 from .progress import LOG
 from .results import POSTMORTEM, MemoryRun, Run
@@ -228,8 +229,9 @@ class RunDirectory:
         self.directory, self._box, self.said = Path(directory), box, []
         self._series = self._fields = self._state = None
         root, path = box.rank == 0, self.directory
-        if root and rows is None:
-            for name in RUN_FILES + FIGURES:
+        if root:
+            # A run that goes on has left its failure behind.
+            for name in RUN_FILES + FIGURES if rows is None else (POSTMORTEM,):
                 (path / name).unlink(missing_ok=True)
         rows = self._kept(rows or {})
         if root:
@@ -419,12 +421,12 @@ def choose_directory(config, out, overwrite, resume):
     here.
     """
     single = Path(resume).resolve() if resume not in ("auto", "never") else None
-    if single and not single.is_file():
+    if single and not _asked(single.is_file, "--resume"):
         raise InputError(f'--resume: there is no checkpoint {single} (otherwise it takes "auto" or "never")')
     if not out and resume != "auto":
-        out = free_directory("runs", config["name"])
+        out = _asked(lambda: free_directory("runs", config["name"]), "--out")
     path = Path(out or Path("runs") / config["name"])
-    present = holds_run(path) if path.is_dir() else []
+    present = _asked(lambda: holds_run(path) if path.is_dir() else [], "--out")
     found, own = [single] if single else [], False
     if single and single.parent == path.resolve():
         own = True
@@ -447,6 +449,14 @@ def choose_directory(config, out, overwrite, resume):
     return path.resolve(), found, own
 
 
+def _asked(question, option):
+    """The answer of the file system; InputError where it has none: a name too long, a directory that may not be searched."""
+    try:
+        return question()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{option}: {error}") from None
+
+
 def _to_continue(path):
     """The checkpoints of the run in `path`; none if it was killed before it had any, and has computed nothing."""
     found = checkpoint.candidates(path)
@@ -460,13 +470,17 @@ def _to_continue(path):
     return found
 
 
-# What may change when a run is continued: everything else would make it another run.
-_FREE_ON_RESUME = {"title", "name", "output", "petsc", "box.fftw", "time.end", "time.dt_initial", "time.dt_min", "time.dt_max"}
+# What may change when a run is continued: everything else would make it another run. Files may have been moved; whether
+# they still hold the same start is found by its norm.
+_FREE_ON_RESUME = {"title", "name", "output", "petsc", "box.fftw", "time.end", "time.dt_initial", "time.dt_min", "time.dt_max",
+                   "initial.path", "momentum.path", "full.path"}
 
 
 def check_same_physics(path, before, config):
     """InputError, naming the keys, if a checkpoint at `path` of the config `before` solves another problem than `config`."""
     before, now = dict(flat(before)), dict(flat(tomllib.loads(to_toml(config))))
+    for keys in (before, now):
+        keys["time.method"] = chosen(keys["time.method"])
     differ = [
         f"{key} was {before.get(key)}, now {now.get(key)}"
         for key in sorted(before.keys() | now.keys())

@@ -3,7 +3,7 @@
 `energy` is Fig. 1 of the paper (Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024)), completed by the kinetic energy;
 `spectrum` sets the growth of each wave beside linear theory. Both take any run of `results`, return a matplotlib Figure
 and, given a path, save it; PNG and PDF files carry their provenance. pyplot is never used, so that drawing neither
-needs a display nor disturbs the settings of a notebook. This is the only module that needs matplotlib.
+needs a display nor disturbs the settings of a notebook. Only the modules plots, plots_momentum and plots_linear need matplotlib.
 """
 
 from __future__ import annotations
@@ -320,7 +320,7 @@ def saved(figure, runs, path):
     if path.suffix and path.suffix[1:].lower() not in formats:
         raise InputError(f"The figure {path} cannot be written: its suffix must be one of {', '.join(sorted(formats))}.")
     try:
-        figure.savefig(path, metadata=metadata_of(runs, path.suffix))
+        figure.savefig(path, metadata=metadata_of(runs, path.suffix.lower()))
     except OSError as error:
         raise InputError(f"The figure {path} cannot be written: {error}.") from None
     return figure

@@ -210,9 +210,7 @@ class Run(BaseRun):
     """
 
     def __init__(self, path):
-        self.directory = Path(path)
-        if not self.directory.is_dir():
-            raise InputError(f"There is no run directory {self.directory}.")
+        self.directory = _existing(path)
         self.series = _Stored(self.directory / "series.h5", at_once=True)
         self.attrs = self.series.attrs
 
@@ -234,15 +232,12 @@ class Run(BaseRun):
 
     @cached_property
     def phase_space(self):
-        """Snapshots of f, like `fields`; only level "momentum" writes them."""
+        """Snapshots of f, like `fields`; the levels that resolve momentum write them."""
         return Fields(_Stored(self.directory / "phase_space.h5", at_once=False))
 
     @cached_property
     def config(self):
-        try:
-            return tomllib.loads(self.toml())
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"The stored config of {self.directory} is damaged: {error}.") from None
+        return tomllib.loads(self.toml())
 
     def toml(self):
         """The resolved config as it was written: `stored_config`."""
@@ -251,24 +246,54 @@ class Run(BaseRun):
 
 def stored_config(directory):
     """The config of a run directory as TOML text, from run.toml or, should that be gone, the copy inside series.h5."""
-    directory = Path(directory)
-    if not directory.is_dir():
-        raise InputError(f"There is no run directory {directory}.")
+    directory = _existing(directory)
     try:
-        return (directory / "run.toml").read_text(encoding="utf-8")
+        text = (directory / "run.toml").read_text(encoding="utf-8")
     except FileNotFoundError:
-        attrs = file_attributes(directory / "series.h5")
-        if "config_toml" in attrs:
-            return attrs["config_toml"]
-        raise InputError(f"{directory} has no run.toml.") from None
+        text = ""
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{directory / 'run.toml'} cannot be read: {error}.") from None
+    if not text.strip():  # gone, or empty, as an end of the system may have left it
+        attrs = file_attributes(directory / "series.h5")
+        if "config_toml" not in attrs:
+            raise InputError(f"{directory} has no run.toml, and its series.h5 no copy of it.")
+        text = attrs["config_toml"]
+    _check_config(text, f"The stored config of {directory} is damaged")
+    return text
+
+
+def _existing(directory):
+    """The path of a directory that is there, or InputError."""
+    directory = Path(directory)
+    try:
+        if directory.is_dir():
+            return directory
+    except (OSError, ValueError) as error:
+        raise InputError(f"{error}.") from None
+    raise InputError(f"There is no run directory {directory}.")
+
+
+def _check_config(text, complaint):
+    """InputError, beginning with the complaint, if a stored text is no config."""
+    try:
+        config = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{complaint}: {error}.") from None
+    lacking = [name for name in ("box", "modes", "equations", "time", "output") if not isinstance(config.get(name), dict)]
+    if lacking:
+        raise InputError(f"{complaint}: it has no section {', '.join(lacking)}.")
 
 
 def file_attributes(path):
     """Attributes of an HDF5 file of a run as Python objects, config_toml among them. InputError if it cannot be read."""
     with _opened(Path(path)) as file:
         return {name: _plain(value) for name, value in file.attrs.items()}
+
+
+class _Missing(InputError, KeyError):
+    """A dataset that a file of a run lacks: a KeyError for those who know mappings, one sentence for the others."""
+
+    __str__ = InputError.__str__
 
 
 class _Stored(Mapping):
@@ -293,6 +318,8 @@ class _Stored(Mapping):
     def __getitem__(self, name):
         if name in self._kept:
             return self._kept[name]
+        if name in LAYOUT and name not in self._shapes:
+            raise _Missing(f"{self.path} has no dataset {name}.")
         array = _StoredArray(self.path, name, self._shapes[name])
         if self._at_once or len(array.shape) < 3:
             array = self._kept[name] = np.asarray(array)

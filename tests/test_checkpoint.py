@@ -13,7 +13,7 @@ import pytest
 import nuflux_mpi
 from nuflux_mpi import checkpoint, cli, growth, simulation
 from nuflux_mpi.box import Box
-from nuflux_mpi.errors import InputError
+from nuflux_mpi.errors import InputError, NumericalFailure
 from nuflux_mpi.progress import Progress
 from nuflux_mpi.results import Run
 
@@ -74,6 +74,36 @@ def test_steps_past_many_output_times_do_not_multiply_checkpoints(tmp_path, monk
     elapsed = next(now)
     # One at the start, one at the end, and one for each time the clock allows, of which there are many.
     assert 10 < len(written) <= 2 + elapsed / 200
+
+
+def test_a_run_that_goes_on_leaves_its_failure_behind(tmp_path):
+    with pytest.raises(NumericalFailure):
+        simulate(case(dt_min=0.3), tmp_path)
+    assert (tmp_path / "postmortem.h5").exists()
+    simulate(case(), tmp_path, resume="auto")
+    assert not (tmp_path / "postmortem.h5").exists()
+    assert Run(tmp_path).finished and Run(tmp_path).notes() == []
+
+
+def test_a_run_may_be_moved_with_the_file_it_started_from(tmp_path):
+    first = simulate(case(), tmp_path / "first")
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    with h5py.File(here / "P.h5", "w") as file:
+        file["P"] = first.fields["P"][0]
+
+    def config(where, method):
+        start = {"kind": "file", "path": str(where / "P.h5")}
+        return {**case(method=method), "initial": start, "modes": BEAMS["modes"] | {"density": [0.6, 0.6]}}
+
+    stopped(config(here, "auto"), here / "run", 3)
+    here.rename(there)
+    run = simulate(config(there, "adams"), there / "run", resume="auto")  # which auto stands for
+    assert run.finished
+    with h5py.File(there / "P.h5", "a") as file:
+        file["P"][0, 2] *= 1.01
+    with pytest.raises(InputError, match="the initial state is not the one"):
+        simulate(config(there, "adams") | {"time": BEAMS["time"] | {"end": 4.0, "method": "adams"}}, there / "run", resume="auto")
 
 
 def test_stop_is_asked_between_outputs_of_one_step(tmp_path):

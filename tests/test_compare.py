@@ -44,6 +44,17 @@ def test_a_changed_number_is_found_with_its_time():
     assert compare.report(a, b, tolerance=0.1)[1] < 0.1 < compare.report(a, b)[1] * 10
 
 
+def test_runs_without_a_result_in_common_do_not_agree():
+    a, b = simulated(), simulated()
+    b.series = {"time": b.series["time"]}
+    b.fields = {}
+    with pytest.raises(InputError, match="no result in common .*fields: only in A"):
+        compare.report(a, b)
+    b.series = a.series
+    text, worst = compare.report(a, b)
+    assert worst == 0 and "The results agree in what both have (fields: only in A): largest" in text
+
+
 def test_not_a_number_on_one_side_is_an_infinite_difference():
     a, b = simulated(), simulated()
     b.series["U_osc"][2] = np.nan

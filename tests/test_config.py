@@ -131,6 +131,11 @@ def test_a_file_may_have_the_name_of_a_case(tmp_path, monkeypatch):
     ("output.series_every=0", "output.series_every must be a finite number > 0, not 0."),
     ("output.fields_every=-1", "output.fields_every must be a finite number >= 0, not -1."),
     ("name=a/b", "name must be a word without '/'"),
+    ('name=".."', "name must be a word without '/' that can name a directory"),
+    (f"name={'x' * 300}", "(at most 200 bytes)"),
+    ('title="a\\u0000b"', "title must be a string of valid characters, none of them NUL"),
+    ("title=\udcff", "title must be a string of valid characters"),
+    ("petsc.options=-ts_type euler", "petsc.options must not hold -ts_type: time.method"),
 ])
 def test_wrong_values_are_told_with_what_is_allowed(override, words):
     text = refusal("two_beam", override)

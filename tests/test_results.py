@@ -205,9 +205,15 @@ def test_missing_and_damaged_files_are_named(tmp_path):
     (tmp_path / "fields.h5").unlink()
     with pytest.raises(InputError, match="holds no fields.h5"):
         Run(tmp_path).fields
-    (tmp_path / "run.toml").write_text("title = ")
-    with pytest.raises(InputError, match="config .* is damaged"):
-        Run(tmp_path).config
+    for text, words in (("title = ", "config .* is damaged"), ("[box]\n", "no section modes, equations, time, output")):
+        (tmp_path / "run.toml").write_text(text)
+        with pytest.raises(InputError, match=words):
+            Run(tmp_path).config
+    with h5py.File(tmp_path / "series.h5", "a") as file:
+        del file["density"]
+    with pytest.raises(InputError, match="series.h5 has no dataset density"):
+        Run(tmp_path).series["density"]
+    assert "density" not in Run(tmp_path).series and Run(tmp_path).series.get("density") is None
     whole = (tmp_path / "series.h5").read_bytes()
     (tmp_path / "series.h5").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="series.h5 cannot be read"):
