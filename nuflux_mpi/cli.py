@@ -1,6 +1,7 @@
 """The command line. Each subcommand loads only what it needs; only `run` starts MPI."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -204,8 +205,8 @@ def _carry_out(simulation, stop):
             return EXIT_STOPPED if simulation.stopped else EXIT_DONE
         progress.say(run.summary())
         if simulation.stopped:
-            progress.say(f"stopped by {simulation.stopped} at t = {simulation.integrator.t:.6g}; continue with: "
-                         f"run {directory / 'run.toml'} --out {directory} --resume auto")
+            progress.say(f"stopped by {simulation.stopped} at t = {simulation.integrator.t:.6g}; continue with:\n"
+                         f"    {_continuation(directory, comm.Get_size())}")
             return EXIT_STOPPED
         if config["output"]["figures"]:
             _draw(run, progress.say)
@@ -216,6 +217,13 @@ def _carry_out(simulation, stop):
         raise
     finally:
         progress.close()
+
+
+def _continuation(directory, ranks):
+    """The command, to be typed into a shell, that goes on with a run."""
+    launcher = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
+    return shlex.join([*launcher, "python", "-m", "nuflux_mpi", "run", str(directory / "run.toml"), "--out", str(directory),
+                       "--resume", "auto"])
 
 
 def _draw(run, say):

@@ -123,6 +123,7 @@ class BaseRun:
             ("command", self.attrs.get("command_line", "-")),
             ("progress", self.progress()),
             ("energy", self._describe_energy()),
+            ("accuracy", self._describe_accuracy()),
             ("growth", self._describe_growth()),
             ("steps", self._describe_steps()),
             ("saved", self._describe_checkpoints()),
@@ -165,6 +166,18 @@ class BaseRun:
         if U[0] == 0:
             return f"{change}; K + U_osc stayed constant to {worst:.1e}"
         return f"{change}; K + U_osc stayed constant to {worst / abs(U[0]):.1e} |U_osc(0)|"
+
+    def _describe_accuracy(self):
+        """What the budget does not tell: whether waves are resolved, and how well the other invariants are kept."""
+        series, said = self.series, []
+        if len(series.get("spectral_tail", ())):
+            said.append(f"spectral_tail up to {np.max(series['spectral_tail']):.1e}")
+        if len(series.get("P_drift_max", ())):
+            said.append(f"|P_a| along the rays constant to {np.max(series['P_drift_max']):.1e} n_a")
+        if len(series.get("D0", ())):
+            size = np.sum(series["density"]) * np.prod(self.config["box"]["length"])
+            said.append(f"int D_0 to {np.max(np.abs(series['D0'] - series['D0'][0])) / size:.1e} n L")
+        return ", ".join(said) or "-"
 
     def _describe_growth(self):
         path = self.directory / growth.FILE if self.directory else None

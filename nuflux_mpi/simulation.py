@@ -110,6 +110,9 @@ class Simulation:
             saved = self._load(found)
             self._fresh = not own
             rows = saved.memory["rows"] if own else None
+            end = config["time"]["end"]
+            if self.finished and self.integrator.t > end + 1e-9 * (end - config["time"]["start"]):
+                raise InputError(f"--resume: time.end = {end:g} is before t = {self.integrator.t:g}, which {saved.path} has reached")
             if self.finished and own:
                 return RunDirectory.closed(directory)
             if self.finished:

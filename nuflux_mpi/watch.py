@@ -54,7 +54,7 @@ class Watch:
         allowed = self._allowed(row)
         if row["P_drift_max"] > allowed:
             return (f"|P_a| has changed by P_drift_max = {row['P_drift_max']:.2g} n_a along the rays, where "
-                    f"{allowed:.2g} is {SEVERAL:g} times what {row['step']} steps may add: {self._remedy(row)}")
+                    f"{self._limit(row, allowed)}: {self._remedy(row)}")
         return None
 
     def _budget(self, row):
@@ -64,17 +64,22 @@ class Watch:
         allowed = self._allowed(row) * size
         if abs(row["energy_residual"]) > allowed:
             return (f"the energy budget does not close: energy_residual = {row['energy_residual']:.2g} where "
-                    f"{allowed:.2g} is {SEVERAL:g} times what {row['step']} steps may add: {self._remedy(row)}")
+                    f"{self._limit(row, allowed)}: {self._remedy(row)}")
         return None
 
     def _allowed(self, row):
         """Relative error that is still no surprise after so many steps."""
         return max(FLOOR, SEVERAL * self.rtol * (1 + row["step"]))
 
+    def _limit(self, row, allowed):
+        if self._allowed(row) == FLOOR:
+            return f"{allowed:.2g} would be too little to show in any result"
+        return f"{allowed:.2g} is {SEVERAL:g} times what {row['step']} steps may add"
+
     def _remedy(self, row):
-        if row["spectral_tail"] > TAIL:
-            return "the grid does not resolve the waves, more box.points would"
-        return f"take a smaller time.rtol than {self.config['time']['rtol']:g}, or more box.points"
+        if row["spectral_tail"] > TAIL_WANTED:
+            return f"the grid does not resolve the waves (spectral_tail = {row['spectral_tail']:.2g}), take more box.points"
+        return f"take a smaller time.rtol than {self.config['time']['rtol']:g}"
 
     def _length(self, row):
         if self.config["equations"]["level"] in ("momentum", "full"):

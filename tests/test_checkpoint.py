@@ -85,6 +85,13 @@ def test_a_run_that_goes_on_leaves_its_failure_behind(tmp_path):
     assert Run(tmp_path).finished and Run(tmp_path).notes() == []
 
 
+def test_an_end_before_the_checkpoint_is_refused(tmp_path):
+    """Else an unfinished run would be called finished."""
+    stopped(case(), tmp_path, 5)
+    with pytest.raises(InputError, match="time.end = 0.1 is before t = .* has reached"):
+        simulate(case(end=0.1), tmp_path, resume="auto")
+
+
 def test_a_run_may_be_moved_with_the_file_it_started_from(tmp_path):
     first = simulate(case(), tmp_path / "first")
     here, there = tmp_path / "here", tmp_path / "there"

@@ -106,6 +106,6 @@ def test_warnings_are_kept_and_told(run_cli, tmp_path):
     command = ["run", "two_beam", "--out", tmp_path / "run"] + [word for item in settings for word in ("--set", item)]
     done = run_cli(command, ranks=2)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("spectral_tail") == 2  # the line, and the summary at the end
+    assert done.stderr.count("warning at t = 0: spectral_tail") == 2  # the line, and the summary at the end
     assert (tmp_path / "run" / "run.log").read_text().count("warning at t = 0: spectral_tail") == 2
     assert run_cli(["info", tmp_path / "run"]).stdout.count("warning at t = 0: spectral_tail") == 1

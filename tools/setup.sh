@@ -36,6 +36,9 @@ stamp=$({ printf '%s\n' "$root"; cat "$root/tools/setup.sh" "$root/pyproject.tom
 is_complete() { [ -x "$venv/bin/python" ] && [ "$(cat "$venv/nuflux-setup" 2>/dev/null)" = "$stamp" ]; }
 is_complete && exit 0
 
+[ ! -L "$venv" ] || fail "$venv is a link to $(readlink "$venv"), which another checkout may run from." \
+    "Remove the link, or use that Python as it is: NUFLUX_PYTHON=$venv/bin/python."
+
 mkdir -p "$venv"
 exec 9>"$venv/setup.lock"
 flock -n 9 || { echo "setup: waiting for another setup of this checkout to end"; flock 9; }
