@@ -17,10 +17,17 @@ brings all ``b`` of a pair (line, ``c``) to one rank, and the sum over ``b``. Th
 never made: the state stays in this order of wave numbers, and nobody needs another. With at least as many lines as
 ranks ``N1 = 1`` and whole lines are exchanged for slabs; with fewer, the smallest ``N1`` is taken that gives every rank
 work in both spaces.
+
+Two and three dimensions
+------------------------
+The axes are x, z or x, y, z, and the last one is cut into slabs. The path is the same, with the other axes in the place
+of ``a``: a real transform along them, which is local, one exchange that brings all of z for a pair (line, inner wave) to
+one rank, and the transform along z. There are no twiddle factors, and ``N1`` stays 1.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 
@@ -28,6 +35,7 @@ import numpy as np
 
 from . import kernels
 from .errors import InputError
+from .layout import AXES
 from .lines import LinePlan, library
 
 
@@ -41,30 +49,54 @@ def blocks(total, ranks):
 
 @dataclass(frozen=True)
 class Plan:
-    """How a box is cut: ``points = N1 * N2``, with the columns ``b`` of the N1 x N2 matrix dealt to the ranks."""
+    """How a box is cut: z has ``points = N1 * N2`` points, and the columns ``b`` of the N1 x N2 matrix are dealt to the ranks.
+
+    across: points along the other axes of the box, which are whole on every rank; ``N1 = 1`` where there are any.
+    """
 
     points: int
     lines: int
     ranks: int
     N1: int
+    across: tuple = ()
 
     @property
     def N2(self):
         return self.points // self.N1
 
     @property
+    def total(self):
+        """Points of the whole box."""
+        return self.points * math.prod(self.across)
+
+    @property
+    def inner(self):
+        """Points along the axes that are transformed before the exchange: the other axes, or the rows of a factored z."""
+        return (self.N1,) if self.factored else self.across
+
+    @property
+    def inner_waves(self):
+        """Waves kept along each of these axes: half of the last one suffices, the others are conjugates."""
+        return (*self.inner[:-1], self.inner[-1] // 2 + 1) if self.inner else ()
+
+    @property
     def pairs_per_line(self):
-        """Number of wave-number residues ``c`` kept of each real line: half of them suffice, the others are conjugates."""
-        return 1 if self.N1 == 1 else self.N1 // 2 + 1
+        """Number of inner waves kept of each real line: wave-number residues ``c``, or waves along the other axes."""
+        return math.prod(self.inner_waves)
 
     @property
     def points_per_rank(self):
         """Points on each rank, shape (ranks,)."""
-        return self.N1 * blocks(self.N2, self.ranks)[0]
+        return math.prod(self.across) * self.N1 * blocks(self.N2, self.ranks)[0]
 
     @property
     def factored(self):
         return self.N1 > 1
+
+    def __str__(self):
+        if self.factored:
+            return f"{self.N1} x {self.N2} points, columns dealt to the ranks"
+        return "slabs" if not self.across else "slabs of z"
 
 
 @lru_cache(maxsize=None)
@@ -77,43 +109,54 @@ def _divisors(points):
 _BUSY = 0.75
 
 
-def _busy_ranks(points, lines, ranks, N1):
-    """Ranks with rows in wave space if ``points = N1 N2``; 0 where some rank would be without points."""
-    candidate = Plan(points, lines, ranks, N1)
-    return min(ranks, lines * candidate.pairs_per_line) if candidate.N2 >= ranks else 0
+def _candidates(points, lines, ranks):
+    """All plans for a box of so many points, an integer or one per axis: with several axes there is one."""
+    *across, points = np.atleast_1d(points).tolist()
+    factors = [1] if across else _divisors(points)
+    return [Plan(points, lines, ranks, N1, tuple(across)) for N1 in factors]
+
+
+def _busy_ranks(candidate):
+    """Ranks with rows in wave space; 0 where some rank would be without points."""
+    busy = min(candidate.ranks, candidate.lines * candidate.pairs_per_line)
+    return busy if candidate.N2 >= candidate.ranks else 0
 
 
 def most_ranks(points, lines):
-    """The largest number of ranks that `lines` lines of `points` points can feed."""
+    """The largest number of ranks that `lines` lines of `points` points (an integer, or one per axis) can feed."""
     return max(
-        min(points // N1, int(lines * Plan(points, lines, 1, N1).pairs_per_line / _BUSY)) for N1 in _divisors(points)
+        min(candidate.N2, int(lines * candidate.pairs_per_line / _BUSY)) for candidate in _candidates(points, lines, 1)
     )
 
 
 def plan(points, lines, ranks):
-    """Cut `points` points and `lines` lines for `ranks` ranks: the smallest ``N1`` that keeps most ranks busy.
+    """Cut `points` points (an integer, or one per axis) and `lines` lines for `ranks` ranks.
 
-    Pure function, no communication. InputError if too many ranks would idle; it names the largest possible number.
+    In one dimension the smallest ``N1`` is taken that keeps most ranks busy. Pure function, no communication. InputError if
+    too many ranks would idle; it names the largest possible number.
     """
-    busy, negative = max((_busy_ranks(points, lines, ranks, N1), -N1) for N1 in _divisors(points))
-    if busy < _BUSY * ranks:
+    best = max(_candidates(points, lines, ranks), key=lambda candidate: (_busy_ranks(candidate), -candidate.N1))
+    if _busy_ranks(best) < _BUSY * ranks:
+        remedy = ("more points along z, the last axis" if best.across else
+                  "more points with many divisors (a power of two is best)")
         raise InputError(
-            f"{ranks} ranks are more than this box can feed: {lines} lines (modes x components) of box.points = {points} "
-            f"points can be cut for at most {most_ranks(points, lines)} ranks; use fewer ranks, or more points with many "
-            "divisors (a power of two is best)"
+            f"{ranks} ranks are more than this box can feed: {lines} lines (modes x components) of box.points = "
+            f"{' x '.join(map(str, (*best.across, best.points)))} points can be cut for at most "
+            f"{most_ranks(points, lines)} ranks; use fewer ranks, or {remedy}"
         )
-    return Plan(points, lines, ranks, -negative)
+    return best
 
 
 class Box:
-    """Periodic one-dimensional box, cut over the ranks of a communicator.
+    """Periodic box of one to three dimensions, cut over the ranks of a communicator.
 
-    length, points, origin: length in 1/mu, number of points, coordinate of the first point; numbers or lists of one.
+    length, points, origin: lengths in 1/mu, numbers of points, coordinates of the first point; numbers, or lists with one
+        entry per axis (one `origin` serves all axes). The axes are z, or x, z, or x, y, z: the last one is cut.
     lines: number of lines the state has; together with the ranks it decides the cut (see the module's text).
     comm: an mpi4py communicator; the box keeps it and never uses another.
     fftw: "measure" or "estimate", the effort of FFTW's planner. With "estimate" plans, and so the last bits of every
         result, repeat from run to run.
-    factor: force ``N1`` (tests of the factored transform on few ranks).
+    factor: force ``N1`` of a box of one dimension (tests of the factored transform on few ranks).
 
     Attributes (tuples have one entry per space dimension): `length`, `points`, `origin`, `spacing`, `volume`,
     `cell` (volume per point), `local_shape` (points of this rank).
@@ -122,23 +165,25 @@ class Box:
     """
 
     def __init__(self, length, points, lines, comm, origin=0.0, fftw="measure", factor=None):
-        self.length = tuple(np.atleast_1d(np.asarray(length, dtype=float)))
         self.points = tuple(int(n) for n in np.atleast_1d(points))
-        self.origin = tuple(np.atleast_1d(np.asarray(origin, dtype=float)))
-        if len(self.points) != 1 or len(self.length) != 1:
-            raise InputError("box.length and box.points: only one-dimensional boxes are built in this version")
+        self.length = tuple(np.atleast_1d(np.asarray(length, dtype=float)))
+        d = len(self.points)
+        if not d == len(self.length) <= len(AXES):
+            raise InputError(f"box.length and box.points must have one number for each of up to three axes, not "
+                             f"{len(self.length)} and {d}")
+        self.origin = tuple(np.broadcast_to(np.asarray(origin, dtype=float), (d,)))
         self.comm, self.rank, self.size = comm, comm.Get_rank(), comm.Get_size()
         self.fftw = fftw
-        (N,) = self.points
-        self.plan = plan(N, lines, self.size) if factor is None else Plan(N, lines, self.size, factor)
-        self.spacing = (self.length[0] / N,)
-        self.volume = self.length[0]
-        self.cell = self.volume / N
-        self.global_points = N
+        grid = self.points if d > 1 else self.points[0]
+        self.plan = plan(grid, lines, self.size) if factor is None else Plan(self.points[-1], lines, self.size, factor)
+        self.spacing = tuple(L / N for L, N in zip(self.length, self.points))
+        self.volume = math.prod(self.length)
+        self.global_points = math.prod(self.points)
+        self.cell = self.volume / self.global_points
         N1, N2 = self.plan.N1, self.plan.N2
         self._columns, self._column_starts = blocks(N2, self.size)
         self._nb, self._b0 = int(self._columns[self.rank]), int(self._column_starts[self.rank])
-        self.local_shape = (N1 * self._nb,)
+        self.local_shape = (*self.plan.across, N1 * self._nb)
 
     def __repr__(self):
         cut = f"{self.plan.N1} x {self.plan.N2}" if self.plan.factored else "slabs"
@@ -148,22 +193,35 @@ class Box:
     def dimensions(self):
         return len(self.points)
 
+    @property
+    def vector_shape(self):
+        """Shape of a vector of space in front of the points: nothing in one dimension, else (axes,)."""
+        return (self.dimensions,) if self.dimensions > 1 else ()
+
+    @property
+    def axis_names(self):
+        """Names of the axes in order: ("z",), ("x", "z") or ("x", "y", "z")."""
+        return AXES[self.dimensions]
+
     def indices(self):
         """Global grid indices of this rank's points, one integer array per dimension, broadcastable to `local_shape`."""
         a = np.arange(self.plan.N1)[:, None] * self.plan.N2
-        return [(a + np.arange(self._b0, self._b0 + self._nb)[None, :]).ravel()]
+        z = (a + np.arange(self._b0, self._b0 + self._nb)[None, :]).ravel()
+        return np.ix_(*map(np.arange, self.plan.across), z)
 
     def coordinates(self):
         """Coordinates of this rank's points in 1/mu, one array per dimension, broadcastable to `local_shape`."""
-        return [self.origin[0] + self.spacing[0] * self.indices()[0]]
+        return [start + step * index for start, step, index in zip(self.origin, self.spacing, self.indices())]
 
     def axes(self):
         """The whole grid's coordinates in 1/mu, one array per dimension (the same on all ranks, no communication)."""
-        return [self.origin[0] + self.spacing[0] * np.arange(self.points[0])]
+        return [start + step * np.arange(N) for start, step, N in zip(self.origin, self.spacing, self.points)]
 
     def hyperslab(self):
         """This rank's points in a global array: (start, stride, count, block) for HDF5, one entry per dimension."""
-        return (self._b0,), (self.plan.N2,), (self.plan.N1,), (self._nb,)
+        whole, cut = self.plan.across, self.plan
+        zeros, ones = (0,) * len(whole), (1,) * len(whole)
+        return (*zeros, self._b0), (*whole, cut.N2), (*ones, cut.N1), (*whole, self._nb)
 
     def read(self, path, name, leading, key):
         """This rank's part of the HDF5 dataset `name`, global shape ``(*leading, *points)``; collective.
@@ -215,8 +273,8 @@ class Box:
         return Transform(self, segments, (len(segments),) if back is None else back, aligned)
 
     def gradient(self, lines):
-        """A :class:`Gradient`, the spectral derivative of `lines` lines along each axis."""
-        return Gradient(self, lines)
+        """The spectral derivative of `lines` lines: a :class:`Slope` in one dimension, else a :class:`Gradient`."""
+        return Slope(self, lines) if self.dimensions == 1 else Gradient(self, lines)
 
 
 def _exchange(box, dtype, pairs):
@@ -264,11 +322,13 @@ class Transform:
 
     physical: (lines, *box.local_shape) real, this rank's points of every line.
     outer: (rows, N2) what the long transform makes of `spectral`, and `collect` of `physical`: whole real lines in
-        slabs, complex columns of a factored box. On one rank it shares its memory with what comes next.
-    spectral: (rows, K) complex, the rows this rank holds; allocated at the first use, as `shape` tells without it. Row r belongs to line ``line[r]`` and has the wave indices
-        ``harmonic[r]`` (signed integers); `harmonic` and `k` have shape (rows, K), or (1, K) where all rows agree.
-    k: wave number 2 pi harmonic / L, and 0 for the Nyquist wave of an even grid: its derivative is not representable by
-        a real function on the grid, and with 0 the derivative stays skew-adjoint.
+        slabs of one dimension, else complex columns. On one rank it shares its memory with what comes next.
+    spectral: (rows, K) complex, the rows this rank holds; allocated at the first use, as `shape` tells without it. Row r
+        belongs to line ``line[r]``, to the inner wave ``residue[r]`` of it (see :class:`Plan`), and has the wave indices
+        along z ``harmonic[r]`` (signed integers); `harmonic` and `k` have shape (rows, K), or (1, K) where all rows agree.
+    k: wave number along z, 2 pi harmonic / L, and 0 for the Nyquist wave of an even grid: its derivative is not
+        representable by a real function on the grid, and with 0 the derivative stays skew-adjoint.
+    harmonics, wave_vector: the same for all axes, a tuple in their order with arrays that broadcast to (rows, K).
     weight: how many waves (itself and its conjugate) an entry stands for, shape (rows, 1) or (1, K); with
         ``c = spectral / points`` of a line, ``sum(weight |c|^2) = mean over space of line^2`` (Parseval).
     forward(): spectral = sum_z line exp(-i k z), unnormalised: divide by `points` for the amplitude c.
@@ -283,7 +343,7 @@ class Transform:
     def __init__(self, box, segments, back, aligned):
         self.box, self.segments = box, tuple(int(s) for s in segments)
         plan, rank = box.plan, box.rank
-        self.lines, self.points = sum(self.segments), plan.points
+        self.lines, self.points = sum(self.segments), plan.total
         pairs, first, held = [], 0, []
         for i, segment in enumerate(self.segments):
             sizes, starts = blocks(segment * plan.pairs_per_line, box.size)
@@ -298,8 +358,8 @@ class Transform:
         self._lay_out_waves()
         self.physical = _zeros((self.lines,) + box.local_shape)
         self.shape = (self.rows, self.harmonic.shape[1])
-        if plan.factored:
-            self._make_factored()
+        if plan.inner:
+            self._make_columns()
         else:
             self._make_whole()
         self._rows_of = {n: sum(len(h) for h in held[:n]) for n in back}
@@ -314,16 +374,24 @@ class Transform:
         return _zeros(self.shape, complex)
 
     def _lay_out_waves(self):
-        plan, (length,), c = self.box.plan, self.box.length, self.residue
+        plan, length, c = self.box.plan, self.box.length, self.residue
         N, N1, N2 = plan.points, plan.N1, plan.N2
         if plan.factored:
             index = c[:, None] + N1 * np.arange(N2)[None, :]
-            self.harmonic = np.where(index > N // 2, index - N, index)
-            self.weight = np.where((c == 0) | (2 * c == N1), 1.0, 2.0)[:, None]
         else:
-            self.harmonic = np.arange(N // 2 + 1)[None, :]
+            index = np.arange(N2 if plan.inner else N // 2 + 1)[None, :]
+        self.harmonic = _signed(index, N)
+        across = np.unravel_index(c, plan.inner_waves) if plan.across else ()
+        across = [_signed(index, points)[:, None] for index, points in zip(across, plan.across)]
+        self.harmonics = (*across, self.harmonic)
+        self.wave_vector = tuple(map(_wave_numbers, self.harmonics, (*plan.across, N), length))
+        self.k = self.wave_vector[-1]
+        if plan.inner:
+            # Conjugates of waves at the ends of the half axis lie at its ends too, where all of them are kept.
+            half = c % plan.inner_waves[-1]
+            self.weight = np.where((half == 0) | (2 * half == plan.inner[-1]), 1.0, 2.0)[:, None]
+        else:
             self.weight = np.where((self.harmonic == 0) | (2 * self.harmonic == N), 1.0, 2.0)
-        self.k = np.where(2 * self.harmonic == N, 0.0, 2 * np.pi / length * self.harmonic)
 
     # `_inner` is (pairs, local columns), `outer` is (rows, all columns): the two sides of the exchange. On one rank they
     # are the same array, and with whole lines `_inner` is the physical array itself: nothing is copied.
@@ -332,30 +400,31 @@ class Transform:
         self._inner = self.physical
         self.outer = self.physical if self.box.size == 1 else _zeros((self.rows, self.box.plan.N2))
 
-    def _make_factored(self):
+    def _make_columns(self):
         plan, box = self.box.plan, self.box
-        self._columns = _zeros((self.lines, plan.pairs_per_line, box._nb), complex)
+        self._columns = _zeros((self.lines, *plan.inner_waves, box._nb), complex)
         self._inner = self._columns.reshape(self.lines * plan.pairs_per_line, box._nb)
         self.outer = self._inner if box.size == 1 else _zeros((self.rows, plan.N2), complex)
-        b = np.arange(box._b0, box._b0 + box._nb)
-        turn = np.outer(np.arange(plan.pairs_per_line), b)  # c b < N: an angle below one turn, exact before rounding
-        self._twiddle = np.exp(-2j * np.pi * turn / plan.points)
-        self._untwiddle = self._twiddle.conj()
+        self._axes = tuple(range(1, 1 + len(plan.inner)))
+        if plan.factored:
+            b = np.arange(box._b0, box._b0 + box._nb)
+            turn = np.outer(np.arange(plan.pairs_per_line), b)  # c b < N: an angle below one turn, exact before rounding
+            self._twiddle = np.exp(-2j * np.pi * turn / plan.points)
+            self._untwiddle = self._twiddle.conj()
 
     def _forward_path(self, pairs):
         from mpi4py_fft import fftw
 
-        box, steps = self.box, []
-        if box.plan.factored:
-            matrix = self.physical.reshape(self.lines, box.plan.N1, box._nb)
-            steps += [
-                _planned(fftw.rfftn, lambda: (matrix, self._columns), box.fftw, axis=1),
-                partial(np.multiply, self._columns, self._twiddle, out=self._columns),
-            ]
+        box, plan, steps = self.box, self.box.plan, []
+        if plan.inner:
+            matrix = self.physical.reshape(self.lines, *plan.inner, box._nb)
+            steps.append(_planned(fftw.rfftn, lambda: (matrix, self._columns), box.fftw, axes=self._axes))
+        if plan.factored:
+            steps.append(partial(np.multiply, self._columns, self._twiddle, out=self._columns))
         if box.size > 1:
             exchange = _exchange(box, self._inner.dtype, pairs)
             steps.append(partial(exchange.forward, self._inner, self.outer))
-        long = fftw.fftn if box.plan.factored else fftw.rfftn
+        long = fftw.fftn if plan.inner else fftw.rfftn
         return steps, _planned(long, lambda: (self.outer, self.spectral), box.fftw)
 
     def _backward_path(self, pairs, back, rows):
@@ -363,19 +432,18 @@ class Transform:
 
         box, plan = self.box, self.box.plan
         lines = sum(self.segments[:back])
-        outer, shape = self.outer[:rows], None if plan.factored else (plan.N2,)
-        kind = fftw.ifftn if plan.factored else fftw.irfftn
+        outer, shape = self.outer[:rows], None if plan.inner else (plan.N2,)
+        kind = fftw.ifftn if plan.inner else fftw.irfftn
         long, steps = _planned(kind, lambda: (self.spectral[:rows], outer), box.fftw, shape=shape), []
         if box.size > 1:
             inner = self._inner[: lines * plan.pairs_per_line]
             steps.append(partial(_exchange(box, inner.dtype, pairs[:back]).backward, outer, inner))
+        columns = self._columns[:lines] if plan.inner else None
         if plan.factored:
-            columns = self._columns[:lines]
-            matrix = self.physical[:lines].reshape(lines, plan.N1, box._nb)
-            steps += [
-                partial(np.multiply, columns, self._untwiddle, out=columns),
-                _planned(fftw.irfftn, lambda: (columns, matrix), box.fftw, shape=(plan.N1,), axis=1),
-            ]
+            steps.append(partial(np.multiply, columns, self._untwiddle, out=columns))
+        if plan.inner:
+            matrix = self.physical[:lines].reshape(lines, *plan.inner, box._nb)
+            steps.append(_planned(fftw.irfftn, lambda: (columns, matrix), box.fftw, shape=plan.inner, axes=self._axes))
         return long, steps
 
     def forward(self):
@@ -418,7 +486,7 @@ class Transform:
         waves = _zeros((1, self.shape[1]), complex)
         if self.rows == 0:
             return None, None, waves[0]
-        back, forth = ("backward", "forward") if self.box.plan.factored else ("c2r", "r2c")
+        back, forth = ("backward", "forward") if self.box.plan.inner else ("c2r", "r2c")
         length, effort = self.box.plan.N2, self.box.fftw
         plans = (LinePlan(back, length, waves, self.outer, effort), LinePlan(forth, length, self.outer, waves, effort))
         self.outer[...] = 0.0
@@ -439,15 +507,25 @@ def _zeros(shape, dtype=float):
     return array
 
 
-def _planned(kind, arrays, effort, shape=None, axis=-1):
-    """A callable that transforms along one axis, or does nothing where this rank has no rows.
+def _signed(index, points):
+    """Signed harmonics of wave indices 0 .. points - 1; that of the Nyquist wave is positive."""
+    return np.where(index > points // 2, index - points, index)
+
+
+def _wave_numbers(harmonic, points, length):
+    """2 pi harmonic / length, and 0 for the Nyquist wave (see :class:`Transform`)."""
+    return np.where(2 * harmonic == points, 0.0, 2 * np.pi / length * harmonic)
+
+
+def _planned(kind, arrays, effort, shape=None, axes=(-1,), keep=False):
+    """A callable that transforms along some axes, or does nothing where this rank has no rows.
 
     ``arrays() = (source, target)``. It is asked, and FFTW plans, at the first call: lines that are only ever transformed one
-    by one need neither a plan for the batch nor room for its waves.
+    by one need neither a plan for the batch nor room for its waves. The source is used up, unless a real one is to `keep`.
     """
     from mpi4py_fft import fftw
 
-    flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_DESTROY_INPUT)
+    flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_PRESERVE_INPUT if keep else fftw.FFTW_DESTROY_INPUT)
 
     @lru_cache(maxsize=None)
     def plan():
@@ -455,18 +533,18 @@ def _planned(kind, arrays, effort, shape=None, axis=-1):
         if 0 in source.shape or 0 in target.shape:
             return lambda: None
         kept = source.copy()  # the planner scribbles on both arrays
-        made = kind(source, s=shape, axes=(axis % source.ndim,), flags=flags, output_array=target)
+        made = kind(source, s=shape, axes=tuple(axis % source.ndim for axis in axes), flags=flags, output_array=target)
         source[...] = kept
         return made
 
     return lambda: plan()()
 
 
-class Gradient:
-    """Spectral derivative d/dz of a batch of lines, exactly skew-adjoint on the grid.
+class Slope:
+    """Spectral derivative d/dz of a batch of lines of a box of one dimension, exactly skew-adjoint on the grid.
 
     Calling it with lines ``(lines, *local_shape)`` returns their derivative, an array of the same shape that the next
-    call overwrites. Two all-to-alls. `Gradient.lines` is where a caller may write the lines to save the copy.
+    call overwrites. Two all-to-alls. `Slope.lines` is where a caller may write the lines to save the copy.
     """
 
     def __init__(self, box, lines):
@@ -498,3 +576,50 @@ class Gradient:
             plans = self._forward.address, self._backward.address
             kernels.differentiate_lines(lines, self._rate, *plans, self._waves)
         self._transform.spread()
+
+
+class Gradient:
+    """Spectral gradient of a batch of lines of a box of two or three dimensions, exactly skew-adjoint on the grid.
+
+    Calling it with lines ``(lines, *local_shape)`` returns their derivatives ``(axes, lines, *local_shape)``, an array that
+    the next call overwrites. A derivative along z has each point of the other axes as a line of its own, in slabs: two
+    all-to-alls of real numbers. The others are local, since their axes are whole on every rank.
+    """
+
+    def __init__(self, box, lines):
+        across = box.plan.across
+        rows = lines * math.prod(across)
+        along_z = Box(box.length[-1], box.points[-1], rows, box.comm, fftw=box.fftw, factor=1)
+        self._along_z = Slope(along_z, rows)
+        self.lines = self._along_z.lines.reshape(lines, *box.local_shape)
+        self._result = _zeros((box.dimensions, *self.lines.shape))
+        self._across = [_slope_across(box, self.lines, axis, self._result[axis]) for axis in range(len(across))]
+
+    def __call__(self, field=None):
+        if field is not None:
+            self.lines[...] = field.reshape(self.lines.shape)
+        for differentiate in self._across:
+            differentiate()
+        self._result[-1] = self._along_z().reshape(self.lines.shape)
+        return self._result
+
+
+def _slope_across(box, lines, axis, slope):
+    """A callable for ``slope <- d lines / d(axis)`` along an axis that is whole on every rank; `lines` are kept."""
+    from mpi4py_fft import fftw
+
+    points, position = box.points[axis], axis - box.dimensions
+    shape = list(lines.shape)
+    shape[position] = points // 2 + 1
+    waves = _zeros(tuple(shape), complex)
+    k = _wave_numbers(np.arange(points // 2 + 1), points, box.length[axis])
+    factor = (1j / points * k).reshape(-1, *[1] * (-position - 1))
+    forward = _planned(fftw.rfftn, lambda: (lines, waves), box.fftw, axes=(position,), keep=True)
+    backward = _planned(fftw.irfftn, lambda: (waves, slope), box.fftw, shape=(points,), axes=(position,))
+
+    def differentiate():
+        forward()
+        np.multiply(waves, factor, out=waves)
+        backward()
+
+    return differentiate

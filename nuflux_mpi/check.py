@@ -6,7 +6,8 @@ import numpy as np
 
 from . import hdf5, modes
 from .box import blocks, most_ranks, plan
-from .config import mode_count
+from .config import dimensions, mode_count, per_axis
+from .diagnostics import shells
 from .integrate import chosen, stored_vectors, vectors
 from .levels import LEVELS
 from .errors import InputError
@@ -26,7 +27,7 @@ def report(resolved, ranks):
     """
     if ranks < 1:
         raise InputError(f"--ranks must be at least 1, not {ranks}.")
-    directions = modes.build(resolved["modes"])
+    directions = modes.build(resolved["modes"], dimensions(resolved))
     _check_file(resolved)
     points, count = resolved["box"]["points"], len(directions)
     segments = segments_of(resolved)
@@ -39,16 +40,15 @@ def report(resolved, ranks):
     kept = stored_vectors(method)
     snapshots, series_rows, spectra = output_times(resolved)
     sizes, level = file_sizes(resolved), LEVELS[resolved["equations"]["level"]]
-    sent = exchange_bytes(cut, segments, level.gradient_lines, level.flux_lines(count, _settings(resolved)))
-
-    how = "slabs" if not cut.factored else f"{cut.N1} x {cut.N2} points, columns dealt to the ranks"
+    sent = exchange_bytes(cut, segments, gradient_lines(resolved), level.flux_lines(count, _settings(resolved)))
+    grid = " x ".join(map(str, per_axis(points)))
     text = [
         f"{resolved['name']}: {resolved['title']}",
         f"  modes           {directions}",
-        f"  state           {lines} lines of {points} points, level \"{resolved['equations']['level']}\"",
-        f"  cut             {ranks} ranks, {how}",
+        f"  state           {lines} lines of {grid} points, level \"{resolved['equations']['level']}\"",
+        f"  cut             {ranks} ranks, {cut}",
         f"  points per rank {_range(local)}, imbalance {_imbalance(local)}",
-        f"  rows per rank   {_range(rows)} of {cut.N2 if cut.factored else points} points in Fourier space, "
+        f"  rows per rank   {_range(rows)} of {cut.N2} points in Fourier space, "
         f"imbalance {_imbalance(rows)}",
         f"  balanced ranks  {_counts(balanced_ranks(points, segments))}; at most {most_ranks(points, lines)}",
         f"  memory per rank {_size(memory)}, of which {_size(PROCESS_BYTES)} are the program; all ranks "
@@ -86,7 +86,7 @@ def rows_per_rank(cut, segments):
 
 def state_bytes(cut, segments):
     """Size of each rank's part of the state vector in bytes, shape (ranks,)."""
-    waves = cut.N2 if cut.factored else cut.points // 2 + 1
+    waves = cut.N2 if cut.inner else cut.points // 2 + 1
     return 16 * waves * rows_per_rank(cut, segments)
 
 
@@ -102,21 +102,30 @@ def memory_per_rank(resolved, ranks):
     fluxes = level.flux_lines(mode_count(resolved["modes"]), special) / sum(segments)
     kept = vectors(resolved["time"]["method"])
     count = mode_count(resolved["modes"])
-    # Spectrum of up to 16 modes and gradient of the moments, for the series; what the level has of this kind.
-    lines = 2 * min(16, count) + 6 + level.auxiliary_lines(count)
+    # Spectrum of up to 16 modes and gradient of the moments, for the series; what the level has of this kind. A gradient
+    # in more dimensions holds its lines and their derivatives, `axes` times as many.
+    axes = dimensions(resolved)
+    lines = 2 * min(16, count) + (3 * (1 + axes) + level.auxiliary_lines(count)) * (1 if axes == 1 else 1 + axes)
     auxiliary = 8 * lines * cut.points_per_rank.max()
     return PROCESS_BYTES + state * (kept + WORK_STATES + 2 * fluxes + level.passing_states) + WORK_STATES * auxiliary
+
+
+def gradient_lines(resolved):
+    """Lines whose gradient each right-hand side takes: those of the moments, D_0 and one for each axis."""
+    return LEVELS[resolved["equations"]["level"]].gradient_lines // 2 * (1 + dimensions(resolved))
 
 
 def exchange_bytes(cut, segments, gradient_lines, flux_lines=0):
     """Bytes that the fullest rank sends to others per right-hand side, to a few per cent where blocks are uneven.
 
     One exchange back (the first segment) and one forward (all lines and their fluxes); both again for the lines of the
-    moments' gradient.
+    moments' gradient, which travel as real numbers where only their derivative along z needs them to.
     """
-    numbers = 2 * cut.pairs_per_line / cut.N1 if cut.factored else 1  # per point: half the residues, complex
-    lines = segments[0] + sum(segments) + flux_lines + 2 * gradient_lines
-    return 8 * numbers * lines * cut.points_per_rank.max() * (1 - 1 / cut.ranks)
+    numbers = 2 * cut.pairs_per_line / math.prod(cut.inner)  # per point: half the inner waves, complex
+    numbers = numbers if cut.inner else 1
+    of_gradient = 1 if cut.across else numbers
+    lines = numbers * (segments[0] + sum(segments) + flux_lines) + of_gradient * 2 * gradient_lines
+    return 8 * lines * cut.points_per_rank.max() * (1 - 1 / cut.ranks)
 
 
 def output_times(resolved):
@@ -139,13 +148,16 @@ def _times(resolved, cadence, without):
 
 def file_sizes(resolved):
     """Bytes of each HDF5 file by name; series grow by whole chunks of at most 1024 rows and 1 MB."""
-    points, count = resolved["box"]["points"], mode_count(resolved["modes"])
+    axes, count = per_axis(resolved["box"]["points"]), mode_count(resolved["modes"])
+    points, vector = math.prod(axes), (len(axes),) * (len(axes) > 1)
+    waves = points if len(axes) == 1 else len(shells(resolved["box"]["length"], axes))
     level, special = LEVELS[resolved["equations"]["level"]], _settings(resolved)
     snapshots, rows, spectra = output_times(resolved)
     per_row = 20 + 5 * count  # some twenty scalars; mean P, K and flavor content of each mode
-    chunk = max(1, min(1024, 2**17 // points))
-    numbers = per_row * 1024 * math.ceil(rows / 1024) + points * chunk * math.ceil(spectra / chunk)
-    sizes = {"fields.h5": 8 * points * snapshots * _numbers_per_point(level.leading(count)), "series.h5": 8 * numbers}
+    chunk = max(1, min(1024, 2**17 // waves))
+    numbers = per_row * 1024 * math.ceil(rows / 1024) + waves * chunk * math.ceil(spectra / chunk)
+    fields = 8 * points * snapshots * _numbers_per_point(level.leading(count, vector))
+    sizes = {"fields.h5": fields, "series.h5": 8 * numbers}
     state = level.state_leading(count, special)
     if state:
         times = _times(resolved, "phase_space_every", without=2)
@@ -178,7 +190,8 @@ def _check_file(resolved):
                              f"the same x {points} points, not {found}.")
     if resolved["initial"]["kind"] != "file":
         return
-    path, shape = resolved["initial"]["path"], (mode_count(resolved["modes"]), 3, resolved["box"]["points"])
+    path = resolved["initial"]["path"]
+    shape = (mode_count(resolved["modes"]), 3, *per_axis(resolved["box"]["points"]))
     found = hdf5.dataset_shape(path, "P", "initial.path")
     if found != shape:
         raise InputError(f"initial.path: dataset P in {path} must have the shape {shape}, modes x 3 x points, "

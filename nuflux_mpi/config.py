@@ -25,12 +25,16 @@ LONGEST_NAME = 200  # bytes; directories take 255, and a number may be added
 MOST_TIMES = 10**6  # output times of one kind: more is a misprint, and a list of them would fill the memory
 
 
+_LISTS = ("numbers", "integers", "vectors")
+
+
 @dataclass(frozen=True)
 class Key:
     """One key of the config: everything that validation, template and documentation need to know about it.
 
     type: number, integer, boolean, string, choice, numbers, integers, modes, or tables (with the keys of one table in
-    `fields`). bounds: pydantic's gt, ge, lt, le, for a list of each item. unset: what a default of None stands for.
+    `fields`); number per axis and integer per axis, alone in a box of one dimension, else a list of two or three; vectors, a
+    list of numbers, or of vectors with two or three components. bounds: pydantic's gt, ge, lt, le, for a list of each item. unset: what a default of None stands for.
     when: {selector key: value} under which the key exists at all.
     """
 
@@ -47,8 +51,10 @@ class Key:
     @property
     def allowed(self):
         """What the key accepts, as the end of the sentence 'it must be ...'."""
-        if self.type in ("numbers", "integers"):
-            return f"a non-empty list, each item {self.allowed_item}"
+        if self.type in _LISTS:
+            return f"a non-empty list, each item {self.allowed_item}" + ", or a list of them, one per axis" * self.vectors
+        if self.per_axis:
+            return f"{self.allowed_item}, or a list of them, one per axis"
         if self.type == "modes":
             return 'a mode index counted from 0, a list of them, or "all"'
         if self.type == "tables":
@@ -61,9 +67,23 @@ class Key:
         if self.choices:
             return "one of " + ", ".join(toml_value(choice) for choice in self.choices)
         nouns = {"number": "a finite number", "integer": "an integer", "boolean": "true or false", "string": "a string"}
+        nouns["vector"] = nouns["number"]
         signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
         bounds = " and ".join(f"{signs[name]} {value:g}" for name, value in self.bounds.items())
-        return f"{nouns[self.type.removesuffix('s')]} {bounds}".rstrip()
+        return f"{nouns[self.scalar]} {bounds}".rstrip()
+
+    @property
+    def scalar(self):
+        """The type of a single number, if the key takes several as well."""
+        return self.type.removesuffix(" per axis").removesuffix("s")
+
+    @property
+    def per_axis(self):
+        return self.type.endswith(" per axis")
+
+    @property
+    def vectors(self):
+        return self.type == "vectors"
 
 
 _BEAMS, _ANGULAR = {"kind": "beams"}, {"kind": "angular"}
@@ -78,7 +98,7 @@ _BUNCH, _THERMAL, _STORED = ({"distribution": kind} for kind in ("gaussian", "th
 _NOT_FILE = {"kind": ("seeds", "power-law", "fourier", "profile", "eigenmode")}
 
 _WAVE = (
-    Key("n", "integer", REQUIRED, "signed harmonic: wavenumber k = 2 pi n / length"),
+    Key("n", "integer per axis", REQUIRED, "signed harmonic: wavenumber k = 2 pi n / length"),
     Key("amplitude", "number", REQUIRED, "amplitude of psi = P^x + i P^y, unit by amplitudes_in", {"ge": 0}),
     Key("phase", "number", 0.0, "phase at the origin of the box [rad]"),
     Key("mode", "modes", "all", "modes that carry the wave"),
@@ -90,23 +110,27 @@ SCHEMA = {
         Key("name", "string", None, "short name of the run", unset="the file's name without .toml"),
     ),
     "box": (
-        Key("length", "number", REQUIRED, "length of the periodic box [1/mu]; a list of one number is the same",
+        Key("length", "number per axis", REQUIRED, "length of the periodic box [1/mu]: of z, or [x, z], or [x, y, z]",
             {"gt": 0}),
-        Key("points", "integer", REQUIRED, "grid points; a list of one integer is the same", {"ge": 2, "le": 10**12}),
-        Key("origin", "number", 0.0, "z of the first grid point [1/mu]"),
+        Key("points", "integer per axis", REQUIRED, "grid points along z, or [x, z], or [x, y, z]; the last axis is cut over "
+            "the ranks", {"ge": 2, "le": 10**12}),
+        Key("origin", "number per axis", 0.0, "z of the first grid point [1/mu]; in more dimensions one number serves all "
+            "axes"),
         Key("fftw", "choice", "measure", "FFTW planning effort: measure is faster, estimate repeats bit by bit",
             choices=("measure", "estimate")),
     ),
     "modes": (
         Key("kind", "choice", "beams", "beams: a list of directions; angular: a quadrature over directions",
             choices=("beams", "angular")),
-        Key("velocity", "numbers", [1.0, -1.0], "v_a: velocity of each mode along the box", {"ge": -1, "le": 1},
-            when=_BEAMS),
+        Key("velocity", "vectors", [1.0, -1.0], "v_a: velocity of each mode along the box; in more dimensions vectors [v_x, v_z] "
+            "or [v_x, v_y, v_z] with abs(v) <= 1", {"ge": -1, "le": 1}, when=_BEAMS),
         Key("sign", "integers", None, "s_a: 1 for neutrinos, -1 for antineutrinos", choices=(1, -1),
             unset="1 for every mode", when=_BEAMS),
         Key("density", "numbers", None, "n_a = Tr N_a of each mode [n]", {"gt": 0},
             unset="mean |P_a| of the initial state", when=_BEAMS),
         Key("number", "integer", REQUIRED, "number of directions", {"ge": 2, "le": 2048}, when=_ANGULAR),
+        Key("azimuths", "integer", None, "directions around z for each of these, in two or three dimensions only",
+            {"ge": 1, "le": 2048}, unset="8 there", when=_ANGULAR),
         Key("quadrature", "choice", "gauss-legendre", "points and weights on -1 <= v <= 1",
             choices=("gauss-legendre", "midpoint"), when=_ANGULAR),
         Key("distribution", "choice", "gaussian", "lepton number G(v): neutrinos minus antineutrinos",
@@ -133,7 +157,8 @@ SCHEMA = {
             "c_0 = 0, phases that every code can repeat", choices=("random", "golden-ratio"), when=_SEEDS),
         Key("exponent", "number", 1.0, "p of psi = sum_n amplitude |n|^-p exp(i (2 pi n z / length + phi_n)), "
             "0 < |n| <= n_max", {"ge": 0}, when=_POWER_LAW),
-        Key("n_max", "integer", 100, "highest harmonic N_max; must stay below points / 2", {"ge": 0}, when=_RANDOM),
+        Key("n_max", "integer", 100, "highest harmonic N_max, of each axis; must stay below points / 2", {"ge": 0},
+            when=_RANDOM),
         Key("seed", "integer", 1, "seed of the random numbers", {"ge": 0}, when=_RANDOM),
         Key("same_for_all", "boolean", False, "true: every mode gets the same functions", when=_RANDOM),
         Key("waves", "tables", REQUIRED, "the harmonics, one table [[initial.waves]] each", when=_FOURIER,
@@ -144,11 +169,11 @@ SCHEMA = {
             "unit by amplitudes_in", {"ge": 0}, when={"kind": ("profile", "power-law", "eigenmode")}),
         Key("width", "number", REQUIRED, "width of the bump [1/mu], at least one grid spacing", {"gt": 0},
             when=_PROFILE),
-        Key("center", "number", None, "z of the bump [1/mu], its periodic images included", unset="middle of the box",
+        Key("center", "number per axis", None, "z of the bump [1/mu], its periodic images included", unset="middle of the box",
             when=_PROFILE),
         Key("phase", "number", 0.0, "phase of psi = P^x + i P^y (eigenmode: its largest psi_a) at the origin [rad]",
             when=_PROFILE_OR_EIGENMODE),
-        Key("n", "integer", 0, "harmonic: exp(2 pi i n z / length) of the eigenmode, or under the bump",
+        Key("n", "integer per axis", 0, "harmonic: exp(2 pi i n z / length) of the eigenmode, or under the bump",
             when=_PROFILE_OR_EIGENMODE),
         Key("root", "integer", 0, "which eigenmode: 0 the fastest, then by falling growth, then by rising frequency",
             {"ge": 0}, when=_EIGENMODE),
@@ -157,7 +182,7 @@ SCHEMA = {
             "(|zeta_a| where no density is known)", choices=("n", "n_a"), when=_NOT_FILE),
         Key("normalize", "boolean", True, "true: shorten P^z so that |P_a| = |zeta_a|; false: P^z = zeta as in the "
             "paper", when=_NOT_FILE),
-        Key("path", "string", REQUIRED, "HDF5 file with dataset P of shape (modes, 3, points), weights absorbed [n]; "
+        Key("path", "string", REQUIRED, "HDF5 file with dataset P of shape (modes, 3, points of each axis), weights absorbed [n]; "
             "relative to the config", when=_FILE),
     ),
     "equations": (
@@ -284,7 +309,17 @@ def flat(table, prefix=""):
 
 def mode_count(modes):
     """Number of modes that a resolved section [modes] describes."""
-    return len(modes["velocity"]) if modes["kind"] == "beams" else modes["number"]
+    return len(modes["velocity"]) if modes["kind"] == "beams" else modes["number"] * (modes["azimuths"] or 1)
+
+
+def per_axis(value):
+    """A resolved value of a key that takes one number per axis, as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def dimensions(config):
+    """Number of space dimensions of a resolved config."""
+    return len(per_axis(config["box"]["points"]))
 
 
 def _load(source):
@@ -393,9 +428,8 @@ def _validate_table(keys, table, where, problems):
     from pydantic import ConfigDict, ValidationError, create_model
 
     table = {name: value for name, value in table.items() if value is not None}
-    if where == "box":
-        table = {name: value[0] if name != "fftw" and isinstance(value, list) and len(value) == 1 else value
-                 for name, value in table.items()}
+    alone = [key.name for key in keys if key.per_axis and isinstance(table.get(key.name), list) and len(table[key.name]) == 1]
+    table |= {name: table[name][0] for name in alone}
     selected = _selected(keys, table)
     for key in keys:
         if key.name in selected and selected[key.name] not in key.choices and _in_force(key, selected):
@@ -404,7 +438,8 @@ def _validate_table(keys, table, where, problems):
     here = {key.name: key for key in keys if _in_force(key, selected)}
 
     rules = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    fields = {name: (_annotation(key), ... if key.default is REQUIRED else key.default) for name, key in here.items()}
+    fields = {name: (_annotation(key, table.get(name)), ... if key.default is REQUIRED else key.default)
+              for name, key in here.items()}
     try:
         return _plain(create_model("Table", __config__=rules, **fields).model_validate(table).model_dump())
     except ValidationError as error:
@@ -433,29 +468,36 @@ def _in_force(key, selected):
     return all(selected[name] in _as_tuple(values) for name, values in key.when.items())
 
 
-def _annotation(key):
-    """The type that pydantic checks."""
+def _annotation(key, value):
+    """The type that pydantic checks a value for; the value decides between a number and a list, where both are allowed."""
     from typing import Annotated, Literal
 
     from pydantic import AfterValidator, Field, create_model
 
     if key.type == "tables":
-        fields = {item.name: (_annotation(item), ... if item.default is REQUIRED else item.default)
-                  for item in key.fields}
+        tables = [table for table in value if isinstance(table, dict)] if isinstance(value, list) else []
+        fields = {}
+        for item in key.fields:
+            several = next((table[item.name] for table in tables if isinstance(table.get(item.name), list)), None)
+            fields[item.name] = _annotation(item, several), ... if item.default is REQUIRED else item.default
         model = create_model("Item", __config__={"extra": "forbid", "strict": True, "allow_inf_nan": False}, **fields)
         return Annotated[list[model], Field(min_length=1)]
     if key.type == "modes":
         index = Annotated[int, Field(ge=0)]
         return index | Annotated[list[index], Field(min_length=1)] | Literal["all"]
-    scalar = {"number": float, "integer": int, "boolean": bool, "string": str, "choice": str}
-    item = Annotated[scalar[key.type.removesuffix("s")], Field(**key.bounds)]
-    if key.type in ("number", "numbers"):
+    scalar = {"number": float, "vector": float, "integer": int, "boolean": bool, "string": str, "choice": str}
+    item = Annotated[scalar[key.scalar], Field(**key.bounds)]
+    if scalar[key.scalar] is float:
         item = Annotated[item, AfterValidator(_of_usual_size)]
     if key.type == "string":
         item = Annotated[item, AfterValidator(_writable)]
     if key.choices:  # not Literal, which takes true for 1
         item = Annotated[item, AfterValidator(lambda value: _one_of(value, key.choices))]
-    return Annotated[list[item], Field(min_length=1)] if key.type in ("numbers", "integers") else item
+    if key.per_axis and isinstance(value, list):
+        return Annotated[list[item], Field(min_length=2, max_length=3)]
+    if key.vectors and isinstance(value, list) and any(isinstance(entry, list) for entry in value):
+        item = Annotated[list[item], Field(min_length=2, max_length=3)]
+    return Annotated[list[item], Field(min_length=1)] if key.type in _LISTS else item
 
 
 def _one_of(value, choices):
@@ -493,11 +535,13 @@ def _sentence(detail, table, where, keys, here):
     if key is None:
         return _unknown(prefix, location[0], keys, tuple(here.values()), where)
     if detail["type"] == "missing":
-        return f"{prefix}{key.name} is missing: {key.allowed} ({key.meaning})."
-    value, name = table[key.name], f"{prefix}{key.name}"
-    if key.type in ("numbers", "integers") and len(location) > 1:
-        return _refusal(f"{name}[{location[1]}]", key.allowed_item, value[location[1]])
-    return _refusal(name, key.allowed, value)
+        return f"{prefix}{key.name} is missing: {key.allowed_item if key.per_axis else key.allowed} ({key.meaning})."
+    value, name, allowed = table[key.name], f"{prefix}{key.name}", key.allowed
+    for index in location[1:] if key.type in _LISTS or key.per_axis else ():
+        value, name, allowed = value[index], f"{name}[{index}]", key.allowed_item
+    if key.vectors and len(location) == 2 and any(isinstance(item, list) for item in table[key.name]):
+        allowed = "a vector, a list of two or three numbers like the others"
+    return _refusal(name, key.allowed_item if key.per_axis and not isinstance(value, list) else allowed, value)
 
 
 def _refusal(name, allowed, value):
@@ -545,6 +589,7 @@ def _as_tuple(values):
 def _fill_in(resolved, name, base_dir):
     """Write the defaults that depend on other keys, and make paths absolute."""
     time, output, modes, initial = (resolved[section] for section in ("time", "output", "modes", "initial"))
+    box, axes = resolved["box"], dimensions(resolved)
     if resolved["name"] is None:
         resolved["name"] = name
     duration = time["end"] - time["start"]
@@ -556,8 +601,11 @@ def _fill_in(resolved, name, base_dir):
         output["spectrum_every"] = output["series_every"]
     if modes["kind"] == "beams" and modes["sign"] is None:
         modes["sign"] = [1] * len(modes["velocity"])
-    if initial["kind"] == "profile" and initial["center"] is None:
-        initial["center"] = resolved["box"]["origin"] + resolved["box"]["length"] / 2
+    if axes > 1:
+        _fill_in_axes(resolved, axes)
+    if initial["kind"] == "profile" and initial["center"] is None and not _uneven(box):
+        middle = [start + length / 2 for start, length in zip(per_axis(box["origin"]), per_axis(box["length"]))]
+        initial["center"] = middle if axes > 1 else middle[0]
     for section in (initial, *(resolved[name] for name in LEVEL_SECTIONS if name in resolved)):
         if "path" in section:
             section["path"] = _absolute(section["path"], base_dir)
@@ -571,12 +619,32 @@ def _absolute(path, base_dir):
         return str((base_dir / path).resolve())
 
 
+def _fill_in_axes(resolved, axes):
+    """The same for a box of two or three dimensions."""
+    box, modes, initial = (resolved[section] for section in ("box", "modes", "initial"))
+    if not isinstance(box["origin"], list):
+        box["origin"] = [box["origin"]] * axes
+    if modes["kind"] == "angular" and modes["azimuths"] is None:
+        modes["azimuths"] = 8
+    if initial.get("n") == 0:
+        initial["n"] = [0] * axes
+
+
+def _uneven(box):
+    """Names of the keys of a resolved section [box] that have not as many numbers as box.points."""
+    axes = len(per_axis(box["points"]))
+    return [name for name in ("length", "origin") if len(per_axis(box[name])) != axes]
+
+
 def _cross_check(resolved, problems):
     """What no single key can tell: lists that must match, harmonics the grid can carry, times in order."""
     name = resolved["name"]
     if not name.strip() or "/" in name or name in (".", "..") or not name.isprintable() or len(name.encode()) > LONGEST_NAME:
         problems.append(f"name must be a word without '/' that can name a directory (at most {LONGEST_NAME} bytes), not "
                         f"{toml_value(name)}.")
+    if not _check_box(resolved["box"], problems):
+        return
+    _check_dimensions(resolved, problems)
     _check_modes(resolved["modes"], problems)
     _check_initial(resolved["initial"], resolved["modes"], resolved["box"], problems)
     if resolved.get("momentum", {}).get("points", 0) % 2:
@@ -611,6 +679,47 @@ def _cross_check(resolved, problems):
         problems.append(f"time.dt_min must not exceed time.dt_max = {time['dt_max']:g}, not {time['dt_min']:g}.")
 
 
+def _check_box(box, problems):
+    """Whether all keys have one number per axis; appends a sentence for each that has not."""
+    keys, axes = {key.name: key for key in SCHEMA["box"]}, len(per_axis(box["points"]))
+    for name in _uneven(box):
+        allowed = keys[name].allowed_item if axes == 1 else f"a list of {axes} numbers, one per axis like box.points"
+        problems.append(_refusal(f"box.{name}", allowed, box[name]))
+    if math.prod(per_axis(box["points"])) > 10**12:
+        problems.append(f"box.points must not be more than 1e+12 in all, not {' x '.join(map(str, box['points']))}.")
+    return not problems
+
+
+def _check_dimensions(resolved, problems):
+    """What a box of one dimension has and others have not, and the lengths of all vectors."""
+    axes, modes, initial = dimensions(resolved), resolved["modes"], resolved["initial"]
+    level, method = resolved["equations"]["level"], resolved["time"]["method"]
+    vectors = {f"initial.{name}": initial[name] for name in ("n", "center") if initial.get(name) is not None}
+    vectors |= {f"initial.waves[{i}].n": wave["n"] for i, wave in enumerate(initial.get("waves", ()))}
+    if modes["kind"] == "beams":
+        vectors |= {f"modes.velocity[{a}]": v for a, v in enumerate(modes["velocity"])}
+    for name, value in vectors.items():
+        if len(per_axis(value)) != axes:
+            allowed = "one number" if axes == 1 else f"a list of {axes} numbers"
+            problems.append(f"{name} must be {allowed} in a box of {axes} dimension{'s' * (axes > 1)} (box.points), "
+                            f"not {toml_value(value)}.")
+            break  # what is wrong with one of them is mostly wrong with all
+    if axes == 1:
+        if modes.get("azimuths") is not None:
+            problems.append("modes.azimuths is for boxes of two and three dimensions, and box.points has one: leave it out.")
+        return
+    if level not in ("standard", "energy"):
+        problems.append(f"equations.level must be standard or energy in a box of {axes} dimensions (box.points), not {level}: "
+                        "momenta are resolved in one dimension only.")
+    if method in SPLITTINGS:
+        problems.append(f"time.method must be adams, auto or a Runge-Kutta pair (8vr, ...) in a box of {axes} dimensions, not "
+                        f"{method}: the local flow that a splitting needs is known for one dimension only.")
+    for a, v in enumerate(modes.get("velocity", ())):
+        if isinstance(v, list) and math.hypot(*v) > 1 + 1e-12:  # rounding of a unit vector
+            problems.append(f"modes.velocity[{a}] must not be longer than 1, the speed of light, not {toml_value(v)} with "
+                            f"length {math.hypot(*v):.8g}.")
+
+
 def _check_modes(modes, problems):
     if modes["kind"] == "beams":
         for name in ("sign", "density"):
@@ -624,8 +733,13 @@ def _check_modes(modes, problems):
 
 
 def _check_initial(initial, modes, box, problems):
-    count, harmonics = mode_count(modes), (box["points"] - 1) // 2
-    limit = f"a grid of {box['points']} points carries harmonics up to {harmonics}"
+    count, points = mode_count(modes), per_axis(box["points"])
+    smallest = min(points)
+    limit = f"a grid of {smallest} points carries harmonics up to {(smallest - 1) // 2}"
+
+    def beyond(n):
+        return any(abs(number) > (N - 1) // 2 for number, N in zip(per_axis(n), points))
+
     if initial["kind"] == "file":
         if not Path(initial["path"]).is_file():
             problems.append(f"initial.path: no such file {initial['path']}.")
@@ -638,18 +752,18 @@ def _check_initial(initial, modes, box, problems):
         for a, (zeta, n) in enumerate(zip(initial["zeta"], density)):
             if abs(zeta) > n:
                 problems.append(f"initial.zeta[{a}] must not exceed modes.density[{a}] = {n:g} in size, not {zeta:g}.")
-    if initial.get("n_max", 0) > harmonics:
+    if initial.get("n_max", 0) > (smallest - 1) // 2:
         problems.append(f"initial.n_max must be below box.points / 2, not {initial['n_max']}: {limit}.")
-    if initial["kind"] in ("profile", "eigenmode") and abs(initial["n"]) > harmonics:
+    if initial["kind"] in ("profile", "eigenmode") and beyond(initial["n"]):
         problems.append(f"initial.n must be below box.points / 2 in size, not {initial['n']}: {limit}.")
     if initial["kind"] == "eigenmode" and initial["root"] >= count:
         problems.append(f"initial.root must be below the number of modes, {count}, not {initial['root']}.")
     if initial["kind"] == "profile":
-        spacing = box["length"] / box["points"]
+        spacing = max(length / N for length, N in zip(per_axis(box["length"]), points))
         if initial["width"] < spacing:
             problems.append(f"initial.width must be at least the grid spacing {spacing:g}, not {initial['width']:g}.")
     for i, wave in enumerate(initial.get("waves", ())):
-        if abs(wave["n"]) > harmonics:
+        if beyond(wave["n"]):
             problems.append(f"initial.waves[{i}].n must be below box.points / 2 in size, not {wave['n']}: {limit}.")
         if wave["mode"] != "all":
             for index in [wave["mode"]] if isinstance(wave["mode"], int) else wave["mode"]:

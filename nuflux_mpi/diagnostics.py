@@ -1,29 +1,38 @@
 """What a run reports: energies, invariants, spectra. Functions of the fields; every number is the same on all ranks.
 
-P: (modes, 3, *local_shape), kappa and F: (modes, *local_shape), local, in units of n, mu n and mu^2 n. Equation numbers are those of
-Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024).
+P: (modes, 3, *local_shape), kappa: (modes, *local_shape), F: (modes, *vector_shape, *local_shape), local, in units of n,
+mu n and mu^2 n. Equation numbers are those of Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024); v D_1 of one dimension stands
+for sum_i v_i D_i, and D_2 for the D_ij, in more.
 """
 
 import numpy as np
 
 
-def moments(P, modes, orders=(0, 1, 2)):
-    """D_m = sum_b s_b v_b^m P_b, shape (len(orders), 3, *local_shape), local."""
-    weights = np.stack([modes.s * modes.v**m for m in orders])
-    return np.tensordot(weights, P, axes=1)
+def moments(P, modes):
+    """D_0 = sum_b s_b P_b and D_i = sum_b s_b v_bi P_b for each axis i, shape (1 + axes, 3, *local_shape), local."""
+    return np.tensordot(np.concatenate((modes.s[None], modes.s * modes.velocity.T)), P, axes=1)
+
+
+def second_moments(P, modes):
+    """D_ij = sum_b s_b v_bi v_bj P_b, shape (axes, axes, 3, *local_shape), local."""
+    v = modes.velocity
+    return np.tensordot(np.einsum("b,bi,bj->ijb", modes.s, v, v), P, axes=1)
 
 
 def refractive_energy(D, box):
-    """(transverse, longitudinal) parts of U_osc = 1/4 int (D_0.D_0 - D_1.D_1) (Eq. 5), from D_0, D_1. Collective."""
-    by_component = 0.25 * box.integral(D[0] ** 2 - D[1] ** 2)
+    """(transverse, longitudinal) parts of U_osc = 1/4 int (D_0.D_0 - D_1.D_1) (Eq. 5), from the moments. Collective."""
+    by_component = 0.25 * box.integral(D[0] ** 2 - np.sum(D[1:] ** 2, axis=0))
     return by_component[0] + by_component[1], by_component[2]
 
 
-def refractive_power(D, gradient, box):
-    """dU_osc/dt = -1/2 int (D_0 . d_z D_1 - D_1 . d_z D_2) of the standard equations (Eq. 7). Collective."""
-    slope = gradient(D[1:3].reshape(6, -1)).reshape(2, 3, -1)
-    D = D.reshape(3, 3, -1)
-    return -0.5 * box.cell * box.total(np.sum(D[0] * slope[0] - D[1] * slope[1]))
+def refractive_power(D, D2, gradient, box):
+    """dU_osc/dt = -1/2 int (D_0 . d_i D_i - D_i . d_j D_ij) of the standard equations, sums implied. Collective.
+
+    For one axis it is Eq. 7. The derivatives are taken by parts, of D_0 and D_i, which is the same on the grid.
+    """
+    slope = gradient(D.reshape(-1, *box.local_shape)).reshape(box.dimensions, *D.shape)
+    flow = np.concatenate((D[1:, None], -D2), axis=1)  # what d_i meets in (D_0, D_j): D_i and -D_ij
+    return 0.5 * box.cell * box.total(np.vdot(slope, flow))
 
 
 class Drift:
@@ -31,7 +40,7 @@ class Drift:
 
     P: the initial polarization; n: (modes,) densities by which changes are divided. Calling it with the
     lengths |P|, (modes, *local_shape), a time `elapsed` later gives (largest, mean) over all points and modes of
-    ||P_a(z)| - |P_a(z - v_a elapsed)| at the start| / n_a. Collective.
+    ||P_a(r)| - |P_a(r - v_a elapsed)| at the start| / n_a. Collective.
     """
 
     # A length that varies by no more than rounding needs no transport.
@@ -39,7 +48,7 @@ class Drift:
 
     def __init__(self, P, modes, n, box):
         self.box, self.n = box, n.reshape(-1, *[1] * box.dimensions)
-        self.v = np.asarray(modes.v)
+        self.velocity = np.asarray(modes.velocity)
         length2 = np.sum(P**2, axis=1)
         self.start = np.sqrt(box.mean(length2)).reshape(self.n.shape)
         self._waves = None
@@ -51,9 +60,10 @@ class Drift:
         expected = self.start
         if self._waves is not None:
             transform = self._transform
-            shift = np.exp(-1j * transform.k * self.v[transform.line][:, None] * elapsed)
+            speeds = self.velocity[transform.line].T[..., None]
+            shift = np.exp(-1j * elapsed * sum(k * speed for k, speed in zip(transform.wave_vector, speeds)))
             np.multiply(self._waves, shift, out=transform.spectral)
-            expected = np.sqrt(np.maximum(transform.backward().reshape(len(self.v), *self.box.local_shape), 0.0))
+            expected = np.sqrt(np.maximum(transform.backward().reshape(len(self.n), *self.box.local_shape), 0.0))
         change = np.abs(length - expected) / self.n
         return self.box.max(change), float(np.mean(self.box.mean(change)))
 
@@ -61,7 +71,7 @@ class Drift:
 class Spectrum:
     """Power of flavor coherence per wave: sum over modes of |psi_{a,k}|^2 with psi = P^x + i P^y = sum_k psi_k exp(i k z).
 
-    `k`: ascending signed wave numbers of the grid (points,), 1/mu. Calling it with P returns the power (points,), the
+    For a box of one dimension; of more: `Shells`. `k`: ascending signed wave numbers of the grid (points,), 1/mu. Calling it with P returns the power (points,), the
     same on all ranks. Modes are taken in batches of at most `batch` to bound the memory. Collective.
     """
 
@@ -92,15 +102,71 @@ class Spectrum:
             power += np.bincount(self._minus, (np.abs(x - 1j * y) ** 2)[self._twice], minlength=N)
         return self.box.total(power) / N**2
 
+    def series(self, P, norm2):
+        """`psi2` and what is made of it, as a dict; norm2: square of the fields' 2-norm. Collective."""
+        power = self(P)
+        return {
+            "coherence": _share(power.sum(), norm2), "k_rms": self.k_rms(power),
+            "spectral_tail": self.tail(power, norm2), "psi2": power,
+        }
+
     def tail(self, power, norm2):
         """Part of the fields' 2-norm in the highest third of the waves: sqrt(sum_{|k| > 2/3 k_max} psi2 / norm2)."""
         high = 3 * np.abs(np.arange(len(power)) + self._lowest) > len(power)
-        return float(np.sqrt(power[high].sum() / norm2)) if norm2 > 0 else 0.0
+        return _share(power[high].sum(), norm2)
 
     def k_rms(self, power):
         """Root mean square of the wave numbers, weighted with their power; 0 where there is none."""
         total = power.sum()
         return float(np.sqrt(power @ self.k**2 / total)) if total > 0 else 0.0
+
+
+class Shells:
+    """The same in a box of two or three dimensions: power of the waves in shells of |k|, their signs and directions summed.
+
+    `k`: wave numbers of the `shells`; a wave counts where |k| is nearest. Other sums are over the waves themselves.
+    """
+
+    def __init__(self, box, modes, batch=16):
+        self.box, self._batch = box, min(batch, len(modes))
+        transform = self._transform = box.transform(2 * self._batch)
+        self.k = shells(box.length, box.points)
+        self._square = sum((2 * np.pi / L * harmonic) ** 2 for harmonic, L in zip(transform.harmonics, box.length))
+        self._shell = np.rint(np.sqrt(self._square) / self.k[1]).astype(int)
+        thirds = [3 * np.abs(harmonic) > N for harmonic, N in zip(transform.harmonics, box.points)]
+        self._high = np.broadcast_to(np.logical_or.reduce(np.broadcast_arrays(*thirds)), transform.shape)
+
+    def series(self, P, norm2):
+        """`psi2` by shells and other sums over waves, as a dict; norm2: square of the fields' 2-norm. Collective."""
+        transform, batch = self._transform, self._batch
+        power = np.zeros(transform.shape)
+        lines = transform.physical.reshape(batch, 2, *self.box.local_shape)
+        for first in range(0, len(P), batch):
+            some = P[first : first + batch, :2]
+            lines[...] = 0.0
+            lines[: len(some)] = some
+            spectral = transform.forward()
+            power += spectral.real**2 + spectral.imag**2
+        power *= transform.weight / self.box.global_points**2
+        shells = np.bincount(self._shell.ravel(), power.ravel(), minlength=len(self.k))
+        squares, high = np.vdot(power, self._square), power[self._high].sum()
+        *shells, total, squares, high = self.box.total(np.concatenate((shells, [power.sum(), squares, high])))
+        return {
+            "coherence": _share(total, norm2), "k_rms": _share(squares, total), "spectral_tail": _share(high, norm2),
+            "psi2": np.array(shells),
+        }
+
+
+def shells(length, points):
+    """Wave numbers up to the largest of a grid: multiples of the least spacing along its axes, from 0 on (shells,)."""
+    spacing = 2 * np.pi / max(length)
+    highest = np.sqrt(sum((2 * np.pi / L * (N // 2)) ** 2 for L, N in zip(length, points)))
+    return spacing * np.arange(int(np.rint(highest / spacing)) + 1)
+
+
+def _share(part, whole):
+    """sqrt(part / whole), or 0 where there is no whole."""
+    return float(np.sqrt(part / whole)) if whole > 0 else 0.0
 
 
 class Diagnostics:
@@ -114,8 +180,8 @@ class Diagnostics:
         self.start = start
         self.box, self.modes, self.n = box, modes, np.asarray(n, dtype=float)
         self.drift = Drift(P, modes, np.where(self.n > 0, self.n, 1.0), box)
-        self.spectrum = Spectrum(box, modes)
-        self.gradient = box.gradient(6)
+        self.spectrum = Spectrum(box, modes) if box.dimensions == 1 else Shells(box, modes)
+        self.gradient = box.gradient(3 * (1 + box.dimensions))
         self.norm2 = float(box.mean(np.sum(P**2, axis=1)).sum())
         self.energy_at_start = None
 
@@ -128,22 +194,18 @@ class Diagnostics:
         length = np.sqrt(np.sum(P**2, axis=1))
         largest, typical = self.drift(t - self.start, length)
         longest = box.max(length / self.drift.n)
-        power = self.spectrum(P)
         series = {
             "U_osc": transverse + longitudinal,
             "U_osc_transverse": transverse,
             "U_osc_longitudinal": longitudinal,
-            "dU_osc_dt": refractive_power(D, self.gradient, box),
+            "dU_osc_dt": refractive_power(D, second_moments(P, modes), self.gradient, box),
             "D0": box.integral(D[0]),
             "P_mean": mean,
             "P_drift_max": largest,
             "P_drift_mean": typical,
             "P_length_max": longest,
-            "coherence": float(np.sqrt(power.sum() / self.norm2)) if self.norm2 > 0 else 0.0,
-            "k_rms": self.spectrum.k_rms(power),
-            "spectral_tail": self.spectrum.tail(power, self.norm2),
             "nu_x": self._content(mean[:, 2]),
-            "psi2": power,
+            **self.spectrum.series(P, self.norm2),
         }
         if modes.nu_weight is not None:
             series["P_ee"] = self._survival(mean[:, 2], modes.nu_weight)
@@ -171,12 +233,11 @@ class Diagnostics:
         return float(np.sum(weight * 0.5 * (1.0 + Pz / self.n)) / total) if total > 0 else float("nan")
 
     def _budget(self, kappa, F, U):
-        """Kinetic energy gained, its rate by Eq. 22, its sum with U_osc, and the momentum gained: K_a / v_a."""
-        K = np.atleast_1d(self.box.integral(kappa))
-        moving = self.modes.v != 0
-        return {
-            "K": K,
-            "dK_dt": float(self.modes.v @ np.atleast_1d(self.box.integral(F))),
-            "energy": U + K.sum(),
-            "momentum": float(np.sum(K[moving] / self.modes.v[moving])),
-        }
+        """Kinetic energy gained, its rate by Eq. 22, its sum with U_osc; in one dimension the momentum gained, K_a / v_a."""
+        modes, K = self.modes, np.atleast_1d(self.box.integral(kappa))
+        force = self.box.integral(F).reshape(modes.velocity.shape)
+        budget = {"K": K, "dK_dt": float(np.vdot(modes.velocity, force)), "energy": U + K.sum()}
+        if self.box.dimensions == 1:
+            moving = modes.v != 0
+            budget["momentum"] = float(np.sum(K[moving] / modes.v[moving]))
+        return budget

@@ -1,6 +1,6 @@
 """The kinetic equations: what each level evolves, and its local terms.
 
-Two flavors, one-dimensional box, mu = sqrt(2) G_F n = 1 (docs/conventions.md). With P_a = P_a(z, t) the polarization
+Two flavors, mu = sqrt(2) G_F n = 1 (docs/conventions.md). With P_a = P_a(z, t) the polarization
 vector of mode a (velocity v_a, sign s_a) and the moments D_m = sum_b s_b v_b^m P_b,
 
     standard:   (d_t + v_a d_z) P_a     = (D_0 - v_a D_1) x P_a                                             (Eq. 6b)
@@ -8,7 +8,8 @@ vector of mode a (velocity v_a, sign s_a) and the moments D_m = sum_b s_b v_b^m 
 
 kappa_a is the density of kinetic energy that mode a has gained: the weak force -d_z Omega does work on the neutrinos.
 The refractive energy U_osc = 1/4 int (D_0.D_0 - D_1.D_1) and K = sum_a int kappa_a then add up to a constant, exactly on
-any grid, because the spectral derivative is skew-adjoint. Equation numbers are those of Fiorillo, Raffelt and Sigl,
+any grid, because the spectral derivative is skew-adjoint. So it is in two and three dimensions, where v_a d_z stands for
+v_a . grad, v_a D_1 for sum_i v_ai D_i with D_i = sum_b s_b v_bi P_b, and D_1.D_1 for sum_i D_i.D_i. Equation numbers are those of Fiorillo, Raffelt and Sigl,
 PRL 133, 021002 (2024). The flavor equations do not depend on kappa.
 
 A level is a class with the same few parts: `level` is its name, `segments` count the lines of its state, `leading` names
@@ -20,37 +21,41 @@ import numpy as np
 
 from . import kernels, rotation
 from .interaction import InteractionPicture
+from .modes import shown
 
 
 class ForceDensity:
-    """Tr F_a of Eq. 21 for sharp directions, F_a = s_a Tr(Omega_a d_z N_a): the momentum that mode a gains, per volume.
+    """Tr F_a of Eq. 21 for sharp directions, F_a = s_a Tr(Omega_a grad N_a): the momentum that mode a gains, per volume.
 
-    Eq. 22: dK_a/dt = int v_a F_a. Calling it with the coefficients N of N_a, P alone or (n, P), (modes, coefficients,
-    *local_shape), gives (modes, *local_shape), local; collective. potential: for each coefficient its factor in Omega_a =
-    G_0 - v_a G_1, 1/2 for P and 3/2 for n. Modes are taken in batches to bound the memory.
+    Eq. 22: dK_a/dt = int v_a . F_a. Calling it with the coefficients N of N_a, P alone or (n, P), (modes, coefficients,
+    *local_shape), gives (modes, *local_shape), in more dimensions than one (modes, axes, *local_shape), local; collective.
+    potential: for each coefficient its factor in Omega_a = G_0 - v_a . G_1, 1/2 for P and 3/2 for n. Modes are taken in
+    batches to bound the memory.
     """
 
     BATCH = 8
 
     def __init__(self, box, modes, potential):
-        self.box, self.v, self.s = box, modes.v, modes.s
+        self.box, self.velocity, self.s = box, modes.velocity, modes.s
         self._potential = np.array(potential)
         self._batch = min(self.BATCH, len(modes))
         self._gradient = box.gradient(self._batch * len(potential))
         self._lines = np.zeros((self._batch, len(potential)) + box.local_shape)
 
     def __call__(self, N):
-        weights = np.stack((self.s, self.s * self.v))
-        G = np.einsum("c,ma,acz->mcz", self._potential, weights, N, optimize=True)
-        F = np.empty((len(N),) + self.box.local_shape)
-        for first in range(0, len(N), self._batch):
-            part = slice(first, min(first + self._batch, len(N)))
-            count = part.stop - first
-            self._lines[:count] = N[part]
-            slope = self._gradient(self._lines.reshape(-1, N.shape[-1])).reshape(self._lines.shape)[:count]
-            potential = G[0] - self.v[part, None, None] * G[1]
-            F[part] = self.s[part, None] * np.einsum("acz,acz->az", potential, slope)
-        return F
+        box, (count, coefficients) = self.box, N.shape[:2]
+        weights = np.concatenate((self.s[None], self.s * self.velocity.T))
+        G = np.einsum("c,ma,acz->mcz", self._potential, weights, N.reshape(count, coefficients, -1), optimize=True)
+        F = np.empty((count, box.dimensions, G.shape[-1]))
+        for first in range(0, count, self._batch):
+            part = slice(first, min(first + self._batch, count))
+            some = part.stop - first
+            self._lines[:some] = N[part]
+            slope = self._gradient(self._lines.reshape(-1, *box.local_shape))
+            slope = slope.reshape(box.dimensions, self._batch, coefficients, -1)[:, :some]
+            potential = G[0] - np.einsum("ai,icz->acz", self.velocity[part], G[1:])
+            F[part] = self.s[part, None, None] * np.einsum("acz,iacz->aiz", potential, slope)
+        return F.reshape(count, *box.vector_shape, *box.local_shape)
 
 
 class Standard:
@@ -62,7 +67,7 @@ class Standard:
 
     level = "standard"
     splits = True  # whether the local terms can be solved by themselves, point by point: `local_flow`
-    gradient_lines = 0  # lines whose spectral derivative each right-hand side takes
+    gradient_lines = 0  # lines whose spectral derivative each right-hand side takes, half of them for each moment: D_0, D_1
     own_kernels = ()  # functions that call once what the level compiles besides `kernels`, for kernels.warm_up
     passing_states = 0  # copies of the state that a row of the series or a snapshot needs for a moment
 
@@ -83,7 +88,7 @@ class Standard:
 
     @classmethod
     def auxiliary_lines(cls, modes):
-        """Lines that transforms beside that of the state hold, for the forecast of memory."""
+        """Lines that transforms beside that of the state hold in one dimension, for the forecast of memory."""
         return cls.gradient_lines
 
     @classmethod
@@ -92,8 +97,8 @@ class Standard:
         return sum(cls.segments(modes, settings))
 
     @staticmethod
-    def leading(modes):
-        """Fields to store, by name, with their axes in front of space."""
+    def leading(modes, vector=()):
+        """Fields to store, by name, with their axes in front of space; vector: `Box.vector_shape`."""
         return {"P": (modes, 3)}
 
     @classmethod
@@ -104,6 +109,7 @@ class Standard:
     def __init__(self, box, modes, settings=None):
         self.box, self.modes, self.settings = box, modes, settings
         self.v, self.s = np.asarray(modes.v, dtype=float), np.asarray(modes.s, dtype=float)
+        self.velocity = np.ascontiguousarray(modes.velocity, dtype=float)
         segments = self.segments(len(modes), settings)
         self.transform = box.transform(*segments, back=tuple({1, len(segments)}))
         self._lay_out()
@@ -111,20 +117,22 @@ class Standard:
         self.picture = InteractionPicture(self.transform, self._velocity(), self.source, needed=1, local_flow=flow)
 
     def _velocity(self):
-        return np.repeat(self.v, 3)
+        return np.repeat(self.velocity, 3, axis=0)
 
     def _lay_out(self):
-        """Name the parts of the transform's lines, allocate the rest."""
+        """Name the parts of the transform's lines, allocate the rest. `_P` and `_D` have all points in one row."""
         count = len(self.modes)
-        self.P = self.transform.physical[: 3 * count].reshape(count, 3, *self.box.local_shape)
-        self.D = np.zeros((2, 3) + self.box.local_shape)
+        self._P = self.transform.physical[: 3 * count].reshape(count, 3, -1)
+        self.P = self._P.reshape(count, 3, *self.box.local_shape)
+        self.D = np.zeros((1 + self.box.dimensions, 3) + self.box.local_shape)
+        self._D = self.D.reshape(len(self.D), 3, -1)
 
     def source(self, t):
         """Local terms, in place on the lines of `transform.physical`."""
-        kernels.precess(self.P, self.v, self.s, self.D)
+        kernels.precess(self._P, self.velocity, self.s, self._D)
 
     def local_flow(self, h):
-        """Carry the lines of `transform.physical` over a time h by the local terms alone."""
+        """Carry the lines of `transform.physical` over a time h by the local terms alone; one dimension only."""
         rotation.turn(self.P, self.v, self.s, h)
 
     def start(self, t, u, P, density):
@@ -141,7 +149,7 @@ class Standard:
     def take(self, t, u):
         """Fields to store, by name, at time t: local views that the next right-hand side overwrites. Collective."""
         self.picture.fields(t, u)
-        return {name: getattr(self, name) for name in self.leading(len(self.modes))}
+        return {name: getattr(self, name) for name in self.leading(len(self.modes), self.box.vector_shape)}
 
     def axes(self):
         """Coordinates along axes that only this level's results have, by name."""
@@ -157,7 +165,7 @@ class Standard:
 
     def place(self, row):
         """In words, what a row of `rates` belongs to."""
-        return f"in mode {row} (v = {self.v[row]:g})"
+        return f"in mode {row} (v = {shown(self.v[row], 6)})"
 
     def warnings(self, row):
         """What the user should know about a row of the series: {subject: one sentence}. Each subject is told once."""
@@ -172,7 +180,6 @@ class Energy(Standard):
 
     level = "energy"
     splits = False  # the power needs gradients: it is not local
-
     gradient_lines = 6
 
     @staticmethod
@@ -184,19 +191,20 @@ class Energy(Standard):
         return cls.gradient_lines + 3 * min(ForceDensity.BATCH, modes)
 
     @staticmethod
-    def leading(modes):
-        return {"P": (modes, 3), "kappa": (modes,), "F": (modes,)}
+    def leading(modes, vector=()):
+        return {"P": (modes, 3), "kappa": (modes,), "F": (modes, *vector)}
 
     def _lay_out(self):
         super()._lay_out()
-        count = len(self.modes)
-        self._force = ForceDensity(self.box, self.modes, (0.5, 0.5, 0.5))
-        self.F = np.zeros((count,) + self.box.local_shape)
-        self.kappa = self.transform.physical[3 * count :].reshape(count, *self.box.local_shape)
-        self.gradient = self.box.gradient(self.gradient_lines)
+        box, count = self.box, len(self.modes)
+        self._force = ForceDensity(box, self.modes, (0.5, 0.5, 0.5))
+        self.F = np.zeros((count,) + box.vector_shape + box.local_shape)
+        self._kappa = self.transform.physical[3 * count :].reshape(count, -1)
+        self.kappa = self._kappa.reshape(count, *box.local_shape)
+        self.gradient = box.gradient(3 * len(self.D))
 
     def _velocity(self):
-        return np.concatenate((np.repeat(self.v, 3), self.v))
+        return np.concatenate((np.repeat(self.velocity, 3, axis=0), self.velocity))
 
     def take(self, t, u):
         fields = super().take(t, u)
@@ -204,6 +212,6 @@ class Energy(Standard):
         return fields
 
     def source(self, t):
-        kernels.moments(self.P, self.v, self.s, self.D)
-        dD = self.gradient(self.D.reshape(6, -1)).reshape(self.D.shape)
-        kernels.rotate_and_drive(self.P, self.kappa, self.v, self.s, self.D, dD)
+        kernels.moments(self._P, self.velocity, self.s, self._D)
+        dD = self.gradient(self.D).reshape(self.box.dimensions, *self._D.shape)
+        kernels.rotate_and_drive(self._P, self._kappa, self.velocity, self.s, self._D, dD)

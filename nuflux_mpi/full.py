@@ -54,6 +54,7 @@ class FluxTransform:
         self.line, self.residue = both.line[:half], both.residue[:half]
         self.harmonic, self.weight = own(both.harmonic), own(both.weight)
         self.k = np.ascontiguousarray(own(both.k))
+        self.wave_vector = (self.k,)
 
     def forward(self):
         """spectral <- physical - d_z flux (both are used up). One all-to-all."""
@@ -146,7 +147,7 @@ class Full:
         return cls.gradient_lines + 4 * modes
 
     @staticmethod
-    def leading(modes):
+    def leading(modes, vector=()):
         """Fields to store, by name, with their axes in front of space."""
         return {"P": (modes, 3), "Phi": (modes,), "F": (modes,)}
 

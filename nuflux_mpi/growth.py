@@ -184,9 +184,11 @@ COLUMNS = [field.name for field in fields(Growth)]
 def record(run):
     """Measure a run that lies in a directory, and write FILE there. Call on one rank.
 
-    Nothing without power spectra, or for a state without sharp directions, whose linear theory is another one.
+    Nothing without power spectra, in more dimensions than one, where spectra are of shells that hold many waves, or for a
+    state without sharp directions, whose linear theory is another one.
     """
-    if len(run.series.get("psi2", ())) and linear.has_sharp_directions(run.config):
+    alone = "axis" not in run.series
+    if alone and len(run.series.get("psi2", ())) and linear.has_sharp_directions(run.config):
         waves = measure(run)
         write(waves, run.directory / FILE, waves.verdict(run.config["equations"]["level"]))
 

@@ -1,7 +1,9 @@
 """Initial states: polarization vectors P_a at the start, and the closed forms that some of them follow.
 
-Every kind builds psi_a = P_a^x + i P_a^y as a function of z, so that each rank evaluates its own points and the state
-does not depend on the number of ranks or, as long as the grid resolves it, on the number of points.
+Every kind builds psi_a = P_a^x + i P_a^y as a function of position, so that each rank evaluates its own points and the state
+does not depend on the number of ranks or, as long as the grid resolves it, on the number of points. A position r is a list
+of arrays, one for each axis, that broadcast to each other; it is counted from the box's origin. In a box of one dimension
+it is [z], and harmonics and wave vectors have one component.
 """
 
 import numpy as np
@@ -22,9 +24,9 @@ def polarization(config, modes, box):
 
     zeta = background(config, modes)
     P = np.empty((len(modes), 3, *box.local_shape))
-    z = box.coordinates()[0] - box.origin[0]
-    psi = coherence(config, modes, z, box)
-    P[:, 0], P[:, 1], P[:, 2] = psi.real, psi.imag, _column(zeta, z)
+    r = [x - start for x, start in zip(box.coordinates(), box.origin)]
+    psi = coherence(config, modes, r, box)
+    P[:, 0], P[:, 1], P[:, 2] = psi.real, psi.imag, _column(zeta, len(r))
     if initial["normalize"]:
         _normalize(P, zeta, box)
     return P
@@ -36,16 +38,16 @@ def background(config, modes):
     return modes.n if zeta is None else np.array(zeta, dtype=float)
 
 
-def coherence(config, modes, z, box):
-    """psi_a at positions z counted from the box's origin: complex, broadcastable to (modes, *z.shape), in units of n.
+def coherence(config, modes, r, box):
+    """psi_a at positions r counted from the box's origin: complex, broadcastable to (modes, *points), in units of n.
 
     box: whatever has the `length` and `origin` of the box; nothing is communicated. Not for kind "file".
     """
     initial, zeta = config["initial"], background(config, modes)
     unit = np.ones(len(modes)) if initial["amplitudes_in"] == "n" else np.abs(zeta) if modes.n is None else modes.n
     if initial["kind"] == "eigenmode":
-        return _eigenmode(initial, modes, zeta, unit, z, box)
-    return _TRANSVERSE[initial["kind"]](initial, len(modes), z, box) * _column(unit, z)
+        return _eigenmode(initial, modes, zeta, unit, r, box)
+    return _TRANSVERSE[initial["kind"]](initial, len(modes), r, box) * _column(unit, len(r))
 
 
 def density(P, modes, box):
@@ -70,24 +72,36 @@ def occupied(density, P, box):
 
 
 # ------------------------------------------------------------------------------------------ kinds of initial state
-# Each returns psi, complex, of shape (modes, *z.shape) or broadcastable to it; z is counted from the box's origin.
+# Each returns psi, complex, of shape (modes, *points) or broadcastable to it, at the positions r.
 
 
-def _seeds(initial, count, z, box):
+def _seeds(initial, count, r, box):
     """Random harmonics, Eq. 13: P^{x,y} = sum_{|n| <= N_max} c_n exp(i phi_n + 2 pi i n z / L), real functions.
 
-    Reality, c_-n = c_n and phi_-n = -phi_n, leaves c_0 + 2 sum_{n > 0} c_n cos(2 pi n z / L + phi_n), with phi_0 = 0.
+    Reality, c_-n = c_n and phi_-n = -phi_n, leaves c_0 + 2 sum_{n > 0} c_n cos(2 pi n z / L + phi_n), with phi_0 = 0. In more
+    dimensions n is a vector with |n_i| <= N_max for each axis, and n > 0 stands for one of n and -n: see `half_space`.
     """
-    functions = 1 if initial["same_for_all"] else count
+    functions, n_max = 1 if initial["same_for_all"] else count, initial["n_max"]
+    waves = half_space(n_max, len(r))
     if initial["draw"] == "golden-ratio":
-        amplitude, phase = golden_ratio_seeds(functions, initial["n_max"], initial["variance"])
+        amplitude, phase = golden_ratio_seeds(functions, len(waves) - 1, initial["variance"])
     else:
-        amplitude, phase = draw_seeds(initial["seed"], functions, initial["n_max"], initial["variance"])
+        amplitude, phase = draw_seeds(initial["seed"], functions, len(waves) - 1, initial["variance"])
     harmonics = amplitude * np.exp(1j * phase)
     harmonics[..., 1:] *= 2
-    theta = 2 * np.pi * z / box.length[0]
-    x_and_y = harmonic_sum(harmonics, theta).real
+    x_and_y = _plane_waves(harmonics, waves, r, box).real
     return x_and_y[:, 0] + 1j * x_and_y[:, 1]
+
+
+def half_space(n_max, axes):
+    """Harmonics n with |n_i| <= n_max for each axis, one of each pair n and -n: integers (waves, axes), n = 0 first.
+
+    They are those whose first component that is not 0 is positive, in the order of the numbers with the last as the fastest.
+    For one axis: 0, 1, ..., n_max.
+    """
+    side = np.arange(-n_max, n_max + 1)
+    every = np.stack(np.meshgrid(*[side] * axes, indexing="ij"), axis=-1).reshape(-1, axes)
+    return every[len(every) // 2 :]
 
 
 def draw_seeds(seed, functions, n_max, variance):
@@ -95,7 +109,7 @@ def draw_seeds(seed, functions, n_max, variance):
 
     Order of drawing from PCG64(seed): for each function, first for x and then for y, the n_max + 1 normal amplitudes,
     then the n_max phases of n = 1 .. n_max, uniform in [0, 2 pi). phi_0 = -phi_0 is 0. Neither the grid nor the ranks
-    enter.
+    enter. In more dimensions n numbers the waves of `half_space` in their order.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
     amplitude = np.empty((functions, 2, n_max + 1))
@@ -121,21 +135,40 @@ def golden_ratio_seeds(functions, n_max, variance):
     return amplitude, phase
 
 
-def _power_law(initial, count, z, box):
+def _power_law(initial, count, r, box):
     """Harmonics of random phase, psi = sum_{0 < |n| <= N_max} A |n|^-p exp(i (2 pi n z / L + phi_n)).
 
     Phases are uniform in [0, 2 pi), drawn from PCG64(seed): for each function first those of n = 1 .. N_max, then
-    those of n = -1 .. -N_max.
+    those of n = -1 .. -N_max. In more dimensions the waves of `half_space` are n > 0, and |n|^2 = sum_i n_i^2.
     """
-    functions, n_max = 1 if initial["same_for_all"] else count, initial["n_max"]
+    functions = 1 if initial["same_for_all"] else count
+    waves = half_space(initial["n_max"], len(r))
     generator = np.random.Generator(np.random.PCG64(initial["seed"]))
-    phase = 2 * np.pi * generator.random((functions, 2, n_max))
-    coefficients = np.zeros((functions, 2, n_max + 1), dtype=complex)
-    coefficients[..., 1:] = initial["amplitude"] * np.arange(1.0, n_max + 1) ** -initial["exponent"]
+    phase = 2 * np.pi * generator.random((functions, 2, len(waves) - 1))
+    coefficients = np.zeros((functions, 2, len(waves)), dtype=complex)
+    size = np.sqrt(np.sum(waves[1:] ** 2.0, axis=1))
+    coefficients[..., 1:] = initial["amplitude"] * size ** -initial["exponent"]
     coefficients[:, 0, 1:] *= np.exp(1j * phase[:, 0])
     coefficients[:, 1, 1:] *= np.exp(-1j * phase[:, 1])
-    forward, backward = np.moveaxis(harmonic_sum(coefficients, 2 * np.pi * z / box.length[0]), 1, 0)
+    forward, backward = np.moveaxis(_plane_waves(coefficients, waves, r, box), 1, 0)
     return forward + backward.conj()
+
+
+def _plane_waves(coefficients, waves, r, box):
+    """sum_n c_n exp(2 pi i n.r / L) over the waves of `half_space`: (functions, 2, waves) give (functions, 2, *points)."""
+    angles = [2 * np.pi * x / length for x, length in zip(r, box.length)]
+    if len(angles) == 1:
+        return harmonic_sum(coefficients, angles[0])
+    n_max = int(waves.max(initial=0))
+    leading, sides = coefficients.shape[:-1], (2 * n_max + 1,) * len(angles)
+    table = np.zeros((*leading, *sides), dtype=complex)
+    table[(..., *(waves + n_max).T)] = coefficients
+    # One axis after the other, the last first: (..., n_x, n_y, n_z) -> (..., n_x, n_y, z) -> ...
+    for i, angle in reversed(list(enumerate(angles))):
+        exponentials = np.exp(1j * np.outer(np.arange(-n_max, n_max + 1), angle.ravel()))
+        axis = len(leading) + i
+        table = np.moveaxis(np.tensordot(table, exponentials, axes=(axis, 0)), -1, axis)
+    return table
 
 
 def harmonic_sum(coefficients, theta):
@@ -159,22 +192,35 @@ def harmonic_sum(coefficients, theta):
     return result.reshape(*functions, *theta.shape)
 
 
-def _fourier(initial, count, z, box):
+def _fourier(initial, count, r, box):
     """Chosen harmonics: psi_a = sum of A exp(i (2 pi n z / L + phase)) over the waves that name mode a."""
-    psi = np.zeros((count, *z.shape), dtype=complex)
+    psi = np.zeros((count, *np.broadcast_shapes(*(x.shape for x in r))), dtype=complex)
     for wave in initial["waves"]:
         carriers = slice(None) if wave["mode"] == "all" else np.atleast_1d(wave["mode"])
-        psi[carriers] += wave["amplitude"] * np.exp(1j * (2 * np.pi * wave["n"] * z / box.length[0] + wave["phase"]))
+        psi[carriers] += wave["amplitude"] * np.exp(1j * (_angle(wave["n"], r, box) + wave["phase"]))
     return psi
 
 
-def _profile(initial, count, z, box):
+def wave_vector(n, box):
+    """2 pi n_i / L_i for each axis, (axes,), of a harmonic n: an integer, or one for each axis."""
+    return 2 * np.pi * np.atleast_1d(n) / np.array(box.length)
+
+
+def _angle(n, r, box):
+    """2 pi n.r / L."""
+    return sum(2 * np.pi * number * x / length for number, x, length in zip(np.atleast_1d(n), r, box.length))
+
+
+def _profile(initial, count, r, box):
     """One smooth bump on a carrier wave, the same for every mode; its nearest periodic image counts."""
-    length = box.length[0]
-    distance = (z + box.origin[0] - initial["center"] + length / 2) % length - length / 2
-    carrier = np.exp(1j * (2 * np.pi * initial["n"] * z / length + initial["phase"]))
-    return np.broadcast_to(initial["amplitude"] * _SHAPES[initial["shape"]](distance / initial["width"]) * carrier,
-                           (count, *z.shape))
+    offsets = [
+        (x + origin - center + length / 2) % length - length / 2
+        for x, origin, center, length in zip(r, box.origin, np.atleast_1d(initial["center"]), box.length)
+    ]
+    distance = offsets[0] if len(r) == 1 else np.sqrt(sum(offset**2 for offset in offsets))
+    carrier = np.exp(1j * (_angle(initial["n"], r, box) + initial["phase"]))
+    bump = initial["amplitude"] * _SHAPES[initial["shape"]](distance / initial["width"]) * carrier
+    return np.broadcast_to(bump, (count, *bump.shape))
 
 
 _SHAPES = {
@@ -185,19 +231,20 @@ _SHAPES = {
 _TRANSVERSE = {"seeds": _seeds, "power-law": _power_law, "fourier": _fourier, "profile": _profile}
 
 
-def _eigenmode(initial, modes, zeta, unit, z, box):
-    """One wave of linear theory, psi_a = A_a exp(i (k z + phase)); its largest |A_a| / unit_a is the amplitude.
+def _eigenmode(initial, modes, zeta, unit, r, box):
+    """One wave of linear theory, psi_a = A_a exp(i (k z + phase)), k.r in more dimensions; its largest |A_a| / unit_a is the amplitude.
 
     The phase is that of the largest A_a in units of n. InputError if the wave does not grow and a growing one is wanted.
     """
-    k = 2 * np.pi * initial["n"] / box.length[0]
-    omega, waves = linear.eigenmodes(k, modes.v, modes.s, zeta)
+    k = wave_vector(initial["n"], box)
+    shown = f"{k[0]:.6g}" if len(r) == 1 else f"({', '.join(f'{component:.6g}' for component in k)})"
+    omega, waves = linear.eigenmodes(k[0] if len(r) == 1 else k, modes.v, modes.s, zeta)
     root = initial["root"]
     if initial["growing"] and omega[root].imag <= linear.ROUND_OFF * np.sum(np.abs(zeta)):
-        raise InputError(f"initial.root = {root}: this wave of harmonic initial.n = {initial['n']} (k = {k:.6g}) does not grow, "
+        raise InputError(f"initial.root = {root}: this wave of harmonic initial.n = {initial['n']} (k = {shown}) does not grow, "
                          f"{_growing_ones(omega, zeta)}; choose another, or growing = false.")
     wave = waves[root] / np.max(np.abs(waves[root]) / unit)
-    return initial["amplitude"] * _column(wave, z) * np.exp(1j * (k * z + initial["phase"]))
+    return initial["amplitude"] * _column(wave, len(r)) * np.exp(1j * (sum(map(np.multiply, k, r)) + initial["phase"]))
 
 
 def _growing_ones(omega, zeta):
@@ -205,21 +252,21 @@ def _growing_ones(omega, zeta):
     return f"only root{'s 0 to' * (count > 1)} {count - 1} grow{'s' * (count == 1)}" if count else "and no other one does"
 
 
-def _column(values, z):
-    """Values per mode, shaped to multiply arrays (modes, *z.shape)."""
-    return np.reshape(values, (-1,) + (1,) * z.ndim)
+def _column(values, axes):
+    """Values per mode, shaped to multiply arrays (modes, *points) with so many axes of points."""
+    return np.reshape(values, (-1,) + (1,) * axes)
 
 
 def _normalize(P, zeta, box):
     """Shorten P^z in place so that |P_a| = |zeta_a| everywhere, keeping its sign."""
-    longitudinal = _column(zeta**2, P[0, 0]) - P[:, 0] ** 2 - P[:, 1] ** 2
+    longitudinal = _column(zeta**2, box.dimensions) - P[:, 0] ** 2 - P[:, 1] ** 2
     if box.max(-longitudinal) > 0:
         excess = np.array([box.max(-field) for field in longitudinal])
         a = int(np.argmax(excess > 0))
         largest = np.sqrt(excess[a] + zeta[a] ** 2)
         raise InputError(f"mode {a}: the transverse part reaches |psi| = {largest:.4g}, longer than |zeta| = "
                          f"{abs(zeta[a]):.4g}; choose smaller amplitudes, or amplitudes_in = \"n_a\".")
-    P[:, 2] = _column(np.sign(zeta), P[0, 0]) * np.sqrt(longitudinal)
+    P[:, 2] = _column(np.sign(zeta), box.dimensions) * np.sqrt(longitudinal)
 
 
 def _from_file(path, modes, box):

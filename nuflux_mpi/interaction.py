@@ -6,7 +6,8 @@ A line P moving with velocity v obeys ``(d_t + v d_z) P = R``. With amplitudes c
 
 the advection is gone from the equation and from its stability limit (an integrating factor, as in Lawson's methods). The
 factor sqrt(weight) makes the Euclidean norm of the state the norm of the fields, ``|u|^2 = mean over space of sum of
-line^2``, so that an error tolerance for the state is one for the fields.
+line^2``, so that an error tolerance for the state is one for the fields. In two and three dimensions k v is the scalar
+product of the wave vector and the velocity.
 """
 
 import numpy as np
@@ -18,7 +19,7 @@ class InteractionPicture:
     """Right-hand side of the state vector u for fields that advect linearly and interact locally in space.
 
     transform: the :class:`~nuflux_mpi.box.Transform` of the lines; its `physical` array is where the source works.
-    velocity: (lines,) velocity of each line along the axis.
+    velocity: velocity of each line, (lines,) or (lines, axes).
     source: callable ``source(t)``; finds the leading `needed` segments of lines in ``transform.physical`` and leaves the
         right-hand side R of *all* lines there.
     needed: how many leading segments the source reads.
@@ -35,16 +36,12 @@ class InteractionPicture:
         rows, waves = transform.shape
         self.shape, self.size = (rows, waves), 2 * rows * waves
         # Lines of one velocity and residue share their phases.
-        speeds = np.asarray(velocity, dtype=float)[transform.line]
-        key = np.stack((speeds, transform.residue.astype(float)), axis=1).reshape(rows, 2)
+        speeds = np.asarray(velocity, dtype=float).reshape(transform.lines, -1)[transform.line]
+        key = np.column_stack((speeds, transform.residue.astype(float)))
         groups, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
-        group = np.ascontiguousarray(group.reshape(-1), dtype=np.int64)
-        rate = 2 * np.pi / transform.box.length[0] * groups[:, 0]
+        phases = _Phases(transform, groups[:, :-1], np.ascontiguousarray(group.reshape(-1), dtype=np.int64), first)
         plans = transform.line_plans() if kernels.COMPILED else None
-        if plans is None:
-            self._waves = _Batches(transform, rate, group, first)
-        else:
-            self._waves = _Lines(transform, rate, group, first, *plans)
+        self._waves = _Batches(transform, phases) if plans is None else _Lines(transform, phases, *plans)
 
     def fields(self, t, u, segments=None):
         """The lines at time t in ``transform.physical`` (leading `segments`, or all) from the state u."""
@@ -67,20 +64,35 @@ class InteractionPicture:
         self.store(t, du)
 
 
-class _Batches:
-    """Between state and lines in whole batches: phases, then all transforms. For NumPy, and transforms without plans.
-
-    rate: (groups,) angle per unit of time of the wave of harmonic 1; group: (rows,) group of each row; first: (groups,)
-    a row of each group.
+class _Phases:
+    """Groups of rows with the same phases. rate: (groups,) angle per unit of time of the wave of harmonic 1 along z;
+    group: (rows,) group of each row; first: (groups,) a row of each group; harmonic: (1 or rows, K) along z, as it is
+    advected.
     """
 
-    def __init__(self, transform, rate, group, first):
-        self.transform, self._rate, self._group = transform, rate, group
-        rows, waves = transform.shape
+    def __init__(self, transform, speeds, group, first):
+        self.group, self.first, self.rate = group, first, 2 * np.pi / transform.box.length[-1] * speeds[:, -1]
         # The Nyquist wave is not advected (its derivative is zero), see Transform.k.
-        harmonic = np.where(transform.k == 0.0, 0, transform.harmonic)
-        self._harmonic = np.ascontiguousarray(harmonic if len(harmonic) == 1 else harmonic[first], dtype=np.int64)
-        self._phase = np.ones((len(rate), waves), dtype=complex)
+        self.harmonic = np.where(transform.k == 0.0, 0, transform.harmonic)
+        across = zip(transform.wave_vector[:-1], speeds.T)
+        self._across = sum((speed * k[first, 0] for k, speed in across), np.zeros(len(first)))
+        self._several = len(transform.wave_vector) > 1
+
+    def turn_across(self, t, phase):
+        """Add the angles of the other axes to phases that have those of z: ``phase`` (groups, any), in place."""
+        if self._several:
+            phase *= np.exp(1j * t * self._across)[:, None]
+
+
+class _Batches:
+    """Between state and lines in whole batches: phases, then all transforms. For NumPy, and transforms without plans."""
+
+    def __init__(self, transform, phases):
+        self.transform, self._phases_of, self._group, self._rate = transform, phases, phases.group, phases.rate
+        rows, waves = transform.shape
+        harmonic = phases.harmonic
+        self._harmonic = np.ascontiguousarray(harmonic if len(harmonic) == 1 else harmonic[phases.first], dtype=np.int64)
+        self._phase = np.ones((len(self._rate), waves), dtype=complex)
         self._phase_time = None
         root = np.sqrt(np.broadcast_to(transform.weight, (rows, waves)))
         # weight varies along rows or along columns, never both
@@ -94,6 +106,7 @@ class _Batches:
     def _phases(self, t):
         if t != self._phase_time:
             kernels.phase_table(self._rate * t, self._harmonic, self._phase)
+            self._phases_of.turn_across(t, self._phase)
             self._phase_time = t
         return self._phase
 
@@ -115,14 +128,13 @@ class _Lines:
     The waves of a row come in runs of at most `_RUN`, along which the harmonic grows by N1 and the weight is the same.
     """
 
-    def __init__(self, transform, rate, group, first, backward, forward, waves):
-        self.transform, self._rate, self._group, self._buffer = transform, rate, group, waves
+    def __init__(self, transform, phases, backward, forward, waves):
+        self.transform, self._phases, self._group, self._buffer = transform, phases, phases.group, waves
         self._backward, self._forward = (plan and plan.address for plan in (backward, forward))
         self._plans = (backward, forward)  # whose addresses these are
-        self._step, groups = float(transform.box.plan.N1), len(rate)
+        self._step, groups, first = float(transform.box.plan.N1), len(phases.rate), phases.first
         K = len(waves)
-        harmonic = np.where(transform.k == 0.0, 0, transform.harmonic)  # Nyquist: see _Batches
-        harmonic = np.broadcast_to(harmonic, (transform.rows, K))[first]
+        harmonic = np.broadcast_to(phases.harmonic, (transform.rows, K))[first]
         weight = np.broadcast_to(transform.weight, (transform.rows, K))[first]
         starts = [_runs(h, w, int(self._step)) for h, w in zip(harmonic, weight)]
         most = max(map(len, starts), default=1)
@@ -136,7 +148,8 @@ class _Lines:
 
     def _factors(self, t):
         if t != self._phase_time:
-            kernels.phase_factors(self._rate * t, self._step, self._first, self._fine, self._coarse)
+            kernels.phase_factors(self._phases.rate * t, self._step, self._first, self._fine, self._coarse)
+            self._phases.turn_across(t, self._coarse)
             self._phase_time = t
         return self._group, self._fine, self._coarse
 

@@ -3,8 +3,10 @@
 Both forms give the same numbers to rounding; `COMPILED` tells which is in use (``NUFLUX_NUMBA=0`` asks for NumPy).
 No function here allocates an array of the state's size when compiled, and none knows about ranks: arrays are local.
 
-Shapes: P (modes, 3, n), kappa (modes, n), D (2, 3, n) with D[0] = D_0 and D[1] = D_1, v and s (modes,), where n is the
-number of this rank's points. Spectral arrays are (rows, K) complex; `phase` is (groups, K) complex with ``group[row]``.
+Shapes: P (modes, 3, n), kappa (modes, n), v (modes, d) along the d axes of the box, s (modes,), the moments D (1 + d, 3, n)
+with D[0] = D_0 and then D_1, one flavor vector for each axis, and their gradients dD (d, 1 + d, 3, n), the axis of the
+derivative first; n is the number of this rank's points. Spectral arrays are (rows, K) complex; `phase` is (groups, K)
+complex with ``group[row]``.
 """
 
 import math
@@ -59,27 +61,32 @@ def wind(amplitude, phase, group, row_scale, column_scale, out):
 
 
 def moments(P, v, s, D):
-    """D_m = sum_b s_b v_b^m P_b for m = 0, 1."""
-    np.matmul(np.stack((s, s * v)), P.reshape(len(P), -1), out=D.reshape(2, -1))
+    """D_0 = sum_b s_b P_b, and D_i = sum_b s_b v_bi P_b for each axis i."""
+    np.matmul(np.concatenate((s[None], s * v.T)), P.reshape(len(P), -1), out=D.reshape(len(D), -1))
 
 
 def rotate(P, v, D):
-    """P_a <- (D_0 - v_a D_1) x P_a, in place."""
+    """P_a <- (D_0 - sum_i v_ai D_i) x P_a, in place."""
     for a in range(len(P)):
-        W = D[0] - v[a] * D[1]
-        P[a] = np.cross(W, P[a], axis=0)
+        P[a] = np.cross(_potential(v[a], D), P[a], axis=0)
+
+
+def _potential(v, D):
+    """D_0 - sum_i v_i D_i."""
+    return D[0] - np.tensordot(v, D[1:], 1)
 
 
 def precess(P, v, s, D):
-    """P_a <- (D_0 - v_a D_1) x P_a, in place, with D <- the moments of P: `moments` and `rotate` in one pass."""
+    """P_a <- (D_0 - sum_i v_ai D_i) x P_a, in place, with D <- the moments of P: `moments` and `rotate` in one pass."""
     moments(P, v, s, D)
     rotate(P, v, D)
 
 
 def rotate_and_drive(P, kappa, v, s, D, dD):
-    """kappa_a <- -s_a v_a/2 (d_z D_0 - v_a d_z D_1) . P_a, then P_a <- (D_0 - v_a D_1) x P_a; both in place."""
+    """kappa_a <- -s_a/2 v_a.grad(D_0 - sum_i v_ai D_i) . P_a, then P_a <- (D_0 - sum_i v_ai D_i) x P_a; both in place."""
     for a in range(len(P)):
-        kappa[a] = -0.5 * s[a] * v[a] * np.einsum("cz,cz->z", dD[0] - v[a] * dD[1], P[a])
+        slope = sum(v[a, i] * _potential(v[a], dD[i]) for i in range(v.shape[1]))
+        kappa[a] = -0.5 * s[a] * np.einsum("cz,cz->z", slope, P[a])
     rotate(P, v, D)
 
 
@@ -326,20 +333,30 @@ if COMPILED:
             D1[z] += s1 * p[z]
 
     @_jit
+    def _add_to_row(p, q, s, t, D):
+        for z in range(len(p)):
+            D[z] += s * p[z] + t * q[z]
+
+    @_jit
     def _add_moments(P, v, s, D, start, stop):
         """The moments of the points start..stop; two modes at a time, so that D is read half as often."""
         D[:, :, start:stop] = 0.0
-        modes = P.shape[0]
+        modes, axes = v.shape
         for a in range(0, modes - 1, 2):
             for c in range(3):
+                p, q = P[a, c, start:stop], P[a + 1, c, start:stop]
                 _add_two(
-                    P[a, c, start:stop], P[a + 1, c, start:stop], s[a], s[a] * v[a], s[a + 1], s[a + 1] * v[a + 1],
-                    D[0, c, start:stop], D[1, c, start:stop]
+                    p, q, s[a], s[a] * v[a, 0], s[a + 1], s[a + 1] * v[a + 1, 0], D[0, c, start:stop], D[1, c, start:stop]
                 )
+                for i in range(1, axes):
+                    _add_to_row(p, q, s[a] * v[a, i], s[a + 1] * v[a + 1, i], D[i + 1, c, start:stop])
         if modes % 2:
             a = modes - 1
             for c in range(3):
-                _add_one(P[a, c, start:stop], s[a], s[a] * v[a], D[0, c, start:stop], D[1, c, start:stop])
+                p = P[a, c, start:stop]
+                _add_one(p, s[a], s[a] * v[a, 0], D[0, c, start:stop], D[1, c, start:stop])
+                for i in range(1, axes):
+                    _add_to_row(p, p, s[a] * v[a, i], 0.0, D[i + 1, c, start:stop])
 
     class _Lanes:
         """A register of several doubles with the arithmetic of a number, for formulas that `_at_once` compiles."""
@@ -389,29 +406,80 @@ if COMPILED:
 
         return apply
 
-    def _rotated(P, D, numbers):
-        (x, y, z), (v,) = P, numbers
-        wx, wy, wz = (D[c] - v * D[c + 3] for c in range(3))
+    # Formulas for any number of axes d: the moments of each axis are three more rows, the numbers one more per axis.
+
+    def _potentials(D, v):
+        """The three components of D_0 - sum_i v_i D_i from the rows of D."""
+        W = D[:3]
+        for i, speed in enumerate(v):
+            W = [W[c] - speed * D[3 * (i + 1) + c] for c in range(3)]
+        return W
+
+    def _rotated(P, D, v):
+        (x, y, z), (wx, wy, wz) = P, _potentials(D, v)
         return wy * z - wz * y, wz * x - wx * z, wx * y - wy * x
 
     def _rotated_and_driven(written, D, numbers):
-        P, (v, half) = written[:3], numbers
-        x, y, z = (half * (D[c] - v * D[c + 3]) * P[c - 6] for c in range(6, 9))
-        return *_rotated(P, D, (v,)), x + y + z
+        d = len(numbers) // 2
+        P, v, halves, rows = written[:3], numbers[:d], numbers[d:], 3 * (d + 1)
+        for i, half in enumerate(halves):  # half = -s v_i / 2, and rows of d_i D after those of D
+            terms = [half * W for W in _potentials(D[rows * (i + 1) : rows * (i + 2)], v)]
+            slope = terms if i == 0 else [a + b for a, b in zip(slope, terms)]
+        x, y, z = (slope[c] * P[c] for c in range(3))
+        return *_rotated(P, D[:rows], v), x + y + z
 
     _rotate_4, _rotate_1 = _at_once(_rotated, 4), _at_once(_rotated, 1)
     _rotate_and_drive_4, _rotate_and_drive_1 = _at_once(_rotated_and_driven, 4), _at_once(_rotated_and_driven, 1)
 
+    @intrinsic
+    def _entries(typing, arrays, index):
+        """The entry at one index of each of a tuple of arrays."""
+
+        def generate(context, builder, signature, arguments):
+            rows = zip(signature.args[0].types, cgutils.unpack_tuple(builder, arguments[0]))
+            data = [context.make_array(kind)(context, builder, row).data for kind, row in rows]
+            values = [builder.load(builder.gep(row, [arguments[1]])) for row in data]
+            return context.make_tuple(builder, signature.return_type, values)
+
+        return types.UniTuple(types.float64, len(arrays))(arrays, index), generate
+
     @_jit
-    def _rotate_block(P, v, D, start, stop):
-        moments = D[0, 0], D[0, 1], D[0, 2], D[1, 0], D[1, 1], D[1, 2]
+    def _components(D):
+        return D[0], D[1], D[2]
+
+    # As many rows as there are axes: tuples have their lengths when they are compiled, and so one is made for each d.
+
+    @_jit
+    def _moments_1(D):
+        return _components(D[0]) + _components(D[1])
+
+    @_jit
+    def _moments_2(D):
+        return _components(D[0]) + _components(D[1]) + _components(D[2])
+
+    @_jit
+    def _moments_3(D):
+        return _components(D[0]) + _components(D[1]) + _components(D[2]) + _components(D[3])
+
+    @_jit
+    def _rotate_rows(P, v, rows, start, stop):
+        """Rotate the points start..stop; v, rows: tuples of contiguous rows, v[i][mode] and those of D."""
         rest = stop - (stop - start) % 4
         for a in range(P.shape[0]):
-            written, numbers = (P[a, 0], P[a, 1], P[a, 2]), (v[a],)
+            written, speeds = (P[a, 0], P[a, 1], P[a, 2]), _entries(v, a)
             for z in range(start, rest, 4):
-                _rotate_4(written, moments, numbers, z)
+                _rotate_4(written, rows, speeds, z)
             for z in range(rest, stop):
-                _rotate_1(written, moments, numbers, z)
+                _rotate_1(written, rows, speeds, z)
+
+    @_jit
+    def _rotate_block(P, u, D, start, stop):
+        if len(u) == 1:
+            _rotate_rows(P, (u[0],), _moments_1(D), start, stop)
+        elif len(u) == 2:
+            _rotate_rows(P, (u[0], u[1]), _moments_2(D), start, stop)
+        else:
+            _rotate_rows(P, (u[0], u[1], u[2]), _moments_3(D), start, stop)
 
     @_jit
     def moments(P, v, s, D):  # noqa: F811
@@ -420,32 +488,43 @@ if COMPILED:
 
     @_jit
     def rotate(P, v, D):  # noqa: F811
+        u = np.ascontiguousarray(v.T)
         for start in range(0, P.shape[2], _BLOCK):
-            _rotate_block(P, v, D, start, min(start + _BLOCK, P.shape[2]))
+            _rotate_block(P, u, D, start, min(start + _BLOCK, P.shape[2]))
 
     @_jit
     def precess(P, v, s, D):  # noqa: F811
+        u = np.ascontiguousarray(v.T)
         for start in range(0, P.shape[2], _BLOCK):
             stop = min(start + _BLOCK, P.shape[2])
             _add_moments(P, v, s, D, start, stop)
-            _rotate_block(P, v, D, start, stop)
+            _rotate_block(P, u, D, start, stop)
+
+    @_jit
+    def _rotate_and_drive_rows(P, kappa, numbers, rows):
+        """numbers, rows: tuples of contiguous rows, v_i and then -s v_i / 2 by mode, and those of D and dD."""
+        for start in range(0, P.shape[2], _BLOCK):
+            stop = min(start + _BLOCK, P.shape[2])
+            rest = stop - (stop - start) % 4
+            for a in range(P.shape[0]):
+                written, mine = (P[a, 0], P[a, 1], P[a, 2], kappa[a]), _entries(numbers, a)
+                for z in range(start, rest, 4):
+                    _rotate_and_drive_4(written, rows, mine, z)
+                for z in range(rest, stop):
+                    _rotate_and_drive_1(written, rows, mine, z)
 
     @_jit
     def rotate_and_drive(P, kappa, v, s, D, dD):  # noqa: F811
-        n = P.shape[2]
-        read = (
-            D[0, 0], D[0, 1], D[0, 2], D[1, 0], D[1, 1], D[1, 2],
-            dD[0, 0], dD[0, 1], dD[0, 2], dD[1, 0], dD[1, 1], dD[1, 2],
-        )
-        for start in range(0, n, _BLOCK):
-            stop = min(start + _BLOCK, n)
-            rest = stop - (stop - start) % 4
-            for a in range(P.shape[0]):
-                written, numbers = (P[a, 0], P[a, 1], P[a, 2], kappa[a]), (v[a], -0.5 * s[a] * v[a])
-                for z in range(start, rest, 4):
-                    _rotate_and_drive_4(written, read, numbers, z)
-                for z in range(rest, stop):
-                    _rotate_and_drive_1(written, read, numbers, z)
+        u = np.ascontiguousarray(v.T)
+        h = -0.5 * s * u
+        if len(u) == 1:
+            _rotate_and_drive_rows(P, kappa, (u[0], h[0]), _moments_1(D) + _moments_1(dD[0]))
+        elif len(u) == 2:
+            rows = _moments_2(D) + _moments_2(dD[0]) + _moments_2(dD[1])
+            _rotate_and_drive_rows(P, kappa, (u[0], u[1], h[0], h[1]), rows)
+        else:
+            rows = _moments_3(D) + _moments_3(dD[0]) + _moments_3(dD[1]) + _moments_3(dD[2])
+            _rotate_and_drive_rows(P, kappa, (u[0], u[1], u[2], h[0], h[1], h[2]), rows)
 
     @_jit
     def push(f, v, s, y, M, dM):  # noqa: F811
@@ -518,11 +597,11 @@ def warm_up(comm, *others):
 
 
 def _touch():
-    P, D, one = np.zeros((1, 3, 1)), np.zeros((2, 3, 1)), np.ones(1)
-    moments(P, one, one, D)
-    rotate(P, one, D)
-    precess(P, one, one, D)
-    rotate_and_drive(P, np.zeros((1, 1)), one, one, D, D)
+    P, D, one, v = np.zeros((1, 3, 1)), np.zeros((2, 3, 1)), np.ones(1), np.ones((1, 1))
+    moments(P, v, one, D)
+    rotate(P, v, D)
+    precess(P, v, one, D)
+    rotate_and_drive(P, np.zeros((1, 1)), v, one, D, D[None])
     push(np.zeros((1, 4, 4, 1)), one, one, np.zeros(3), np.zeros((2, 4, 1)), np.zeros((2, 4, 1)))
     table, group = np.ones((1, 64), dtype=complex), np.zeros(1, dtype=np.int64)
     u = np.zeros((1, 1), dtype=complex)

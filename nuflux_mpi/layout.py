@@ -1,10 +1,12 @@
 """Names, dimensions, units and meanings of everything a run stores: the one table behind files, readers and docs."""
 
-# name: (dimensions, unit, meaning); {space} stands for the space axes of the box.
+# name: (dimensions, unit, meaning); {space} stands for the space axes of the box, {vector} for an axis along which there is
+# one entry for each of them, if they are several.
 LAYOUT = {
     "time": (("time",), "1/mu", "time"),
     "mode": (("mode",), "", "index of the mode"),
-    "v": (("mode",), "c", "velocity of the mode along the box"),
+    "axis": (("axis",), "", "index of an axis of the box: x, z or x, y, z"),
+    "v": (("mode", "{vector}"), "c", "velocity of the mode along the axes of the box"),
     "sign": (("mode",), "", "+1 neutrinos, -1 antineutrinos"),
     "density": (("mode",), "n", "density n_a of the mode"),
     "component": (("component",), "", "flavor component: 0 x, 1 y, 2 z"),
@@ -64,15 +66,22 @@ LAYOUT = {
     "f": (("time", "mode", "coefficient", "q", "{space}"), "n/mu", "density matrix per unit of q"),
     "P": (("time", "mode", "component", "{space}"), "n", "polarization vector, weight absorbed"),
     "kappa": (("time", "mode", "{space}"), "mu n", "kinetic energy density gained by the mode"),
-    "F": (("time", "mode", "{space}"), "mu^2 n", "flux in momentum space, Tr F of Eq. 21 summed over the momenta of the mode"),
+    "F": (("time", "mode", "{vector}", "{space}"), "mu^2 n", "flux in momentum space, Tr F of Eq. 21 summed over the momenta of the mode"),
     "Phi": (("time", "mode", "{space}"), "n", "number flux beyond v n, with a minus sign: Tr Phi of Eq. 20, summed likewise"),
 }
 
 RECORD_AXES = ("time", "spectrum_time")  # unlimited; the length of `time` is the commit mark of a file
-SPACE = ("z",)  # space axes in use, in the order of the arrays
+AXES = {1: ("z",), 2: ("x", "z"), 3: ("x", "y", "z")}  # space axes by their number, in the order of the arrays
+SPACE = AXES[3]
 
 
-def dimensions(name):
-    """Names of the dimensions of a stored array."""
-    named = LAYOUT[name][0]
-    return tuple(axis for entry in named for axis in (SPACE if entry == "{space}" else (entry,)))
+def space_axes(names):
+    """The space axes of a box among the `names` of its arrays, in order."""
+    return tuple(axis for axis in SPACE if axis in names)
+
+
+def dimensions(name, space=AXES[1]):
+    """Names of the dimensions of a stored array of a box with the `space` axes."""
+    vector = ("axis",) if len(space) > 1 else ()
+    groups = {"{space}": space, "{vector}": vector}
+    return tuple(axis for entry in LAYOUT[name][0] for axis in groups.get(entry, (entry,)))

@@ -11,7 +11,8 @@ this module. Im omega > 0 grows; the sign of k matters. With very many modes `gr
 
 Everywhere: v, s and Pz are real arrays of shape (n,) with direction cosine, sign (+1 neutrinos, -1 antineutrinos) and
 initial P^z (mode weight absorbed, in units of n) of each mode; k and omega are in units of mu. Plain numpy, nothing
-distributed.
+distributed. In two and three dimensions v is (n, axes) and one k is a vector (axes,), with scalar products in place of
+k v_a and v_a v_b; the functions that know this say (..., axes) for k.
 """
 
 from __future__ import annotations
@@ -39,51 +40,53 @@ def has_sharp_directions(config):
 
 
 def advection(k, v):
-    """Motion along the box, k v_a, on the diagonal: shape (..., n) for k of shape (...)."""
-    return np.asarray(k, dtype=float)[..., None] * v
+    """Motion along the box, k v_a, on the diagonal: shape (..., n) for k of shape (...) or (..., axes)."""
+    k = np.asarray(k, dtype=float)
+    return k[..., None] * v if np.ndim(v) == 1 else k @ v.T
 
 
 def precession(v, s, Pz):
     """Precession in the mean field of all modes, -(D_0^z - v_a D_1^z), on the diagonal: shape (n,)."""
-    return -(np.sum(s * Pz) - v * np.sum(s * v * Pz))
+    return -(np.sum(s * Pz) - (v * np.sum(s * v * Pz) if v.ndim == 1 else v @ ((s * Pz) @ v)))
 
 
 def continuum(k, v, s, Pz):
-    """Frequencies of single directions without the coupling, all diagonal terms: shape (..., n) for k of shape (...)."""
+    """Frequencies of single directions without the coupling, all diagonal terms: shape (..., n); k as in `advection`."""
     return advection(k, v) + precession(v, s, Pz)
 
 
 def coupling(v, s, Pz):
     """Response of each mode to the coherence of all others, P_a^z s_b (1 - v_a v_b): shape (n, n)."""
-    return Pz[:, None] * s * (1 - np.outer(v, v))
+    return Pz[:, None] * s * (1 - (np.outer(v, v) if v.ndim == 1 else v @ v.T))
 
 
 def matrix(k, v, s, Pz):
-    """The real matrix whose eigenvalues are omega: shape (..., n, n) for k of shape (...).
+    """The real matrix whose eigenvalues are omega: shape (..., n, n); k as in `advection`.
 
-    ValueError unless v, s and Pz have the same shape (n,).
+    ValueError unless v, s and Pz have the same shape (n,), or v (n, axes).
     """
     v, s, Pz = (np.asarray(x, dtype=float) for x in (v, s, Pz))
-    if v.ndim != 1 or not v.shape == s.shape == Pz.shape:
+    if v.ndim not in (1, 2) or not v.shape[:1] == s.shape == Pz.shape:
         raise ValueError(f"v, s and Pz need one value per mode; their shapes are {v.shape}, {s.shape} and {Pz.shape}")
-    return continuum(k, v, s, Pz)[..., None] * np.eye(v.size) + coupling(v, s, Pz)
+    return continuum(k, v, s, Pz)[..., None] * np.eye(len(v)) + coupling(v, s, Pz)
 
 
 def spectrum(k, v, s, Pz):
-    """All eigenfrequencies omega, complex, shape (..., n) for k of shape (...); the fastest growing one comes first."""
+    """All eigenfrequencies omega, complex, shape (..., n), the fastest growing one first; k as in `advection`."""
     k = np.asarray(k, dtype=float)
+    vector = np.shape(v)[1:]
     # One k at a time: all matrices of a scan would need k.size n^2 numbers and save little beside the solver.
-    omega = np.array([np.linalg.eigvals(matrix(q, v, s, Pz)) for q in k.ravel()], dtype=complex)
+    omega = np.array([np.linalg.eigvals(matrix(q, v, s, Pz)) for q in k.reshape(-1, *vector)], dtype=complex)
     order = np.lexsort((omega.real, -omega.imag), axis=-1)
-    return np.take_along_axis(omega, order, axis=-1).reshape(*k.shape, -1)
+    return np.take_along_axis(omega, order, axis=-1).reshape(*k.shape[: k.ndim - len(vector)], -1)
 
 
 def growth_rate(k, v, s, Pz):
-    """Largest Im omega at each k: real, shape of k. Never negative, because a real matrix has complex pairs.
+    """Largest Im omega at each k (..., or ..., axes): real, (...). Never negative, because a real matrix has complex pairs.
 
-    Above DENSE_LIMIT modes growth slower than SLOWEST sum |P_a^z| is given as 0.
+    Above DENSE_LIMIT modes, in one dimension, growth slower than SLOWEST sum |P_a^z| is given as 0.
     """
-    if np.size(v) <= DENSE_LIMIT:
+    if np.ndim(v) > 1 or np.size(v) <= DENSE_LIMIT:
         return spectrum(k, v, s, Pz)[..., 0].imag
     k = np.asarray(k, dtype=float)
     rates = [growing(q, v, s, Pz)[0].imag.max(initial=0.0) for q in k.ravel()]
@@ -108,8 +111,11 @@ def growing(k, v, s, Pz, method="auto"):
 
 
 def eigenmodes(k, v, s, Pz):
-    """All waves at one k: (omega, psi), complex of shape (n,) and (n, n), psi[i] with omega[i]; order as in `spectrum`."""
-    omega, waves = np.linalg.eig(matrix(float(k), v, s, Pz))
+    """All waves at one k, a number or a vector (axes,): (omega, psi), complex of shape (n,) and (n, n), psi[i] with omega[i].
+
+    Order as in `spectrum`.
+    """
+    omega, waves = np.linalg.eig(matrix(k, v, s, Pz))
     omega, waves = omega.astype(complex), waves.T.astype(complex)
     order = np.lexsort((omega.real, -omega.imag))
     return omega[order], np.array([_normalized(wave) for wave in waves[order]])

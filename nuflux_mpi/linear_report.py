@@ -97,7 +97,7 @@ def problem(config):
         place = Place((box["length"],), (box["origin"],))
         z = np.arange(box["points"]) * box["length"] / box["points"]
         zeta, uneven = initial.background(config, directions), 0.0
-        psi = np.broadcast_to(initial.coherence(config, directions, z, place), (len(directions), len(z)))
+        psi = np.broadcast_to(initial.coherence(config, directions, [z], place), (len(directions), len(z)))
     size, seed = np.abs(zeta).max(), np.abs(psi).max()
     if seed > LARGEST_SEED * size or uneven > LARGEST_SEED * size:
         what = f"|psi| reaches {seed:.3g}" if seed > LARGEST_SEED * size else f"P^z varies by {uneven:.3g}"

@@ -1,7 +1,7 @@
 """The directions: velocities v_a, signs s_a, densities n_a, and the lepton-number distributions they sample.
 
 A mode is one direction with its weight already absorbed in the polarization vector P_a, so that the moments are plain
-sums, D_m = sum_b s_b v_b^m P_b. The same arrays stand on every rank; nothing here communicates.
+sums, D_m = sum_b s_b v_b^m P_b. In a box of two or three dimensions the velocity is a vector with as many components. The same arrays stand on every rank; nothing here communicates.
 """
 
 import math
@@ -17,7 +17,7 @@ from .errors import InputError
 class Modes:
     """A list of directions; every array has shape (modes,).
 
-    v: velocity along the box, |v| <= 1. s: +1 or -1; for an angular distribution the sign of G(v). n: density n_a in
+    v: velocity along the box, |v| <= 1, with more axes than one a vector for each mode, (modes, axes). s: +1 or -1; for an angular distribution the sign of G(v). n: density n_a in
     units of n, None where the initial state decides. weight: quadrature weight, 1 for beams. nu_weight, antinu_weight:
     densities of neutrinos and of antineutrinos that share the direction, for survival probabilities (None for beams).
     """
@@ -33,20 +33,36 @@ class Modes:
         return len(self.v)
 
     @property
+    def velocity(self):
+        """v with its components along the axes of the box, (modes, axes) also where there is only one."""
+        return self.v.reshape(len(self), -1)
+
+    @property
     def labels(self):
         """One short name per mode, for figures: its velocity, and which sign it has if the signs differ."""
         mixed = len(set(self.s)) > 1
-        return [f"v = {v:+.4g}" + (", s = %+d" % s if mixed else "") for v, s in zip(self.v, self.s)]
+        return [f"v = {shown(v)}" + (", s = %+d" % s if mixed else "") for v, s in zip(self.v, self.s)]
 
     def __repr__(self):
+        if len(self) > 4 and self.v.ndim > 1:
+            return f"Modes({len(self)} directions in {self.v.shape[1]} dimensions, {np.count_nonzero(self.s < 0)} with s = -1)"
         if len(self) > 4:
             return f"Modes({len(self)} directions, {self.v[0]:+.4g} <= v <= {self.v[-1]:+.4g}, " \
                    f"{np.count_nonzero(self.s < 0)} with s = -1)"
         return f"Modes({'; '.join(self.labels)})"
 
 
-def build(config):
-    """Modes described by a resolved section [modes]. InputError if a direction carries no lepton number."""
+def shown(v, digits=4):
+    """A velocity in words: its number, or its components in brackets."""
+    components = [f"{component:+.{digits}g}" for component in np.atleast_1d(v)]
+    return components[0] if np.ndim(v) == 0 else f"({', '.join(components)})"
+
+
+def build(config, axes=1):
+    """Modes described by a resolved section [modes] for a box of so many axes.
+
+    InputError if a direction carries no lepton number.
+    """
     if config["kind"] == "beams":
         v = np.array(config["velocity"], dtype=float)
         density = None if config["density"] is None else np.array(config["density"], dtype=float)
@@ -61,8 +77,27 @@ def build(config):
     if np.any(empty):
         raise InputError(f"modes.number = {config['number']}: the distribution has no lepton number at "
                          f"v = {v[empty][0]:.6g}; choose another number or a quadrature that avoids this direction.")
+    copies = 1
+    if axes > 1:
+        v, copies = around_z(v, config["azimuths"], axes), config["azimuths"]
+        weight, nu_weight, antinu_weight, lepton = (
+            np.repeat(each, copies) / copies for each in (weight, nu_weight, antinu_weight, lepton)
+        )
     return Modes(v=v, s=np.sign(lepton), n=np.abs(lepton), weight=weight, nu_weight=nu_weight,
                  antinu_weight=antinu_weight)
+
+
+def around_z(v, azimuths, axes):
+    """Directions of velocity v_z = v at equally spaced azimuths, (v.size * azimuths, axes): those of one v in a row.
+
+    v = (sin theta cos phi, [sin theta sin phi,] cos theta) with phi in the middles of equal parts of the circle; in two
+    dimensions of half the circle, since phi and -phi have the same velocity there.
+    """
+    circle = np.pi if axes == 2 else 2 * np.pi
+    phi = circle * (np.arange(azimuths) + 0.5) / azimuths
+    across = [np.cos(phi), np.sin(phi)][: axes - 1]
+    sine = np.sqrt(1 - v**2)
+    return np.stack([*(np.outer(sine, each).ravel() for each in across), np.repeat(v, azimuths)], axis=1)
 
 
 @lru_cache(maxsize=8)

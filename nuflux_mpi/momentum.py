@@ -66,7 +66,7 @@ class Momentum(Standard):
         return cls.gradient_lines + 4 * min(ForceDensity.BATCH, modes)
 
     @staticmethod
-    def leading(modes):
+    def leading(modes, vector=()):
         return {"P": (modes, 3), "kappa": (modes,), "F": (modes,)}
 
     @staticmethod

@@ -22,7 +22,7 @@ from .config import flat, to_toml
 from .errors import InputError
 from .files import sync, write_whole
 from .integrate import chosen
-from .layout import LAYOUT, RECORD_AXES, SPACE, dimensions
+from .layout import AXES, LAYOUT, RECORD_AXES, SPACE, dimensions, space_axes
 from .progress import LOG
 from .results import POSTMORTEM, MemoryRun, Run
 
@@ -52,7 +52,9 @@ def coordinates(box, modes, density, more):
     """Arrays along the axes that are not time, by name; `more` are those of the level."""
     axes = {"mode": np.arange(len(modes)), "v": np.asarray(modes.v), "sign": np.asarray(modes.s, dtype=int),
             "density": np.asarray(density), "component": np.arange(3), **more}
-    axes.update(zip(SPACE, box.axes()))
+    if box.dimensions > 1:
+        axes["axis"] = np.arange(box.dimensions)
+    axes.update(zip(box.axis_names, box.axes()))
     return axes
 
 
@@ -77,13 +79,21 @@ def _mark_continued(file, attrs):
 
 def _attach(file, names=None):
     """Make every one-dimensional axis a dimension scale and name the dimensions of datasets (default: all) by them."""
+    space = AXES[len(file["axis"])] if "axis" in file else AXES[1]
     for name in file:
-        if dimensions(name) == (name,) and "CLASS" not in file[name].attrs:  # what makes a scale of a dataset
+        if dimensions(name, space) == (name,) and "CLASS" not in file[name].attrs:  # what makes a scale of a dataset
             file[name].make_scale(name)
     for name in names or file:
-        for i, axis in enumerate(dimensions(name)):
+        for i, axis in enumerate(dimensions(name, space)):
             if axis != name:
                 file[name].dims[i].attach_scale(file[axis])
+
+
+def _label(file, axes):
+    """Say with the indices what they stand for; axes: as from `coordinates`."""
+    file["component"].attrs["labels"] = "x y z"
+    if "axis" in axes:
+        file["axis"].attrs["labels"] = " ".join(space_axes(axes))
 
 
 class SeriesFile:
@@ -95,7 +105,7 @@ class SeriesFile:
         for name, values in axes.items():
             if name not in SPACE:
                 _create(self._file, name, values.shape, values.dtype)[...] = values
-        self._file["component"].attrs["labels"] = "x y z"
+        _label(self._file, axes)
         self.warn([])
         self._names = None
         self.rows = {"time": 0, "spectrum_time": 0}
@@ -180,8 +190,8 @@ class FieldsFile:
             dataset = _create(file, name, values.shape, values.dtype)
             if box.rank == 0:
                 dataset[...] = values
-        file["component"].attrs["labels"] = "x y z"
-        for axis, length in zip(SPACE, box.length):
+        _label(file, axes)
+        for axis, length in zip(box.axis_names, box.length):
             file[axis].attrs["axis"], file[axis].attrs["period"] = axis.upper(), length
         for name, shape in leading.items():
             _create(file, name, (*shape, *box.points))

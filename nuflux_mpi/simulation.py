@@ -59,7 +59,7 @@ class Simulation:
 
         check_memory(on_root(comm, memory_per_rank, config, comm.Get_size()), comm)
         place, times = config["box"], config["time"]
-        self.modes = modes = build(config["modes"])
+        self.modes = modes = build(config["modes"], configuration.dimensions(config))
         level = LEVELS[config["equations"]["level"]]
         special = level.settings_of(config, modes.s)
         method = chosen(times["method"])
@@ -94,7 +94,7 @@ class Simulation:
 
         config, box = self.config, self.box
         count, level = len(self.modes), self.equations
-        leading, state_leading = level.leading(count), level.state_leading(count, level.settings)
+        leading, state_leading = level.leading(count, box.vector_shape), level.state_leading(count, level.settings)
         self._axes = coordinates(box, self.modes, self.density, level.axes())
         k = self.diagnostics.spectrum.k if config["output"]["spectrum_every"] else None
         text = on_root(self.comm, configuration.to_toml, config)
@@ -155,12 +155,12 @@ class Simulation:
     def describe(self):
         """What is about to run, in a few lines."""
         config, box, modes = self.config, self.box, self.modes
-        (length,), (points,) = box.length, box.points
+        length, points = " x ".join(f"{L:g}" for L in box.length), " x ".join(map(str, box.points))
         cut = f"cut as {box.plan.N1} x {box.plan.N2} points" if box.plan.factored else "in slabs"
         kernels_used = "compiled kernels (numba)" if kernels.COMPILED else "NumPy kernels (slower: numba is not in use)"
         lines = [
             config["title"] or config["name"],
-            f'{len(modes)} modes, box of length {length:g} with {points} points, level "{self.equations.level}", '
+            f'{len(modes)} modes, box of length {length} with {points} points, level "{self.equations.level}", '
             f"t = {self.integrator.t:g} .. {config['time']['end']:g}, {self.integrator.method} at rtol {config['time']['rtol']:g}",
             f"{box.size} rank{'s' * (box.size > 1)}, {cut}, {kernels_used}",
         ]
@@ -348,10 +348,11 @@ class Simulation:
                 break
         worst = np.where(np.isfinite(rates), rates, np.inf)
         row, point = np.unravel_index(np.argmax(worst), worst.shape)
-        here = (float(worst[row, point]), int(row), float(self.box.coordinates()[0][point]))
-        value, row, z = max(self.comm.allgather(here))
+        where = [float(x.ravel()[point]) for x in np.broadcast_arrays(*self.box.coordinates())]
+        value, row, *where = max(self.comm.allgather((float(worst[row, point]), int(row), *where)))
         what = "is not finite" if np.isinf(value) else f"is largest ({value:.3g})"
-        return f"the rate of change {what} at z = {z:.6g} {level.place(row)}"
+        place = ", ".join(f"{axis} = {x:.6g}" for axis, x in zip(self.box.axis_names, where))
+        return f"the rate of change {what} at {place} {level.place(row)}"
 
     def close(self):
         """Close the files and free PETSc's objects (collective)."""

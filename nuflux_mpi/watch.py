@@ -30,7 +30,8 @@ class Watch:
         self.config, self.rtol = config, rtol
         self.onset = None  # time since when coherence is large
         # Where directions are farthest apart they meet again first.
-        self._spacing = np.diff(modes.v).max() if config["modes"]["kind"] == "angular" else None
+        angular = config["modes"]["kind"] == "angular"
+        self._spacing = np.diff(np.unique(modes.velocity[:, -1])).max() if angular else None
 
     def __call__(self, row):
         """{subject: sentence} for a row of the series, a dict by the names of docs/output.md."""

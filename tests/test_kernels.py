@@ -16,6 +16,7 @@ from nuflux_mpi.full import Full
 EPSILON = np.array([[[(a - b) * (b - c) * (c - a) / 2 for c in range(3)] for b in range(3)] for a in range(3)])
 # Modes and points: one, several, and around the 256 points that the compiled loops take at a time.
 sizes = pytest.mark.parametrize("modes, points", [(1, 1), (2, 255), (3, 256), (2, 257), (5, 700), (2, 0)])
+axes = pytest.mark.parametrize("axes", [1, 2, 3])
 
 
 @pytest.fixture(params=["numba", "numpy"])
@@ -31,12 +32,13 @@ def form(request, monkeypatch):
     return module
 
 
-def fields(modes, points, seed=0):
+def fields(modes, points, axes, seed=0):
     """Random P, kappa, v, s, D and dD."""
     generator = np.random.default_rng(seed)
     P, kappa = generator.standard_normal((modes, 3, points)), generator.standard_normal((modes, points))
-    v, s = generator.uniform(-1, 1, modes), generator.choice([-1.0, 1.0], modes)
-    return P, kappa, v, s, *generator.standard_normal((2, 2, 3, points))
+    v, s = generator.uniform(-1, 1, (modes, axes)), generator.choice([-1.0, 1.0], modes)
+    D, *dD = generator.standard_normal((1 + axes, 1 + axes, 3, points))
+    return P, kappa, v, s, D, np.array(dD)
 
 
 def numbers(shape, seed=0):
@@ -45,22 +47,24 @@ def numbers(shape, seed=0):
 
 
 def rotation(P, v, D):
-    """(D_0 - v_a D_1) x P_a, written with the antisymmetric tensor."""
-    W = D[0] - v[:, None, None] * D[1]
+    """(D_0 - sum_i v_ai D_i) x P_a, written with the antisymmetric tensor."""
+    W = D[0] - np.einsum("ai,icz->acz", v, D[1:])
     return np.einsum("ijk,ajz,akz->aiz", EPSILON, W, P)
 
 
+@axes
 @sizes
-def test_moments(form, modes, points):
-    P, _, v, s, D, _ = fields(modes, points)
+def test_moments(form, modes, points, axes):
+    P, _, v, s, D, _ = fields(modes, points, axes)
     form.moments(P, v, s, D)
-    expected = [np.einsum("a,acz->cz", s * v**m, P) for m in (0, 1)]
+    expected = [np.einsum("a,acz->cz", weight, P) for weight in (s, *(s * v.T))]
     np.testing.assert_allclose(D, expected, rtol=0, atol=1e-14)  # sums of a few numbers of size 1
 
 
+@axes
 @sizes
-def test_rotation(form, modes, points):
-    P, _, v, _, D, _ = fields(modes, points)
+def test_rotation(form, modes, points, axes):
+    P, _, v, _, D, _ = fields(modes, points, axes)
     dP = P.copy()
     form.rotate(dP, v, D)
     np.testing.assert_allclose(dP, rotation(P, v, D), rtol=0, atol=2e-14)  # products of numbers up to 10
@@ -69,9 +73,10 @@ def test_rotation(form, modes, points):
     assert np.all(left <= 1e-15 * np.sum(np.abs(P), axis=1) * np.abs(D).sum(axis=(0, 1)) * np.abs(P).sum(axis=1))
 
 
+@axes
 @sizes
-def test_moments_and_rotation_in_one_pass(form, modes, points):
-    P, _, v, s, D, _ = fields(modes, points)
+def test_moments_and_rotation_in_one_pass(form, modes, points, axes):
+    P, _, v, s, D, _ = fields(modes, points, axes)
     dP, found = P.copy(), np.empty_like(D)
     form.precess(dP, v, s, found)
     form.moments(P, v, s, D)
@@ -104,14 +109,16 @@ def test_push_is_rotation_and_matrix_valued_force(form, modes, points, Q):
         np.testing.assert_allclose(change, coefficients, rtol=0, atol=2e-13)  # products of numbers up to 50
 
 
+@axes
 @sizes
-def test_rotation_with_work_by_the_weak_force(form, modes, points):
-    P, kappa, v, s, D, dD = fields(modes, points)
+def test_rotation_with_work_by_the_weak_force(form, modes, points, axes):
+    P, kappa, v, s, D, dD = fields(modes, points, axes)
     dP = P.copy()
     form.rotate_and_drive(dP, kappa, v, s, D, dD)
     np.testing.assert_allclose(dP, rotation(P, v, D), rtol=0, atol=2e-14)
-    force = np.einsum("acz,acz->az", dD[0] - v[:, None, None] * dD[1], P)
-    np.testing.assert_allclose(kappa, -0.5 * (s * v)[:, None] * force, rtol=0, atol=2e-14)
+    slope = np.einsum("ai,icz->acz", v, dD[:, 0]) - np.einsum("ai,aj,ijcz->acz", v, v, dD[:, 1:])
+    force = np.einsum("acz,acz->az", slope, P)
+    np.testing.assert_allclose(kappa, -0.5 * s[:, None] * force, rtol=0, atol=2e-14)
 
 
 @pytest.mark.parametrize("groups", [0, 1, 3])
