@@ -43,7 +43,7 @@ class Damaged(Exception):
 
 
 class Layout:
-    """Where state vectors lie in a checkpoint: rows of waves, ordered by line and residue as in `box.Transform`.
+    """Where state vectors lie in a checkpoint: rows of waves, ordered by line and inner wave as in `box.Transform`.
 
     transform: the one of the state, a :class:`~nuflux_mpi.box.Transform`; local vectors are its rows, one after another,
     times sqrt(weight). `shape` is (rows of all ranks, real numbers per row) of one vector.
@@ -51,11 +51,17 @@ class Layout:
 
     def __init__(self, transform):
         plan = transform.box.plan
-        self.points, self.N1, self.lines = plan.points, plan.N1, transform.lines
-        self._transform, self._pairs = transform, plan.pairs_per_line
+        self.points, self.N1, self.lines = plan.total, plan.N1, transform.lines
+        self._across, self._transform, self._pairs = plan.across, transform, plan.pairs_per_line
         self._waves = transform.shape[1]
         self.shape = (self.lines * self._pairs, 2 * self._waves)
         self.rows = transform.line * self._pairs + transform.residue
+
+    def rows_of(self, N1):
+        """Rows of all ranks of a vector in a file of the same box cut with N1; with several axes there is one cut."""
+        if self._across:
+            return self.shape[0]
+        return self.lines * (1 if N1 == 1 else N1 // 2 + 1)
 
     def blocks(self):
         """This rank's rows as (first local row, first row in the file, number), each contiguous in both."""
@@ -316,8 +322,7 @@ def _examine(path, layout, accept):
     except Damaged as error:
         return None, f"is damaged ({error})"
     accept(path, tomllib.loads(header.pop("config_toml")))
-    rows = layout.lines * (1 if header["N1"] == 1 else header["N1"] // 2 + 1)
-    if header["points"] != layout.points or header["shape"][1] != rows:
+    if header["points"] != layout.points or header["shape"][1] != layout.rows_of(header["N1"]):
         return None, f"is damaged (it holds {header['shape']} numbers)"
     return header, ""
 

@@ -20,7 +20,7 @@ exit codes: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 num
 """
 COMMANDS = ("run", "plot", "info", "diff", "init", "check", "linear", "doctor")
 DEFAULT_CASE = "two_beam"
-FIGURES = ("all", "energy", "spectrum", "distribution", "energy_gained", "missing_energy")
+FIGURES = ("all", "energy", "spectrum", "maps", "distribution", "energy_gained", "missing_energy")
 
 
 class Parser(argparse.ArgumentParser):
@@ -228,12 +228,12 @@ def _continuation(directory, ranks):
 
 def _draw(run, say):
     try:
-        from . import plots, plots_momentum
+        from . import plots, plots_momentum, plots_space
     except ImportError:
         say("no figures: matplotlib is not installed (pip install nuflux_mpi[plot])")
         return
     try:
-        for path in plots.draw_all(run) + plots_momentum.draw_all(run):
+        for path in plots.draw_all(run) + plots_space.draw_all(run) + plots_momentum.draw_all(run):
             say(f"figure {path}")
     except OSError as error:
         say(f"warning: the figures cannot be written ({error.strerror or error}); draw them later with: plot {run.directory}")
@@ -244,7 +244,7 @@ def _plot(arguments):
 
     runs = [Run(directory) for directory in arguments.directory]
     try:
-        from . import plots, plots_momentum
+        from . import plots, plots_momentum, plots_space
     except ImportError:
         raise EnvironmentProblem("plot needs matplotlib: pip install nuflux_mpi[plot]") from None
     what, output = arguments.what, arguments.output
@@ -258,10 +258,11 @@ def _plot(arguments):
     elif what == "all":
         if output:
             raise InputError("plot: -o names one figure; choose it with --what")
-        paths = plots.draw_all(runs[0]) + plots_momentum.draw_all(runs[0])
+        paths = plots.draw_all(runs[0]) + plots_space.draw_all(runs[0]) + plots_momentum.draw_all(runs[0])
     else:
         paths = [output or runs[0].directory / f"{what}.png"]
-        getattr(plots if what in ("energy", "spectrum") else plots_momentum, what)(runs[0], paths[0])
+        module = plots if what in ("energy", "spectrum") else plots_space if what == "maps" else plots_momentum
+        getattr(module, what)(runs[0], paths[0])
     for path in paths:
         print(path)
     return EXIT_DONE

@@ -12,7 +12,7 @@ import numpy as np
 
 from .config import flat, toml_value
 from .errors import InputError
-from .layout import LAYOUT, dimensions
+from .layout import LAYOUT, dimensions, space_of
 
 SAME = 1e-9  # coordinates closer than this are one, relative to the largest on their axis
 # Shown, and not held against the tolerance: what the solution cost, and what depends on the times of the rows.
@@ -83,6 +83,8 @@ def results(a, b):
             continue
         if part == "series" and not len(_common(first, second, "time")[0]):
             raise InputError("diff: the series of the two runs have no output time in common.")
+        if space_of(first) != space_of(second):
+            raise InputError("diff: the boxes of the two runs have different numbers of dimensions.")
         scales = _scales(first, second) if part == "series" else {}
         for name in LAYOUT:
             if name in first and name in second and dimensions(name)[0] in ("time", "spectrum_time"):
@@ -125,7 +127,7 @@ def _scales(first, second):
 
 def _difference(name, first, second, by_snapshot, scales):
     """(largest difference, relative, its time[, relative 2-norm, its time]) of one quantity; None without overlap."""
-    where = [_common(first, second, axis) for axis in dimensions(name)]
+    where = [_common(first, second, axis) for axis in dimensions(name, space_of(first))]
     if any(not len(mine) for mine, _ in where):
         return None
     times = np.asarray(first[dimensions(name)[0]])[where[0][0]]
@@ -174,7 +176,7 @@ def _common_modes(first, second):
     mine, its = (list(zip(np.asarray(arrays["v"]), np.asarray(arrays["sign"]))) for arrays in (first, second))
     pairs, free = [], set(range(len(its)))
     for i, (v, s) in enumerate(mine):
-        j = next((j for j in sorted(free) if abs(its[j][0] - v) <= SAME and its[j][1] == s), None)
+        j = next((j for j in sorted(free) if np.abs(its[j][0] - v).max() <= SAME and its[j][1] == s), None)
         if j is not None:
             pairs.append((i, j))
             free.remove(j)

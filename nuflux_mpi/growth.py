@@ -22,6 +22,7 @@ import numpy as np
 from . import linear
 from .errors import InputError
 from .files import write_whole
+from .layout import space_of
 
 FILE = "growth.csv"
 # Amplitude grows by e^3 in a window, or by e^2 where a run has no room for more; fewer points give no slope.
@@ -103,8 +104,13 @@ class Growth:
 
 
 def measure(run):
-    """Growth of every wave of a run (`results.Run` or `MemoryRun`) that has a linear phase. InputError without psi2."""
+    """Growth of every wave of a run (`results.Run` or `MemoryRun`) that has a linear phase.
+
+    InputError without psi2, and in more dimensions than one, where spectra are of shells that hold many waves.
+    """
     series = run.series
+    if len(space_of(series)) > 1:
+        raise InputError("Growth rates of single waves are measured in boxes of one dimension only.")
     if not len(series.get("psi2", ())):
         raise InputError("The run recorded no power spectra: set output.spectrum_every.")
     t, k = series["spectrum_time"], series["k"]
@@ -184,10 +190,10 @@ COLUMNS = [field.name for field in fields(Growth)]
 def record(run):
     """Measure a run that lies in a directory, and write FILE there. Call on one rank.
 
-    Nothing without power spectra, in more dimensions than one, where spectra are of shells that hold many waves, or for a
-    state without sharp directions, whose linear theory is another one.
+    Nothing without power spectra, in more dimensions than one, or for a state without sharp directions, whose linear theory is
+    another one.
     """
-    alone = "axis" not in run.series
+    alone = len(space_of(run.series)) == 1
     if alone and len(run.series.get("psi2", ())) and linear.has_sharp_directions(run.config):
         waves = measure(run)
         write(waves, run.directory / FILE, waves.verdict(run.config["equations"]["level"]))

@@ -75,9 +75,9 @@ AXES = {1: ("z",), 2: ("x", "z"), 3: ("x", "y", "z")}  # space axes by their num
 SPACE = AXES[3]
 
 
-def space_axes(names):
-    """The space axes of a box among the `names` of its arrays, in order."""
-    return tuple(axis for axis in SPACE if axis in names)
+def space_of(arrays):
+    """The space axes of a box from its arrays by name, such as those of a file."""
+    return AXES[len(arrays["axis"])] if "axis" in arrays else AXES[1]
 
 
 def dimensions(name, space=AXES[1]):

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from . import hdf5, initial, linear, modes
-from .config import mode_count
+from .config import dimensions, mode_count
 from .environment import available_memory
 from .errors import InputError
 
@@ -83,6 +83,9 @@ def problem(config):
     if not linear.has_sharp_directions(config):
         raise InputError(f"linear: full.distribution = \"{config['full']['distribution']}\" has no sharp directions; describe "
                          "them as kind = \"angular\" at another level.")
+    if dimensions(config) > 1:
+        raise InputError(f"linear: the report is for boxes of one dimension, and box.points has {dimensions(config)}; in Python "
+                         "nuflux_mpi.linear takes wave vectors.")
     directions, box = modes.build(config["modes"]), config["box"]
     needed, available = STATES * 16 * len(directions) * box["points"], available_memory()
     if needed > available:

@@ -22,13 +22,13 @@ from .config import flat, to_toml
 from .errors import InputError
 from .files import sync, write_whole
 from .integrate import chosen
-from .layout import AXES, LAYOUT, RECORD_AXES, SPACE, dimensions, space_axes
+from .layout import LAYOUT, RECORD_AXES, SPACE, dimensions, space_of
 from .progress import LOG
 from .results import POSTMORTEM, MemoryRun, Run
 
 RUN_FILES = (checkpoint.NEWEST, checkpoint.PREVIOUS, "run.toml", "series.h5", "fields.h5", "phase_space.h5",
              growth.FILE, POSTMORTEM, LOG)
-FIGURES = ("energy.png", "spectrum.png", "distribution.png", "energy_gained.png")
+FIGURES = ("energy.png", "spectrum.png", "maps.png", "distribution.png", "energy_gained.png")
 _ROOM_FOR_WARNINGS = 8192  # bytes
 _ROOM_TO_BEGIN = 2**20  # bytes without which no file is touched: on a full disk it could not be mended again
 COORDINATES = {"coordinates": "v sign density"}  # by which xarray knows that they label the modes
@@ -79,7 +79,7 @@ def _mark_continued(file, attrs):
 
 def _attach(file, names=None):
     """Make every one-dimensional axis a dimension scale and name the dimensions of datasets (default: all) by them."""
-    space = AXES[len(file["axis"])] if "axis" in file else AXES[1]
+    space = space_of(file)
     for name in file:
         if dimensions(name, space) == (name,) and "CLASS" not in file[name].attrs:  # what makes a scale of a dataset
             file[name].make_scale(name)
@@ -93,7 +93,7 @@ def _label(file, axes):
     """Say with the indices what they stand for; axes: as from `coordinates`."""
     file["component"].attrs["labels"] = "x y z"
     if "axis" in axes:
-        file["axis"].attrs["labels"] = " ".join(space_axes(axes))
+        file["axis"].attrs["labels"] = " ".join(space_of(axes))
 
 
 class SeriesFile:

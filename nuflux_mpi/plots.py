@@ -23,6 +23,8 @@ from matplotlib.figure import Figure
 
 from . import growth, linear
 from .errors import InputError
+from .layout import space_of
+from .modes import shown
 
 # Colours of Okabe and Ito, told apart by all common kinds of colour vision and in print.
 BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6b6b6b"
@@ -104,10 +106,12 @@ def energy(run, path=None):
 
 
 def _draw_content(figure, axes, colorbar_axes, run):
-    mode = _most_forward(run.series)
+    mode, space = _most_forward(run.series), space_of(run.series)
     t, z = np.asarray(run.fields["time"]), np.asarray(run.fields["z"])
     axes.set_ylabel(r"position $z\ [1/\mu]$")
-    axes.set_title(rf"$\nu_x$ content of the mode $v = {run.series['v'][mode]:+.3g}$")
+    slice_at = ", ".join(f"{axis} = {run.fields[axis][0]:g}" for axis in space[:-1])
+    where = f" along ${slice_at}$" if slice_at else ""
+    axes.set_title(rf"$\nu_x$ content of the mode $v = {shown(run.series['v'][mode], 3)}$" + where)
     if len(t) < FEWEST_SNAPSHOTS:
         reason = f"only {len(t)} field snapshots: set output.fields_every for this map"
         axes.text(0.5, 0.5, reason, ha="center", transform=axes.transAxes)
@@ -115,7 +119,7 @@ def _draw_content(figure, axes, colorbar_axes, run):
         colorbar_axes.set_axis_off()
         return
     rows, columns = _thinned(len(t)), _thinned(len(z))
-    P_z = run.fields["P"][rows, mode, 2]
+    P_z = run.fields["P"][(rows, mode, 2, *(0,) * (len(space) - 1))]
     share = (1 - P_z[:, columns] / run.series["density"][mode]) / 2
     image = axes.pcolormesh(t[rows], z[columns], share.T, vmin=0, vmax=1, cmap="cividis", **MAP)
     bar = figure.colorbar(image, cax=colorbar_axes)
@@ -154,8 +158,12 @@ def spectrum(run, path=None):
     Upper left: psi2 = sum_a |psi_{a,k}|^2 over t and k. Upper right, on the same k axis: growth rates gamma(k) of
     linear theory for the initial mean P^z, and on top of them the measured ones (`growth`), each wave in its own window.
     Lower left: total power of the unstable waves, the time of all windows shaded. Dashed lines mark the unstable band.
-    Returns the Figure; InputError without psi2.
+    Returns the Figure; InputError without psi2. In two and three dimensions it is that of `plots_space.shells`.
     """
+    if len(space_of(run.series)) > 1:
+        from .plots_space import shells
+
+        return shells(run, path)
     if not len(run.series.get("psi2", ())):
         raise InputError("The run recorded no power spectra: set output.spectrum_every.")
     found = survey(run)
@@ -373,9 +381,10 @@ def _energy_unit(run):
 
 
 def _most_forward(series):
-    """Index of the mode with the largest v among those that hold neutrinos."""
+    """Index of the mode with the largest v (along z) among those that hold neutrinos."""
     occupied = np.flatnonzero(series["density"] > 0)
-    return int(occupied[np.argmax(series["v"][occupied])])
+    along_z = np.reshape(series["v"], (len(series["density"]), -1))[:, -1]
+    return int(occupied[np.argmax(along_z[occupied])])
 
 
 def _thinned(count):

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 
 from .errors import InputError
+from .layout import space_of
 from .plots import (
     BLUE,
     FEWEST_SNAPSHOTS,
@@ -61,7 +62,8 @@ def draw_all(run, directory=None):
     if len(run.series.get("f_q", ())):
         paths.append(Path(directory) / "distribution.png")
         distribution(run, paths[-1])
-    if "kappa" in run.fields and len(run.fields["time"]) >= FEWEST_SNAPSHOTS:
+    alone = len(space_of(run.series)) == 1  # in more dimensions plots_space has maps of it
+    if alone and "kappa" in run.fields and len(run.fields["time"]) >= FEWEST_SNAPSHOTS:
         paths.append(Path(directory) / "energy_gained.png")
         energy_gained(run, paths[-1])
     return paths
@@ -208,6 +210,8 @@ def energy_gained(run, path=None):
 
     Returns the Figure; InputError if the run did not store kappa, or too seldom for a map.
     """
+    if len(space_of(run.series)) > 1:
+        raise InputError("The energy gained over time and z is for boxes of one dimension; plot --what maps has the others.")
     if "kappa" not in run.fields:
         raise InputError(f'Level "{run.config["equations"]["level"]}" stores no kinetic energy density kappa.')
     t, z = np.asarray(run.fields["time"]), np.asarray(run.fields["z"])

@@ -24,14 +24,17 @@ import numpy as np
 from . import checkpoint, growth, lock
 from .config import to_toml
 from .errors import EnvironmentProblem, InputError
-from .layout import LAYOUT, RECORD_AXES, dimensions
+from .layout import LAYOUT, RECORD_AXES, dimensions, space_of
 from .progress import LOG
 
 POSTMORTEM = "postmortem.h5"  # the last good state of a run that failed
 
 
 class Fields(Mapping):
-    """Fields by name over their output times: `P` (time, mode, component, z), `kappa` (time, mode, z), and the axes."""
+    """Fields by name over their output times: `P` (time, mode, component, z), `kappa` (time, mode, z), and the axes.
+
+    In place of z there are x, z or x, y, z in a box of two or three dimensions.
+    """
 
     def __init__(self, arrays):
         self._arrays = arrays
@@ -106,10 +109,10 @@ class BaseRun:
         if part not in ("series", "fields"):
             raise InputError(f'to_xarray has the parts "series" and "fields", not "{part}".')
         arrays = getattr(self, part)
-        variables = {}
+        variables, space = {}, space_of(arrays)
         for name in arrays:
             _, unit, meaning = LAYOUT[name]
-            variables[name] = dimensions(name), np.asarray(arrays[name]), {"units": unit, "long_name": meaning}
+            variables[name] = dimensions(name, space), np.asarray(arrays[name]), {"units": unit, "long_name": meaning}
         on_axes = [name for name in ("v", "sign", "density") if name in variables]
         return xarray.Dataset(variables, attrs=dict(self.attrs)).set_coords(on_axes)
 
@@ -132,10 +135,10 @@ class BaseRun:
         return "\n".join(f"{label:<9} {text}" for label, text in rows)
 
     def _describe_case(self):
-        box = self.config["box"]
+        length, points = (" x ".join(map(str, np.ravel(self.config["box"][key]))) for key in ("length", "points"))
         return (
-            f"{len(self.series['v'])} {self.config['modes']['kind']} in a box of length {box['length']} with"
-            f' {box["points"]} points, level "{self.config["equations"]["level"]}"'
+            f"{len(self.series['v'])} {self.config['modes']['kind']} in a box of length {length} with"
+            f' {points} points, level "{self.config["equations"]["level"]}"'
         )
 
     def _describe_origin(self):

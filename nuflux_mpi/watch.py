@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 
+from .config import per_axis
+
 # Products of two fields have waves up to 2 k_max, and those beyond k_max come back below 2/3 k_max only from waves
 # above 2/3 k_max: the tail is the relative error of the right-hand side. At 1e-2 it is as large as what is looked at.
 TAIL = 1e-2
@@ -44,10 +46,11 @@ class Watch:
     def _tail(self, row):
         tail = row["spectral_tail"]
         if tail > TAIL:
-            points = self.config["box"]["points"]
             more = math.log(TAIL_WANTED) / math.log(min(tail, 0.5))
+            points = [N * 2 ** math.ceil(math.log2(more)) for N in per_axis(self.config["box"]["points"])]
+            points = points if len(points) > 1 else points[0]
             return (f"spectral_tail = {tail:.2g}: the highest third of the waves is occupied, and their products come "
-                    f"back as errors of that size; take box.points = {points * 2 ** math.ceil(math.log2(more))} or stop "
+                    f"back as errors of that size; take box.points = {points} or stop "
                     "earlier")
         return None
 

@@ -1,0 +1,144 @@
+"""Figures of boxes of two and three dimensions: maps of the fields at a few times, and the power spectrum over abs(k).
+
+Like those of `plots` they take any run of `results`, return a matplotlib Figure and, given a path, save it with the
+provenance of the run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import LogNorm
+
+from .errors import InputError
+from .layout import space_of
+from .plots import BLUE, GREY, MAP, TIME_LABEL, _figure, _finished, _style, _thinned, _time_range, _title
+
+COLUMNS = 4  # times that a figure shows
+DECADES = 12  # below the largest power: what is less is round-off
+
+
+def draw_all(run, directory=None):
+    """Draws maps.png of a run in two or three dimensions into `directory` (default: that of the run). Returns the paths."""
+    if len(space_of(run.series)) == 1 or not len(run.fields["time"]):
+        return []
+    path = Path(directory or run.directory) / "maps.png"
+    maps(run, path)
+    return [path]
+
+
+def maps(run, path=None):
+    """Flavor coherence and energy gained over x and z at a few times, from the start to the end.
+
+    Coherence is sqrt(sum_a |psi_a|^2 / sum_a n_a^2). The energy is sum_a kappa_a / sum_a n_a, of levels that follow it. In
+    three dimensions both are those of the plane of the first y. Returns the Figure; InputError for a box of one dimension,
+    and before anything was written.
+    """
+    space = space_of(run.series)
+    if len(space) == 1:
+        raise InputError("Maps over x and z are for boxes of two and three dimensions; see the energy figure.")
+    times = np.asarray(run.fields["time"])
+    if not len(times):
+        raise InputError("The run has written no results yet.")
+    rows = np.unique(np.linspace(0, len(times) - 1, COLUMNS).round().astype(int))
+    kinds = [(_coherence, r"coherence $|\psi|/n$", "cividis")]
+    if "kappa" in run.fields:
+        kinds.append((_energy_gained, r"energy gained $[\mu]$", "RdBu_r"))
+    with _style():
+        figure = _figure(height=0.9 + 2.0 * len(kinds))
+        figure.set_layout_engine("compressed")  # axes of fixed aspect, with colour bars of their height
+        grid = figure.subplots(len(kinds), len(rows), sharex=True, sharey=True, squeeze=False)
+        for line, (quantity, label, colours) in zip(grid, kinds):
+            values = [quantity(run, row) for row in rows]
+            limits = _limits(values, signed=quantity is _energy_gained)
+            images = [_map(axes, run, value, colours, limits) for axes, value in zip(line, values)]
+            figure.colorbar(images[-1], ax=list(line), aspect=15, pad=0.02).set_label(label)
+            line[0].set_ylabel(r"$z\ [1/\mu]$")
+        for axes, t in zip(grid[0], times[rows]):
+            axes.set_title(f"$t = {t:g}$")
+        for axes in grid[-1]:
+            axes.set_xlabel(r"$x\ [1/\mu]$")
+        plane = f"   $y = {run.fields['y'][0]:g}$" if len(space) == 3 else ""
+        figure.suptitle(_title(run) + plane, fontsize=12)
+        return _finished(figure, run, path)
+
+
+def _map(axes, run, values, colours, limits):
+    x, z = np.asarray(run.fields["x"]), np.asarray(run.fields["z"])
+    columns, rows = _thinned(len(x)), _thinned(len(z))
+    axes.set_aspect("equal")
+    low, high = limits
+    return axes.pcolormesh(x[columns], z[rows], values[columns, rows].T, vmin=low, vmax=high, cmap=colours, **MAP)
+
+
+def _limits(values, signed):
+    """Range of colours that all maps of one quantity share."""
+    most = max(float(np.abs(value).max()) for value in values) or 1.0
+    return (-most if signed else 0.0), most
+
+
+def _coherence(run, row):
+    P = _plane(run, run.fields["P"][row])
+    n = np.asarray(run.series["density"])
+    return np.sqrt(np.sum(P[:, :2] ** 2, axis=(0, 1)) / np.sum(n**2))
+
+
+def _energy_gained(run, row):
+    kappa = _plane(run, run.fields["kappa"][row])
+    return kappa.sum(axis=0) / np.sum(run.series["density"])
+
+
+def _plane(run, field):
+    """A field over x and z: that of the first y in three dimensions."""
+    return field[..., 0, :] if len(space_of(run.series)) == 3 else field
+
+
+def shells(run, path=None):
+    """Power of flavor coherence in shells of abs(k): over time, in all, and at a few times.
+
+    Returns the Figure; InputError without psi2.
+    """
+    series = run.series
+    if not len(series.get("psi2", ())):
+        raise InputError("The run recorded no power spectra: set output.spectrum_every.")
+    k, t, power = series["k"], series["spectrum_time"], series["psi2"]
+    top = power.max() or 1.0
+    floor = max(power[power > 0].min(initial=top), top * 10.0**-DECADES)
+    with _style():
+        figure = _figure(height=5.8)
+        grid = figure.add_gridspec(2, 3, height_ratios=[3.2, 1.6], width_ratios=[3, 0.08, 1.5])
+        over_time = figure.add_subplot(grid[0, 0])
+        profile = figure.add_subplot(grid[0, 2], sharey=over_time)
+        total = figure.add_subplot(grid[1, 0], sharex=over_time)
+
+        rows, seen = _thinned(len(t)), _thinned(len(k))
+        norm = LogNorm(vmin=min(floor, top / 10), vmax=top)
+        values = np.maximum(power[rows][:, seen].T, floor)
+        image = over_time.pcolormesh(t[rows], k[seen], values, norm=norm, cmap="magma", **MAP)
+        bar = figure.colorbar(image, cax=figure.add_subplot(grid[0, 1]))
+        bar.ax.set_title(r"$\Sigma|\psi_{a,k}|^2$", fontsize=9, pad=9)
+        over_time.set_ylabel(r"wavenumber $|k|\ [\mu]$")
+        over_time.set_title("power spectrum of flavor coherence")
+        over_time.tick_params(labelbottom=False)
+
+        shown = np.unique(np.linspace(0, len(t) - 1, COLUMNS).round().astype(int))
+        for i, row in enumerate(shown):
+            shade = (i + 1) / len(shown)
+            profile.plot(np.maximum(power[row], floor), k, color=BLUE, alpha=shade, label=f"$t = {t[row]:g}$")
+        profile.set_xscale("log")
+        profile.set_title("in shells of $|k|$")
+        profile.tick_params(labelleft=False)
+        words = figure.add_subplot(grid[1, 2])
+        words.set_axis_off()
+        words.legend(*profile.get_legend_handles_labels(), loc="upper left")
+
+        total.plot(t, power.sum(axis=1), color=BLUE)
+        total.axhline(np.sum(np.asarray(series["density"]) ** 2), color=GREY, lw=0.6)
+        total.set_yscale("log")
+        total.set_ylabel("power in all waves")
+        total.set_xlabel(TIME_LABEL)
+        total.set_xlim(_time_range(t))
+        figure.suptitle(_title(run), fontsize=12)
+        figure.align_ylabels([over_time, total])
+        return _finished(figure, run, path)
