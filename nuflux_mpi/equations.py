@@ -109,7 +109,8 @@ class Standard:
     def __init__(self, box, modes, settings=None):
         self.box, self.modes, self.settings = box, modes, settings
         self.v, self.s = np.asarray(modes.v, dtype=float), np.asarray(modes.s, dtype=float)
-        self.velocity = np.ascontiguousarray(modes.velocity, dtype=float)
+        self.velocity = modes.velocity
+        self._speeds = np.ascontiguousarray(modes.velocity.T, dtype=float)  # as kernels want them, axis by axis
         segments = self.segments(len(modes), settings)
         self.transform = box.transform(*segments, back=tuple({1, len(segments)}))
         self._lay_out()
@@ -129,7 +130,7 @@ class Standard:
 
     def source(self, t):
         """Local terms, in place on the lines of `transform.physical`."""
-        kernels.precess(self._P, self.velocity, self.s, self._D)
+        kernels.precess(self._P, self._speeds, self.s, self._D)
 
     def local_flow(self, h):
         """Carry the lines of `transform.physical` over a time h by the local terms alone; one dimension only."""
@@ -212,6 +213,6 @@ class Energy(Standard):
         return fields
 
     def source(self, t):
-        kernels.moments(self._P, self.velocity, self.s, self._D)
+        kernels.moments(self._P, self._speeds, self.s, self._D)
         dD = self.gradient(self.D).reshape(self.box.dimensions, *self._D.shape)
-        kernels.rotate_and_drive(self._P, self._kappa, self.velocity, self.s, self._D, dD)
+        kernels.rotate_and_drive(self._P, self._kappa, self._speeds, self.s, self._D, dD)

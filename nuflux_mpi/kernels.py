@@ -3,7 +3,7 @@
 Both forms give the same numbers to rounding; `COMPILED` tells which is in use (``NUFLUX_NUMBA=0`` asks for NumPy).
 No function here allocates an array of the state's size when compiled, and none knows about ranks: arrays are local.
 
-Shapes: P (modes, 3, n), kappa (modes, n), v (modes, d) along the d axes of the box, s (modes,), the moments D (1 + d, 3, n)
+Shapes: P (modes, 3, n), kappa (modes, n), v (d, modes) along the d axes of the box, s (modes,), the moments D (1 + d, 3, n)
 with D[0] = D_0 and then D_1, one flavor vector for each axis, and their gradients dD (d, 1 + d, 3, n), the axis of the
 derivative first; n is the number of this rank's points. Spectral arrays are (rows, K) complex; `phase` is (groups, K)
 complex with ``group[row]``.
@@ -62,13 +62,13 @@ def wind(amplitude, phase, group, row_scale, column_scale, out):
 
 def moments(P, v, s, D):
     """D_0 = sum_b s_b P_b, and D_i = sum_b s_b v_bi P_b for each axis i."""
-    np.matmul(np.concatenate((s[None], s * v.T)), P.reshape(len(P), -1), out=D.reshape(len(D), -1))
+    np.matmul(np.concatenate((s[None], s * v)), P.reshape(len(P), -1), out=D.reshape(len(D), -1))
 
 
 def rotate(P, v, D):
     """P_a <- (D_0 - sum_i v_ai D_i) x P_a, in place."""
     for a in range(len(P)):
-        P[a] = np.cross(_potential(v[a], D), P[a], axis=0)
+        P[a] = np.cross(_potential(v[:, a], D), P[a], axis=0)
 
 
 def _potential(v, D):
@@ -85,7 +85,7 @@ def precess(P, v, s, D):
 def rotate_and_drive(P, kappa, v, s, D, dD):
     """kappa_a <- -s_a/2 v_a.grad(D_0 - sum_i v_ai D_i) . P_a, then P_a <- (D_0 - sum_i v_ai D_i) x P_a; both in place."""
     for a in range(len(P)):
-        slope = sum(v[a, i] * _potential(v[a], dD[i]) for i in range(v.shape[1]))
+        slope = sum(speed * _potential(v[:, a], slopes) for speed, slopes in zip(v[:, a], dD))
         kappa[a] = -0.5 * s[a] * np.einsum("cz,cz->z", slope, P[a])
     rotate(P, v, D)
 
@@ -341,22 +341,22 @@ if COMPILED:
     def _add_moments(P, v, s, D, start, stop):
         """The moments of the points start..stop; two modes at a time, so that D is read half as often."""
         D[:, :, start:stop] = 0.0
-        modes, axes = v.shape
+        axes, modes = v.shape
         for a in range(0, modes - 1, 2):
             for c in range(3):
                 p, q = P[a, c, start:stop], P[a + 1, c, start:stop]
                 _add_two(
-                    p, q, s[a], s[a] * v[a, 0], s[a + 1], s[a + 1] * v[a + 1, 0], D[0, c, start:stop], D[1, c, start:stop]
+                    p, q, s[a], s[a] * v[0, a], s[a + 1], s[a + 1] * v[0, a + 1], D[0, c, start:stop], D[1, c, start:stop]
                 )
                 for i in range(1, axes):
-                    _add_to_row(p, q, s[a] * v[a, i], s[a + 1] * v[a + 1, i], D[i + 1, c, start:stop])
+                    _add_to_row(p, q, s[a] * v[i, a], s[a + 1] * v[i, a + 1], D[i + 1, c, start:stop])
         if modes % 2:
             a = modes - 1
             for c in range(3):
                 p = P[a, c, start:stop]
-                _add_one(p, s[a], s[a] * v[a, 0], D[0, c, start:stop], D[1, c, start:stop])
+                _add_one(p, s[a], s[a] * v[0, a], D[0, c, start:stop], D[1, c, start:stop])
                 for i in range(1, axes):
-                    _add_to_row(p, p, s[a] * v[a, i], 0.0, D[i + 1, c, start:stop])
+                    _add_to_row(p, p, s[a] * v[i, a], 0.0, D[i + 1, c, start:stop])
 
     class _Lanes:
         """A register of several doubles with the arithmetic of a number, for formulas that `_at_once` compiles."""
@@ -420,10 +420,9 @@ if COMPILED:
         return wy * z - wz * y, wz * x - wx * z, wx * y - wy * x
 
     def _rotated_and_driven(written, D, numbers):
-        d = len(numbers) // 2
-        P, v, halves, rows = written[:3], numbers[:d], numbers[d:], 3 * (d + 1)
-        for i, half in enumerate(halves):  # half = -s v_i / 2, and rows of d_i D after those of D
-            terms = [half * W for W in _potentials(D[rows * (i + 1) : rows * (i + 2)], v)]
+        P, v, half, rows = written[:3], numbers[:-1], numbers[-1], 3 * len(numbers)  # half: -s / 2
+        for i, speed in enumerate(v):  # rows of d_i D come after those of D
+            terms = [half * speed * W for W in _potentials(D[rows * (i + 1) : rows * (i + 2)], v)]
             slope = terms if i == 0 else [a + b for a, b in zip(slope, terms)]
         x, y, z = (slope[c] * P[c] for c in range(3))
         return *_rotated(P, D[:rows], v), x + y + z
@@ -473,13 +472,13 @@ if COMPILED:
                 _rotate_1(written, rows, speeds, z)
 
     @_jit
-    def _rotate_block(P, u, D, start, stop):
-        if len(u) == 1:
-            _rotate_rows(P, (u[0],), _moments_1(D), start, stop)
-        elif len(u) == 2:
-            _rotate_rows(P, (u[0], u[1]), _moments_2(D), start, stop)
+    def _rotate_block(P, v, D, start, stop):
+        if len(v) == 1:
+            _rotate_rows(P, (v[0],), _moments_1(D), start, stop)
+        elif len(v) == 2:
+            _rotate_rows(P, (v[0], v[1]), _moments_2(D), start, stop)
         else:
-            _rotate_rows(P, (u[0], u[1], u[2]), _moments_3(D), start, stop)
+            _rotate_rows(P, (v[0], v[1], v[2]), _moments_3(D), start, stop)
 
     @_jit
     def moments(P, v, s, D):  # noqa: F811
@@ -488,43 +487,39 @@ if COMPILED:
 
     @_jit
     def rotate(P, v, D):  # noqa: F811
-        u = np.ascontiguousarray(v.T)
         for start in range(0, P.shape[2], _BLOCK):
-            _rotate_block(P, u, D, start, min(start + _BLOCK, P.shape[2]))
+            _rotate_block(P, v, D, start, min(start + _BLOCK, P.shape[2]))
 
     @_jit
     def precess(P, v, s, D):  # noqa: F811
-        u = np.ascontiguousarray(v.T)
         for start in range(0, P.shape[2], _BLOCK):
             stop = min(start + _BLOCK, P.shape[2])
             _add_moments(P, v, s, D, start, stop)
-            _rotate_block(P, u, D, start, stop)
+            _rotate_block(P, v, D, start, stop)
 
     @_jit
-    def _rotate_and_drive_rows(P, kappa, numbers, rows):
-        """numbers, rows: tuples of contiguous rows, v_i and then -s v_i / 2 by mode, and those of D and dD."""
+    def _rotate_and_drive_rows(P, kappa, v, s, rows):
+        """v, rows: tuples of contiguous rows, v[i][mode] and those of D, then those of dD."""
         for start in range(0, P.shape[2], _BLOCK):
             stop = min(start + _BLOCK, P.shape[2])
             rest = stop - (stop - start) % 4
             for a in range(P.shape[0]):
-                written, mine = (P[a, 0], P[a, 1], P[a, 2], kappa[a]), _entries(numbers, a)
+                written, numbers = (P[a, 0], P[a, 1], P[a, 2], kappa[a]), _entries(v, a) + (-0.5 * s[a],)
                 for z in range(start, rest, 4):
-                    _rotate_and_drive_4(written, rows, mine, z)
+                    _rotate_and_drive_4(written, rows, numbers, z)
                 for z in range(rest, stop):
-                    _rotate_and_drive_1(written, rows, mine, z)
+                    _rotate_and_drive_1(written, rows, numbers, z)
 
     @_jit
     def rotate_and_drive(P, kappa, v, s, D, dD):  # noqa: F811
-        u = np.ascontiguousarray(v.T)
-        h = -0.5 * s * u
-        if len(u) == 1:
-            _rotate_and_drive_rows(P, kappa, (u[0], h[0]), _moments_1(D) + _moments_1(dD[0]))
-        elif len(u) == 2:
+        if len(v) == 1:
+            _rotate_and_drive_rows(P, kappa, (v[0],), s, _moments_1(D) + _moments_1(dD[0]))
+        elif len(v) == 2:
             rows = _moments_2(D) + _moments_2(dD[0]) + _moments_2(dD[1])
-            _rotate_and_drive_rows(P, kappa, (u[0], u[1], h[0], h[1]), rows)
+            _rotate_and_drive_rows(P, kappa, (v[0], v[1]), s, rows)
         else:
             rows = _moments_3(D) + _moments_3(dD[0]) + _moments_3(dD[1]) + _moments_3(dD[2])
-            _rotate_and_drive_rows(P, kappa, (u[0], u[1], u[2], h[0], h[1], h[2]), rows)
+            _rotate_and_drive_rows(P, kappa, (v[0], v[1], v[2]), s, rows)
 
     @_jit
     def push(f, v, s, y, M, dM):  # noqa: F811

@@ -36,7 +36,7 @@ def fields(modes, points, axes, seed=0):
     """Random P, kappa, v, s, D and dD."""
     generator = np.random.default_rng(seed)
     P, kappa = generator.standard_normal((modes, 3, points)), generator.standard_normal((modes, points))
-    v, s = generator.uniform(-1, 1, (modes, axes)), generator.choice([-1.0, 1.0], modes)
+    v, s = generator.uniform(-1, 1, (axes, modes)), generator.choice([-1.0, 1.0], modes)
     D, *dD = generator.standard_normal((1 + axes, 1 + axes, 3, points))
     return P, kappa, v, s, D, np.array(dD)
 
@@ -48,7 +48,7 @@ def numbers(shape, seed=0):
 
 def rotation(P, v, D):
     """(D_0 - sum_i v_ai D_i) x P_a, written with the antisymmetric tensor."""
-    W = D[0] - np.einsum("ai,icz->acz", v, D[1:])
+    W = D[0] - np.einsum("ia,icz->acz", v, D[1:])
     return np.einsum("ijk,ajz,akz->aiz", EPSILON, W, P)
 
 
@@ -57,7 +57,7 @@ def rotation(P, v, D):
 def test_moments(form, modes, points, axes):
     P, _, v, s, D, _ = fields(modes, points, axes)
     form.moments(P, v, s, D)
-    expected = [np.einsum("a,acz->cz", weight, P) for weight in (s, *(s * v.T))]
+    expected = [np.einsum("a,acz->cz", weight, P) for weight in (s, *(s * v))]
     np.testing.assert_allclose(D, expected, rtol=0, atol=1e-14)  # sums of a few numbers of size 1
 
 
@@ -116,7 +116,7 @@ def test_rotation_with_work_by_the_weak_force(form, modes, points, axes):
     dP = P.copy()
     form.rotate_and_drive(dP, kappa, v, s, D, dD)
     np.testing.assert_allclose(dP, rotation(P, v, D), rtol=0, atol=2e-14)
-    slope = np.einsum("ai,icz->acz", v, dD[:, 0]) - np.einsum("ai,aj,ijcz->acz", v, v, dD[:, 1:])
+    slope = np.einsum("ia,icz->acz", v, dD[:, 0]) - np.einsum("ia,ja,ijcz->acz", v, v, dD[:, 1:])
     force = np.einsum("acz,acz->az", slope, P)
     np.testing.assert_allclose(kappa, -0.5 * s[:, None] * force, rtol=0, atol=2e-14)
 
