@@ -324,6 +324,8 @@ def _linear(arguments):
     from . import config, linear_report
 
     problem = linear_report.problem(config.resolve(arguments.case, arguments.overrides))
+    if config.dimensions(problem.config) > 1:
+        return _linear_in_space(arguments, problem)
     k = linear_report.wave_numbers(problem, arguments.k, arguments.range, arguments.continuous)
     result = linear_report.solve(problem, k, arguments.method)
     text = linear_report.report(result)
@@ -335,6 +337,23 @@ def _linear(arguments):
         figures.append(Path(arguments.out) / "linear.png")
     if figures:
         _draw_linear(result, figures)
+    return EXIT_DONE
+
+
+def _linear_in_space(arguments, problem):
+    from . import linear_lattice
+
+    for option in ("k", "range", "continuous", "output"):
+        if getattr(arguments, option):
+            raise InputError(f"linear: --{option} is for boxes of one dimension; in more all wave vectors of the box are "
+                             "solved for, and --out DIR writes them.")
+    if arguments.method == "secular":
+        raise InputError("linear: --method secular is for boxes of one dimension; in more it is dense.")
+    lattice = linear_lattice.solve(problem)
+    text = linear_lattice.report(lattice)
+    print(text)
+    for path in linear_lattice.write(lattice, Path(arguments.out), text) if arguments.out else ():
+        print(path)
     return EXIT_DONE
 
 

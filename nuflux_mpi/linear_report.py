@@ -8,13 +8,14 @@ the beams have a width in direction, in whose place the theory takes their sharp
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from . import hdf5, initial, linear, modes
-from .config import dimensions, mode_count
+from .config import dimensions, mode_count, per_axis
 from .environment import available_memory
 from .errors import InputError
 
@@ -44,7 +45,8 @@ class Problem:
     """The linear problem of a resolved config.
 
     v, s, zeta: (modes,) as in `linear`. psi: seeds on the grid, complex (modes, points), in units of n. spacing: (modes,)
-    width of the bins of an angular grid, None for beams, whose directions are what they are.
+    width of the bins of an angular grid, None for beams, whose directions are what they are. In two and three dimensions v
+    is (modes, axes), there are several axes of points and no spacing; `linear_lattice` goes on from here.
     """
 
     config: dict
@@ -83,35 +85,33 @@ def problem(config):
     if not linear.has_sharp_directions(config):
         raise InputError(f"linear: full.distribution = \"{config['full']['distribution']}\" has no sharp directions; describe "
                          "them as kind = \"angular\" at another level.")
-    if dimensions(config) > 1:
-        raise InputError(f"linear: the report is for boxes of one dimension, and box.points has {dimensions(config)}; in Python "
-                         "nuflux_mpi.linear takes wave vectors.")
-    directions, box = modes.build(config["modes"]), config["box"]
-    needed, available = STATES * 16 * len(directions) * box["points"], available_memory()
+    axes, box = dimensions(config), config["box"]
+    directions, points = modes.build(config["modes"], axes), per_axis(box["points"])
+    needed, available = STATES * 16 * len(directions) * math.prod(points), available_memory()
     if needed > available:
         raise InputError(f"linear: box.points = {box['points']} with {len(directions)} modes need about {needed / 1e9:.3g} GB, and "
                          f"{available / 1e9:.3g} GB are available; choose fewer points, the growth of a wave does not depend "
                          "on them.")
     if config["initial"]["kind"] == "file":
         P = _from_file(config)
-        zeta, psi = P[:, 2].mean(axis=-1), P[:, 0] + 1j * P[:, 1]
-        uneven = np.abs(P[:, 2] - zeta[:, None]).max()
+        zeta, psi = P[:, 2].reshape(len(P), -1).mean(axis=-1), P[:, 0] + 1j * P[:, 1]
+        uneven = np.abs(P[:, 2] - zeta.reshape(-1, *[1] * axes)).max()
     else:
-        place = Place((box["length"],), (box["origin"],))
-        z = np.arange(box["points"]) * box["length"] / box["points"]
+        place = Place(tuple(per_axis(box["length"])), tuple(per_axis(box["origin"])))
+        r = np.ix_(*(np.arange(N) * L / N for N, L in zip(points, place.length)))
         zeta, uneven = initial.background(config, directions), 0.0
-        psi = np.broadcast_to(initial.coherence(config, directions, [z], place), (len(directions), len(z)))
+        psi = np.broadcast_to(initial.coherence(config, directions, r, place), (len(directions), *points))
     size, seed = np.abs(zeta).max(), np.abs(psi).max()
     if seed > LARGEST_SEED * size or uneven > LARGEST_SEED * size:
         what = f"|psi| reaches {seed:.3g}" if seed > LARGEST_SEED * size else f"P^z varies by {uneven:.3g}"
         raise InputError(f"initial: the background is not stationary, {what} where the largest P^z is {size:.3g}; linear theory "
                          f"takes up to {LARGEST_SEED:g} of it.")
-    spacing = directions.weight if config["modes"]["kind"] == "angular" else None
+    spacing = directions.weight if config["modes"]["kind"] == "angular" and axes == 1 else None
     return Problem(config, directions.v, directions.s, zeta, psi, spacing)
 
 
 def _from_file(config):
-    path, shape = config["initial"]["path"], (mode_count(config["modes"]), 3, config["box"]["points"])
+    path, shape = config["initial"]["path"], (mode_count(config["modes"]), 3, *per_axis(config["box"]["points"]))
     found = hdf5.dataset_shape(path, "P", "initial.path")
     if found != shape:
         raise InputError(f"initial.path: dataset P in {path} must have the shape {shape}, not {found}.")

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 import nuflux_mpi
-from nuflux_mpi import config, diagnostics, equations, initial, linear, modes
+from nuflux_mpi import (
+    check, cli, compare, config, diagnostics, equations, initial, linear, linear_lattice, linear_report, modes,
+)
 from nuflux_mpi.box import Box
 from nuflux_mpi.errors import InputError
 
@@ -444,3 +446,95 @@ def test_directions_around_z_have_the_moments_of_the_distribution():
             assert lepton @ gas.v[:, -1] ** m == pytest.approx((single.s * single.n) @ single.v**m, rel=1e-14)
         # Half of what is not along z lies along x.
         assert lepton @ gas.v[:, 0] ** 2 == pytest.approx(0.5 * (single.s * single.n) @ (1 - single.v**2), rel=1e-13)
+
+
+# ---- what is told before and after a run
+
+
+def gas(points):
+    """Three oblique directions with P^z of both signs, of which many waves grow."""
+    return oblique(2, box={"points": points}, modes={"sign": [1, 1, 1]}, initial={"variance": 1e-10, "zeta": [0.5, -0.4, -0.6]})
+
+
+def test_linear_theory_of_a_case_has_the_fastest_wave_of_the_lattice(tmp_path):
+    problem = linear_report.problem(config.resolve(gas([9, 12])))
+    lattice = linear_lattice.solve(problem)
+    assert lattice.whole and len(lattice.n) == 9 * 11  # the Nyquist waves of 12 points are none
+    np.testing.assert_allclose(lattice.k, 2 * np.pi * lattice.n / [6.0, 7.0], rtol=1e-15)
+    rates = [np.linalg.eigvals(linear.matrix(k, *problem.modes)).imag.max() for k in lattice.k]
+    np.testing.assert_allclose(lattice.omega.imag, rates, rtol=0, atol=1e-12)
+    fastest = lattice.growing[0]
+    assert rates[fastest] == pytest.approx(max(rates), abs=1e-7) and max(rates) > 0.1
+    text = linear_lattice.report(lattice)
+    assert f"gamma = {max(rates):.10g}" in text and "box of length 6 x 7" in text
+    written = linear_lattice.write(lattice, tmp_path, text)
+    rows = written[1].read_text().splitlines()
+    assert rows[0] == "n_x,n_z,k_x,k_z,gamma,omega" and len(rows) == 1 + len(lattice.growing)
+    assert rows[1].startswith(",".join(map(str, lattice.n[fastest])))
+
+
+def test_linear_theory_takes_what_is_affordable(monkeypatch):
+    monkeypatch.setattr(linear_lattice, "MOST_WAVES", 30)
+    lattice = linear_lattice.solve(linear_report.problem(config.resolve(gas([9, 12]))))
+    assert not lattice.whole and np.abs(lattice.n).max() == 2 and len(lattice.n) == 25
+    assert "those with harmonics up to 2" in linear_lattice.report(lattice)
+
+
+def test_the_command_linear_refuses_what_is_for_one_dimension(tmp_path, capsys):
+    case = tmp_path / "plane.toml"
+    case.write_text(config.to_toml(config.resolve(gas([9, 12]))))
+    assert cli.main(["linear", str(case), "--range", "0", "1"]) == 2
+    assert "--range is for boxes of one dimension" in capsys.readouterr().err
+    assert cli.main(["linear", str(case), "--out", str(tmp_path)]) == 0
+    assert "fastest" in capsys.readouterr().out and (tmp_path / "linear.csv").is_file()
+
+
+def test_check_foretells_cut_and_files(tmp_path):
+    resolved = config.resolve(oblique(2))
+    text = check.report(resolved, 4)
+    assert "12 lines of 9 x 13 points" in text and "4 ranks, slabs of z" in text and "at most 13" in text
+    run = nuflux_mpi.simulate(resolved, out=tmp_path / "run")
+    sizes = check.file_sizes(resolved)
+    # Whole snapshots, and headers of some 40 kB.
+    assert sizes["fields.h5"] <= (tmp_path / "run" / "fields.h5").stat().st_size < sizes["fields.h5"] + 60e3
+    assert len(run.series["k"]) == len(diagnostics.shells((6.0, 7.0), (9, 13)))
+    with pytest.raises(InputError, match="at most 13 ranks"):
+        check.report(resolved, 14)
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_figures_show_what_was_stored(axes, tmp_path):
+    pytest.importorskip("matplotlib")
+    from nuflux_mpi import growth, plots, plots_momentum, plots_space
+
+    case = oblique(axes, output={"fields_every": 0.5})
+    run = nuflux_mpi.simulate(case, out=tmp_path / "run")
+    drawn = plots.draw_all(run) + plots_space.draw_all(run) + plots_momentum.draw_all(run)
+    assert [path.name for path in drawn] == ["energy.png", "spectrum.png", "maps.png"]
+    assert all(path.stat().st_size > 1e4 for path in drawn)
+    maps = plots_space.maps(run)
+    last = [axes.collections[0].get_array() for axes in maps.axes if axes.collections][3]
+    P, n = np.asarray(run.fields["P"][-1]), run.series["density"]
+    P = P if axes == 2 else P[:, :, :, 0]
+    coherence = np.sqrt((P[:, 0] ** 2 + P[:, 1] ** 2).sum(axis=0) / np.sum(n**2))
+    np.testing.assert_allclose(np.reshape(last, coherence.T.shape), coherence.T, rtol=1e-12)
+    power = plots.spectrum(run).axes[0].collections[0].get_array()
+    assert np.max(power) == pytest.approx(run.series["psi2"].max(), rel=1e-12)
+    for refused in (growth.measure, plots_momentum.energy_gained):
+        with pytest.raises(InputError, match="one dimension"):
+            refused(run)
+    assert not (tmp_path / "run" / "growth.csv").exists()
+
+
+def test_runs_are_compared_along_all_axes(tmp_path):
+    short = {"time": {"end": 0.5}}
+    one = nuflux_mpi.simulate(oblique(2, **short))
+    other = nuflux_mpi.simulate(oblique(2, box={"points": [18, 26]}, **short))
+    text, worst = compare.report(one, other)
+    # The waves of the seeds are the same, what becomes of them is not yet much.
+    assert 0 < worst < 0.1 and "points" in text
+    rows = {name: largest for name, largest, *_ in compare.results(one, other)[0]}
+    P, fine = one.fields["P"][-1], other.fields["P"][-1][..., ::2, ::2]
+    assert rows["P"] == pytest.approx(np.abs(P - fine).max(), rel=1e-12)
+    with pytest.raises(InputError, match="different numbers of dimensions"):
+        compare.report(one, nuflux_mpi.simulate(oblique(3, **short)))
