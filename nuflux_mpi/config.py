@@ -25,7 +25,7 @@ LONGEST_NAME = 200  # bytes; directories take 255, and a number may be added
 MOST_TIMES = 10**6  # output times of one kind: more is a misprint, and a list of them would fill the memory
 
 
-_LISTS = ("numbers", "integers", "vectors")
+LISTS = ("numbers", "integers", "vectors")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Key:
     @property
     def allowed(self):
         """What the key accepts, as the end of the sentence 'it must be ...'."""
-        if self.type in _LISTS:
+        if self.type in LISTS:
             return f"a non-empty list, each item {self.allowed_item}" + ", or a list of them, one per axis" * self.vectors
         if self.per_axis:
             return f"{self.allowed_item}, or a list of them, one per axis"
@@ -497,7 +497,7 @@ def _annotation(key, value):
         return Annotated[list[item], Field(min_length=2, max_length=3)]
     if key.vectors and isinstance(value, list) and any(isinstance(entry, list) for entry in value):
         item = Annotated[list[item], Field(min_length=2, max_length=3)]
-    return Annotated[list[item], Field(min_length=1)] if key.type in _LISTS else item
+    return Annotated[list[item], Field(min_length=1)] if key.type in LISTS else item
 
 
 def _one_of(value, choices):
@@ -537,7 +537,7 @@ def _sentence(detail, table, where, keys, here):
     if detail["type"] == "missing":
         return f"{prefix}{key.name} is missing: {key.allowed_item if key.per_axis else key.allowed} ({key.meaning})."
     value, name, allowed = table[key.name], f"{prefix}{key.name}", key.allowed
-    for index in location[1:] if key.type in _LISTS or key.per_axis else ():
+    for index in location[1:] if key.type in LISTS or key.per_axis else ():
         value, name, allowed = value[index], f"{name}[{index}]", key.allowed_item
     if key.vectors and len(location) == 2 and any(isinstance(item, list) for item in table[key.name]):
         allowed = "a vector, a list of two or three numbers like the others"

@@ -215,31 +215,43 @@ def usual(key):
     number = number if high is None or number <= high else high
     plain = {"number": float(number), "integer": int(number), "boolean": True, "string": "start.h5", "modes": 0}
     if key.choices:
-        plain = dict.fromkeys((key.type, key.type.removesuffix("s")), key.choices[0])
+        plain = dict.fromkeys((key.type, key.scalar), key.choices[0])
     if key.type == "tables":
         return [{field.name: usual(field) for field in key.fields}]
-    return [plain[key.type.removesuffix("s")]] * 2 if key.type in ("numbers", "integers") else plain[key.type]
+    plain["vector"] = plain.get("number")
+    one = plain[key.type] if key.type in plain else plain[key.scalar]
+    return [one] * 2 if key.type in config.LISTS else one
 
 
 def _nearly(section, name):
     """Values of about the right type for a key, so that many pass the first checks."""
     key = next((key for key in config.SCHEMA.get(section, ()) if key.name == name), None)
     kind = key.type if key else "string"
+    if key and key.per_axis:
+        one = _nearly_number(key, key.scalar)
+        return one | some.lists(one, min_size=1, max_size=4)
+    if kind == "vectors":
+        speeds = some.sampled_from((-1.0, 0.0, 0.6, 0.8)) | numbers()
+        return some.lists(speeds | some.lists(speeds, min_size=1, max_size=4), max_size=4)
     if key and key.choices and kind == "choice":
         return some.sampled_from(key.choices) | words()
     if kind in ("numbers", "integers"):
         few = some.lists(some.sampled_from((-1, 0, 1, 0.5, 1e300)), min_size=2, max_size=4)
         return some.lists(numbers(), max_size=5) | few
     if kind in ("number", "integer"):
-        common = some.sampled_from((0.5, 1.0, 3.0, 1e-6, 1e-30, 1e30) if kind == "number" else (0, 2, 3, 4, 6, 16))
-        ordinary = some.floats(-2, 2) if kind == "number" else some.integers(0, 20)
-        return some.one_of(common, ordinary, some.just(usual(key)), some.integers(-4, 100), numbers())
+        return _nearly_number(key, kind)
     if kind == "tables":
         required = {field.name: numbers() for field in key.fields if field.default is config.REQUIRED}
         others = {field.name: values() for field in key.fields if field.name not in required}
         table = some.fixed_dictionaries(required, optional=others)
         return some.lists(table | values(), max_size=3)
     return {"boolean": some.booleans() | values(), "string": words()}.get(kind, values())
+
+
+def _nearly_number(key, kind):
+    common = some.sampled_from((0.5, 1.0, 3.0, 1e-6, 1e-30, 1e30) if kind == "number" else (0, 2, 3, 4, 6, 16))
+    ordinary = some.floats(-2, 2) if kind == "number" else some.integers(0, 20)
+    return some.one_of(common, ordinary, some.just(usual(key)), some.integers(-4, 100), numbers())
 
 
 @some.composite
@@ -375,7 +387,9 @@ _SMALLER = {"box.points": 16, "box.length": 10.0, "initial.n_max": 3, "modes.num
 def small_case(name):
     """A shipped case, resolved, with few points, directions and steps; its momenta stay."""
     present = dict(config.flat(config.resolve(name)))
-    small = config.resolve(name, [f"{key}={config.toml_value(_SMALLER[key])}" for key in _SMALLER if key in present])
+    wanted = {key: [value] * len(present[key]) if isinstance(present[key], list) else value
+              for key, value in _SMALLER.items() if key in present}
+    small = config.resolve(name, [f"{key}={config.toml_value(value)}" for key, value in wanted.items()])
     start = small["time"]["start"]
     small["time"] |= {"end": start + 0.2, "rtol": 1e-5}
     small["output"] |= {"series_every": 0.1, "fields_every": 0.1, "spectrum_every": 0.1}
@@ -399,7 +413,7 @@ def sweep(cases):
 def _at_extremes(key, value, count):
     """TOML values for one key: the extremes; lists of them of the right length; items and tables with one of them."""
     yield from EXTREMES
-    if key.type in ("numbers", "integers"):
+    if key.type in config.LISTS or isinstance(value, list) and key.per_axis:
         length = len(value) if value else count
         for word in EXTREMES:
             yield f"[{', '.join([word] * length)}]"
