@@ -9,7 +9,9 @@ derivative first; n is the number of this rank's points. Spectral arrays are (ro
 complex with ``group[row]``.
 """
 
+import functools
 import math
+import operator
 import os
 
 import numpy as np
@@ -421,10 +423,10 @@ if COMPILED:
 
     def _rotated_and_driven(written, D, numbers):
         P, v, half, rows = written[:3], numbers[:-1], numbers[-1], 3 * len(numbers)  # half: -s / 2
-        for i, speed in enumerate(v):  # rows of d_i D come after those of D
-            terms = [half * speed * W for W in _potentials(D[rows * (i + 1) : rows * (i + 2)], v)]
-            slope = terms if i == 0 else [a + b for a, b in zip(slope, terms)]
-        x, y, z = (slope[c] * P[c] for c in range(3))
+        slopes = [_potentials(D[rows * (i + 1) : rows * (i + 2)], v) for i in range(len(v))]  # d_i D come after D
+        terms = [[half * speed * W for W in slope] for speed, slope in zip(v, slopes)]
+        force = [functools.reduce(operator.add, parts) for parts in zip(*terms)]
+        x, y, z = (force[c] * P[c] for c in range(3))
         return *_rotated(P, D[:rows], v), x + y + z
 
     _rotate_4, _rotate_1 = _at_once(_rotated, 4), _at_once(_rotated, 1)
