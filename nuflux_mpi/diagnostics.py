@@ -5,6 +5,8 @@ mu n and mu^2 n. Equation numbers are those of Fiorillo, Raffelt, Sigl, PRL 133,
 for sum_i v_i D_i, and D_2 for the D_ij, in more.
 """
 
+import math
+
 import numpy as np
 
 
@@ -158,9 +160,12 @@ class Shells:
 
 
 def shells(length, points):
-    """Wave numbers up to the largest of a grid: multiples of the least spacing along its axes, from 0 on (shells,)."""
-    spacing = 2 * np.pi / max(length)
-    highest = np.sqrt(sum((2 * np.pi / L * (N // 2)) ** 2 for L, N in zip(length, points)))
+    """Wave numbers up to the largest of a grid: multiples of the least spacing along its axes, from 0 on (shells,).
+
+    Of a larger one where resolutions are so unequal that there would be more shells than points along all axes together.
+    """
+    highest = math.hypot(*(2 * np.pi / L * (N // 2) for L, N in zip(length, points)))
+    spacing = max(2 * np.pi / max(length), highest / sum(points))
     return spacing * np.arange(int(np.rint(highest / spacing)) + 1)
 
 
