@@ -309,7 +309,7 @@ def flat(table, prefix=""):
 
 def mode_count(modes):
     """Number of modes that a resolved section [modes] describes."""
-    return len(modes["velocity"]) if modes["kind"] == "beams" else modes["number"] * (modes["azimuths"] or 1)
+    return len(modes["velocity"]) if modes["kind"] == "beams" else modes["number"] * (modes.get("azimuths") or 1)
 
 
 def per_axis(value):

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from .config import per_axis
+from .config import mode_count, per_axis
 
 # Products of two fields have waves up to 2 k_max, and those beyond k_max come back below 2/3 k_max only from waves
 # above 2/3 k_max: the tail is the relative error of the right-hand side. At 1e-2 it is as large as what is looked at.
@@ -32,8 +32,13 @@ class Watch:
         self.config, self.rtol = config, rtol
         self.onset = None  # time since when coherence is large
         # Where directions are farthest apart they meet again first.
-        angular = config["modes"]["kind"] == "angular"
-        self._spacing = np.diff(np.unique(modes.velocity[:, -1])).max() if angular else None
+        self._spacing = self._spacing_of(modes) if config["modes"]["kind"] == "angular" else None
+
+    def _spacing_of(self, modes):
+        """Largest distance of neighbours, along z or around it."""
+        axes, azimuths = modes.velocity.shape[1], self.config["modes"].get("azimuths")
+        around = 0.0 if axes == 1 else (np.pi if axes == 2 else 2 * np.pi) / azimuths
+        return max(np.diff(np.unique(modes.velocity[:, -1])).max(), around)
 
     def __call__(self, row):
         """{subject: sentence} for a row of the series, a dict by the names of docs/output.md."""
@@ -105,9 +110,10 @@ class Watch:
         if self.onset is None:
             self.onset = row["time"]
         if row["k_rms"] * self._spacing * (row["time"] - self.onset) > 2 * math.pi:
-            number = self.config["modes"]["number"]
+            number = mode_count(self.config["modes"])
+            keys = "modes.number" if self.config["modes"].get("azimuths") is None else "modes.number and modes.azimuths"
             due = 2 * math.pi / (row["k_rms"] * self._spacing)
             return (f"{number} directions recur: waves of k = {row['k_rms']:.3g} come back 2 pi / (k dv) = {due:.3g} "
                     f"after they became large at t = {self.onset:.6g}, with dv = {self._spacing:.2g}; what follows depends "
-                    f"on modes.number: double it, or end before t = {self.onset + due:.4g}")
+                    f"on {keys}: double {'it' if keys.endswith('number') else 'them'}, or end before t = {self.onset + due:.4g}")
         return None

@@ -7,6 +7,7 @@ import pytest
 import nuflux_mpi
 from nuflux_mpi import (
     check, cli, compare, config, diagnostics, equations, initial, linear, linear_lattice, linear_report, modes,
+    watch,
 )
 from nuflux_mpi.box import Box
 from nuflux_mpi.errors import InputError
@@ -538,3 +539,15 @@ def test_runs_are_compared_along_all_axes(tmp_path):
     assert rows["P"] == pytest.approx(np.abs(P - fine).max(), rel=1e-12)
     with pytest.raises(InputError, match="different numbers of dimensions"):
         compare.report(one, nuflux_mpi.simulate(oblique(3, **short)))
+
+
+def test_directions_around_z_recur_too():
+    """Four azimuths in the plane are pi/4 apart, more than the directions along z: those meet again first."""
+    case = config.resolve(oblique(2) | {"initial": {"n_max": 2},
+                                        "modes": {"kind": "angular", "number": 32, "alpha": 0.9, "azimuths": 4}})
+    told = watch.Watch(case, modes.build(case["modes"], 2), 1e-10)
+    row = {"spectral_tail": 0.0, "P_drift_max": 0.0, "P_length_max": 1.0, "step": 1, "coherence": 0.5, "k_rms": 2.0}
+    due = 2 * np.pi / (2.0 * np.pi / 4)
+    assert "recurrence" not in told(row | {"time": 1.0}) and "recurrence" not in told(row | {"time": 0.99 * (1.0 + due)})
+    sentence = told(row | {"time": 1.01 * (1.0 + due)})["recurrence"]
+    assert "128 directions recur" in sentence and "modes.number and modes.azimuths: double them" in sentence
