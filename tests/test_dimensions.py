@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+from loading import load_tool
 
 import nuflux_mpi
 from nuflux_mpi import (
@@ -281,6 +282,29 @@ def test_a_run_starts_from_a_file(axes, comm, shared_tmp_path):
     if comm.rank == 0:
         np.testing.assert_allclose(run.fields["P"][0], P, rtol=0, atol=1e-14)  # there and back
     assert "kappa" not in run.fields and "momentum" not in run.series
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("axes, points", [(2, [10, 24]), (3, [4, 6, 24])])
+@pytest.mark.parametrize("level", [equations.Standard, equations.Energy])
+def test_messages_of_one_right_hand_side_are_those_of_the_formula(level, axes, points, comm):
+    """8 N (f l + g)(1 - 1/R) of docs/box.md, with blocks that are even on 1 to 4 ranks; and the forecast of `check`."""
+    counting = load_tool("bench").CountingComm(comm)
+    directions = modes.build(config.resolve(oblique(axes))["modes"], axes)
+    box = Box([5.0] * axes, points, 12, counting)
+    one = level(box, directions)
+    u = np.zeros(one.picture.size)
+    one.put(0.0, u)
+    counting.reset()
+    one.picture.rhs(0.0, u, np.empty_like(u))
+    energy, N, half = level is equations.Energy, np.prod(points), points[-2]
+    l, g = (7 * 3, 6 * (1 + axes)) if energy else (6 * 3, 0)
+    expected = 8 * N * ((1 + 2 / half) * l + g) * (1 - 1 / comm.size)
+    # Each segment's rows, 18 to 144, are dealt evenly but for one.
+    assert comm.allreduce(counting.sent) == pytest.approx(expected, rel=1e-12)
+    assert counting.calls == (0 if comm.size == 1 else 4 if energy else 2)
+    foretold = check.exchange_bytes(box.plan, one.segments(3), one.gradient_lines // 2 * (1 + axes))
+    assert foretold * comm.size == pytest.approx(expected, rel=1e-12)
 
 
 # ---- initial states
