@@ -66,8 +66,8 @@ class Key:
         """The same for a single value."""
         if self.choices:
             return "one of " + ", ".join(toml_value(choice) for choice in self.choices)
-        nouns = {"number": "a finite number", "integer": "an integer", "boolean": "true or false", "string": "a string"}
-        nouns["vector"] = nouns["number"]
+        nouns = {"number": "a finite number", "vector": "a finite number", "integer": "an integer",
+                 "boolean": "true or false", "string": "a string"}
         signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
         bounds = " and ".join(f"{signs[name]} {value:g}" for name, value in self.bounds.items())
         return f"{nouns[self.scalar]} {bounds}".rstrip()
@@ -681,13 +681,13 @@ def _cross_check(resolved, problems):
 
 def _check_box(box, problems):
     """Whether all keys have one number per axis; appends a sentence for each that has not."""
-    keys, axes = {key.name: key for key in SCHEMA["box"]}, len(per_axis(box["points"]))
+    keys, axes, before = {key.name: key for key in SCHEMA["box"]}, len(per_axis(box["points"])), len(problems)
     for name in _uneven(box):
         allowed = keys[name].allowed_item if axes == 1 else f"a list of {axes} numbers, one per axis like box.points"
         problems.append(_refusal(f"box.{name}", allowed, box[name]))
     if math.prod(per_axis(box["points"])) > 10**12:
         problems.append(f"box.points must not be more than 1e+12 in all, not {' x '.join(map(str, box['points']))}.")
-    return not problems
+    return len(problems) == before
 
 
 def _check_dimensions(resolved, problems):
