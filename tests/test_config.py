@@ -34,7 +34,7 @@ def test_every_default_is_written_out():
     assert resolved["modes"] == {"kind": "beams", "velocity": [1.0, -1.0], "sign": [1, 1], "density": None}
     assert resolved["output"] == {"series_every": 0.1, "fields_every": 1.0, "spectrum_every": 0.1, "figures": True,
                                   "phase_space_every": 0.0, "checkpoint_every": 600.0, "log_every": 10.0}
-    assert resolved["time"]["method"] == "8vr" and resolved["time"]["start"] == 0.0
+    assert resolved["time"]["method"] == "auto" and resolved["time"]["start"] == 0.0
     assert resolved["equations"]["level"] == "standard"
     assert isinstance(resolved["box"]["length"], float)  # given as an integer
     for section, keys in config.SCHEMA.items():
