@@ -105,7 +105,7 @@ class Integrator:
     the last good state and `attempted` the step size that failed. Call `destroy` when done (collective).
     """
 
-    def __init__(self, rhs, size, comm, method="8vr", rtol=1e-10, atol=0.0, start=0.0, dt_initial=None, dt_min=None,
+    def __init__(self, rhs, size, comm, method=AUTO, rtol=1e-10, atol=0.0, start=0.0, dt_initial=None, dt_min=None,
                  dt_max=None, options="", flow=None):
         PETSc = self._PETSc = initialize(comm, options)
         self._rhs, self.rtol, self.atol, self.method, self._options = rhs, rtol, atol, method, options
