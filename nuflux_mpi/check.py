@@ -8,8 +8,8 @@ from . import hdf5, modes
 from .box import blocks, most_ranks, plan
 from .config import dimensions, mode_count, per_axis
 from .diagnostics import shells
-from .integrate import chosen, stored_vectors, vectors
-from .levels import LEVELS
+from .integrate import stored_vectors, vectors
+from .levels import LEVELS, method_of
 from .errors import InputError
 
 # Lines at the points, and whole ones where there are several ranks: with what is small, a right-hand side holds 1.2 states
@@ -36,7 +36,7 @@ def report(resolved, ranks):
     local = cut.points_per_rank
     rows, state = rows_per_rank(cut, segments), state_bytes(cut, segments)
     memory = memory_per_rank(resolved, ranks)
-    method = chosen(resolved["time"]["method"])
+    method = method_of(resolved)
     kept = stored_vectors(method)
     snapshots, series_rows, spectra = output_times(resolved)
     sizes, level = file_sizes(resolved), LEVELS[resolved["equations"]["level"]]
@@ -100,7 +100,7 @@ def memory_per_rank(resolved, ranks):
     cut = plan(resolved["box"]["points"], sum(segments), ranks)
     state = state_bytes(cut, segments).max()
     fluxes = level.flux_lines(mode_count(resolved["modes"]), special) / sum(segments)
-    kept = vectors(resolved["time"]["method"])
+    kept = vectors(method_of(resolved))
     count = mode_count(resolved["modes"])
     # Spectrum of up to 16 modes and gradient of the moments, for the series; what the level has of this kind. A gradient
     # in more dimensions holds its lines and their derivatives, `axes` times as many.

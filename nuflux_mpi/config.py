@@ -233,7 +233,7 @@ SCHEMA = {
             "start", {"ge": 1e-15, "lt": 1}),
         Key("atol", "number", 0.0, "error allowed per step in the 2-norm of the fields, added to the relative one",
             {"ge": 0}),
-        Key("method", "choice", "auto", "order, then Runge-Kutta pair or splitting (bm); auto: adams",
+        Key("method", "choice", "auto", "order, then pair or splitting (bm); auto: adams, 8vr for full",
             choices=("3bs", "5dp", "5bs", "6vr", "7vr", "8vr", "4bm", "6bm", "adams", "auto")),
         Key("dt_initial", "number", None, "first step [1/mu]", {"gt": 0}, unset="chosen from the right-hand side"),
         Key("dt_min", "number", None, "smallest step [1/mu]; a smaller one ends the run", {"gt": 0},

@@ -70,6 +70,7 @@ class Standard:
     gradient_lines = 0  # lines whose spectral derivative each right-hand side takes, half of them for each moment: D_0, D_1
     own_kernels = ()  # functions that call once what the level compiles besides `kernels`, for kernels.warm_up
     passing_states = 0  # copies of the state that a row of the series or a snapshot needs for a moment
+    auto_method = "adams"  # what time.method = "auto" stands for: docs/performance.md tells from what measurements
 
     @classmethod
     def settings_of(cls, config, signs):

@@ -120,6 +120,9 @@ class Full:
     gradient_lines = 8
     own_kernels = (full_kernels.touch,)
     passing_states = 1  # eigenvalues of f, at the start
+    # Next to p = 0, where dv/dp_z is largest, the shortest waves in z are stiff, and what error they get grows. The steps of
+    # adams are at its limit of stability there, so that its errors collect in them; those of 8vr stay away from its own.
+    auto_method = "8vr"
 
     @classmethod
     def settings_of(cls, config, signs):

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from .environment import petsc4py_remedy
-from .errors import EnvironmentProblem, NumericalFailure
+from .errors import EnvironmentProblem, InputError, NumericalFailure
 from . import multistep, rotation
 from .multistep import Adams
 from .splitting import ORDERS, Splitting
@@ -24,15 +24,10 @@ RUNGE_KUTTA_STAGES = {"3bs": 4, "5dp": 7, "5bs": 8, "6vr": 9, "7vr": 10, "8vr": 
 # Of these, the methods whose last stage PETSc takes over as the first of the next step.
 FIRST_SAME_AS_LAST = ("3bs", "5dp", "5bs", "6vr")
 MULTISTEP = "adams"
-# What `auto` stands for, at every tolerance and level: docs/performance.md tells from what measurements.
-AUTO = MULTISTEP
+# Beginnings of PETSc's options that act on TSRK alone.
+OPTIONS_OF_RUNGE_KUTTA = ("-ts_type", "-ts_rk_", "-ts_adapt_")
 # Kernels that a method calls besides those of the right-hand side, for kernels.warm_up.
 KERNELS = {MULTISTEP: (multistep.touch,)} | {method: (rotation.touch,) for method in ORDERS}
-
-
-def chosen(method):
-    """The method that a config's time.method asks for."""
-    return AUTO if method == "auto" else method
 
 
 def vectors(method):
@@ -40,7 +35,6 @@ def vectors(method):
 
     PETSc's Runge-Kutta methods keep two per stage and three more (measured with PETSc 3.18), and the last good state.
     """
-    method = chosen(method)
     if method == MULTISTEP:
         return multistep.VECTORS + 1
     return 4 if method in ORDERS else 2 * RUNGE_KUTTA_STAGES[method] + 4
@@ -51,7 +45,6 @@ def stored_vectors(method):
 
     See `Integrator.memory`: the multistep method has a state of its own and derivatives, some others a stage.
     """
-    method = chosen(method)
     if method == MULTISTEP:
         return 2 + multistep.KEPT
     return 2 if method in FIRST_SAME_AS_LAST else 1
@@ -100,13 +93,15 @@ class Integrator:
     dt_initial, dt_max: optional step sizes. dt_min: a controller that asks for less ends the run as a collapsed step;
     default 1e-13 of the larger of 1 and the time reached, also while a multistep method starts.
     options: PETSc options of this integrator alone; those of PETSc as a whole, such as -log_view, stay in force.
+    InputError for options of TSRK where the method is not one of it.
 
     `u` is the local state and `t` its time: set them, then call `begin`, then `advance`. After a NumericalFailure `u` is
     the last good state and `attempted` the step size that failed. Call `destroy` when done (collective).
     """
 
-    def __init__(self, rhs, size, comm, method=AUTO, rtol=1e-10, atol=0.0, start=0.0, dt_initial=None, dt_min=None,
+    def __init__(self, rhs, size, comm, method=MULTISTEP, rtol=1e-10, atol=0.0, start=0.0, dt_initial=None, dt_min=None,
                  dt_max=None, options="", flow=None):
+        _check_options(options, method)
         PETSc = self._PETSc = initialize(comm, options)
         self._rhs, self.rtol, self.atol, self.method, self._options = rhs, rtol, atol, method, options
         self.statistics, self._rejected_before = Statistics(), 0
@@ -351,6 +346,13 @@ class Integrator:
         vectors = (self._vector, self._work, self._good) if self._stepper is None else (self._vector,)
         for thing in (self._ts, *vectors):
             thing.destroy()
+
+
+def _check_options(options, method):
+    lost = [word for word in options.split() if word.startswith(OPTIONS_OF_RUNGE_KUTTA)]
+    if lost and method not in RUNGE_KUTTA:
+        raise InputError(f"petsc.options: {lost[0]} acts on Runge-Kutta pairs alone: choose one of them with time.method "
+                         f"({', '.join(RUNGE_KUTTA)}), not {method}.")
 
 
 def _fitted(h, remaining):

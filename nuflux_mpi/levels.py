@@ -5,3 +5,9 @@ from .full import Full
 from .momentum import Momentum
 
 LEVELS = {level.level: level for level in (Standard, Energy, Momentum, Full)}
+
+
+def method_of(config):
+    """The time-stepping method of a resolved config: what "auto" stands for is the level's own choice."""
+    method = config["time"]["method"]
+    return LEVELS[config["equations"]["level"]].auto_method if method == "auto" else method

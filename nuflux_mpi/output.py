@@ -21,8 +21,8 @@ from . import checkpoint, growth, hdf5
 from .config import flat, to_toml
 from .errors import InputError
 from .files import sync, write_whole
-from .integrate import chosen
 from .layout import LAYOUT, RECORD_AXES, SPACE, dimensions, space_of
+from .levels import method_of
 from .progress import LOG
 from .results import POSTMORTEM, MemoryRun, Run
 
@@ -488,9 +488,8 @@ _FREE_ON_RESUME = {"title", "name", "output", "petsc", "box.fftw", "time.end", "
 
 def check_same_physics(path, before, config):
     """InputError, naming the keys, if a checkpoint at `path` of the config `before` solves another problem than `config`."""
-    before, now = dict(flat(before)), dict(flat(tomllib.loads(to_toml(config))))
-    for keys in (before, now):
-        keys["time.method"] = chosen(keys["time.method"])
+    methods = {"time.method": method_of(before)}, {"time.method": method_of(config)}
+    before, now = dict(flat(before)) | methods[0], dict(flat(tomllib.loads(to_toml(config)))) | methods[1]
     differ = [
         f"{key} was {before.get(key)}, now {now.get(key)}"
         for key in sorted(before.keys() | now.keys())

@@ -46,8 +46,8 @@ class Simulation:
         from .check import memory_per_rank
         from .diagnostics import Diagnostics
         from .environment import check_index_size, check_memory, check_parallel
-        from .integrate import KERNELS, Integrator, chosen, initialize
-        from .levels import LEVELS
+        from .integrate import KERNELS, Integrator, initialize
+        from .levels import LEVELS, method_of
         from .modes import build
 
         comm = self.comm = MPI.COMM_WORLD if comm is None else comm
@@ -62,7 +62,7 @@ class Simulation:
         self.modes = modes = build(config["modes"], configuration.dimensions(config))
         level = LEVELS[config["equations"]["level"]]
         special = level.settings_of(config, modes.s)
-        method = chosen(times["method"])
+        method = method_of(config)
         kernels.warm_up(comm, *level.own_kernels, *KERNELS.get(method, ()))
         lines = level.lines(len(modes), special)
         check_index_size(2 * lines * (np.prod(place["points"], dtype=int) // 2 + 1), 8 * petsc.IntType().itemsize)

@@ -8,7 +8,7 @@ import pytest
 
 import nuflux_mpi
 from nuflux_mpi import equations
-from nuflux_mpi.errors import NumericalFailure
+from nuflux_mpi.errors import InputError, NumericalFailure
 from nuflux_mpi.integrate import RUNGE_KUTTA, Integrator
 
 START = np.array([0.5, 1 / 6, 5 / 6])
@@ -325,6 +325,12 @@ def test_petsc_options_end_with_their_run():
     ]
     counts = [int(run.series["rhs_evaluations"][-1]) for run in runs]
     assert counts[0] == counts[2] < counts[1]  # a method of order 3 needs more
+
+
+@pytest.mark.parametrize("option", ["-ts_rk_type 3bs", "-ts_adapt_type none", "-ts_type rk"])
+def test_petsc_options_that_would_do_nothing_are_refused(option, comm):
+    with pytest.raises(InputError, match=f"petsc.options: {option.split()[0]} acts on Runge-Kutta pairs alone: .* not adams"):
+        Integrator(logistic, len(START), comm, method="adams", options=f"-ts_view {option}")
 
 
 @pytest.mark.parametrize("first", [0.9, 2.0])

@@ -10,7 +10,7 @@ import nuflux_mpi
 from nuflux_mpi import multistep, rotation, splitting
 from nuflux_mpi.config import resolve
 from nuflux_mpi.errors import InputError, NumericalFailure
-from nuflux_mpi.integrate import Integrator, chosen, vectors
+from nuflux_mpi.integrate import Integrator, vectors
 
 METHODS = ("4bm", "6bm", "adams")
 START = np.array([0.5, 1 / 6, 5 / 6])
@@ -308,10 +308,11 @@ def test_levels_with_gradients_refuse_splitting(level):
         resolve("two_beam", [f"equations.level={level}", "time.method=4bm"])
 
 
-def test_automatic_choice_is_told(tmp_path):
-    with nuflux_mpi.Simulation("two_beam", overrides=QUICK + ["time.method=auto", "time.end=1"]) as simulation:
-        assert simulation.integrator.method == chosen("auto")
-        assert chosen("auto") in simulation.describe()
+@pytest.mark.parametrize("case, method", [("single_wave", "adams"), ("finite_rmu", "8vr")])
+def test_automatic_choice_is_told(case, method):
+    with nuflux_mpi.Simulation(case, overrides=["box.points=16", "time.method=auto"]) as simulation:
+        assert simulation.integrator.method == method
+        assert f"{method} at rtol" in simulation.describe()
 
 
 # ---- memory

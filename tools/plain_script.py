@@ -72,9 +72,10 @@ class Ours:
 
     def solve(self, t0, t1, rtol, method=None):
         from nuflux_mpi import kernels
-        from nuflux_mpi.integrate import KERNELS, Integrator, chosen
+        from nuflux_mpi.integrate import KERNELS, Integrator
 
-        level, method = self.simulation.equations, chosen(method or self.method)
+        level, method = self.simulation.equations, method or self.method
+        method = level.auto_method if method == "auto" else method
         kernels.warm_up(self.simulation.comm, *KERNELS.get(method, ()))
         integrator = Integrator(level.picture.rhs, level.picture.size, self.simulation.comm, method=method, rtol=rtol,
                                 start=t0, flow=level.picture.flow)

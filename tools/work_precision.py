@@ -51,10 +51,10 @@ class Problem:
         import numpy as np
 
         from nuflux_mpi import kernels
-        from nuflux_mpi.integrate import KERNELS, Integrator, chosen
+        from nuflux_mpi.integrate import KERNELS, Integrator
 
         picture, times = self.simulation.equations.picture, self.simulation.config["time"]
-        kernels.warm_up(self.simulation.comm, *KERNELS.get(chosen(method), ()))
+        kernels.warm_up(self.simulation.comm, *KERNELS.get(method, ()))
         integrator = Integrator(picture.rhs, picture.size, self.simulation.comm, method=method, rtol=rtol,
                                 start=times["start"], flow=picture.flow)
         integrator.u[:] = self.start
