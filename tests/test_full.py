@@ -54,7 +54,7 @@ class Run:
 
     def __init__(self, full, times, ripple=0.3, rtol=1e-9):
         self.full = full
-        integrator = Integrator(full.picture.rhs, full.picture.size, full.box.comm, rtol=rtol)
+        integrator = Integrator(full.picture.rhs, full.picture.size, full.box.comm, method=full.auto_method, rtol=rtol)
         n, P = bunches(full.box.coordinates()[0], ripple)
         full.start(0.0, integrator.u, P, n)
         integrator.begin()
@@ -316,7 +316,7 @@ def test_antineutrinos_and_slanted_beams_conserve_as_well(comm):
 
 def test_kinetic_energy_changes_as_in_equation_22(comm):
     full = make(48, comm)
-    integrator = Integrator(full.picture.rhs, full.picture.size, comm, rtol=1e-12)
+    integrator = Integrator(full.picture.rhs, full.picture.size, comm, method=full.auto_method, rtol=1e-12)
     n, P = bunches(full.box.coordinates()[0])
     full.start(0.0, integrator.u, P, n)
     integrator.begin()
@@ -377,7 +377,7 @@ def test_measured_integrals_are_those_of_a_known_state(comm):
 def coherent(comm, directions, **changes):
     """Level "full" with two bunches after t = 2, that is, with gradients everywhere, and the fields that it stores."""
     full = make(40, comm, directions, **changes)
-    integrator = Integrator(full.picture.rhs, full.picture.size, comm, rtol=1e-9)
+    integrator = Integrator(full.picture.rhs, full.picture.size, comm, method=full.auto_method, rtol=1e-9)
     n, P = bunches(full.box.coordinates()[0])
     full.start(0.0, integrator.u, P, n)
     integrator.begin()

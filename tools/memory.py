@@ -2,7 +2,7 @@
 """Memory per rank of real runs against the forecast of `check`.
 
     python tools/memory.py                     every level with a small and a large state, on one and on two ranks
-    python tools/memory.py --level full --ranks 3
+    python tools/memory.py --level full --ranks 3 --method 8vr
 
 Each case is a short run in processes of its own: each rank says its largest resident memory (getrusage), which is
 compared with `memory_per_rank`, the number that `python -m nuflux_mpi check` prints as "memory per rank".
@@ -31,29 +31,35 @@ CASES = {
     ("full", "large"): ["box.points=1024"],
 }
 ALWAYS = ["time.end=0.02", "output.figures=false", "output.series_every=0.02", "output.fields_every=0.02", "time.rtol=1e-6"]
+MANY_STEPS = "time.dt_max=0.0013"  # until adams has touched all of its 13 derivatives
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--level", choices=("standard", "energy", "momentum", "full"), action="append", help="default: all")
     parser.add_argument("--ranks", type=int, action="append", help="default: 1 and 2")
+    parser.add_argument("--method", default="auto", help="time.method; default: that of the level")
     parser.add_argument("--one", nargs="+", help=argparse.SUPPRESS)  # one case, in the processes that are measured
     arguments = parser.parse_args()
     if arguments.one:
         return run(arguments.one)
-    print("level     size   ranks  state/rank [MB]  forecast [MB]  measured [MB]  forecast/measured")
+    print("level     size  method  ranks  state/rank [MB]  forecast [MB]  measured [MB]  forecast/measured")
     for (level, size), overrides in CASES.items():
         if arguments.level is None or level in arguments.level:
             for ranks in arguments.ranks or (1, 2):
-                report(level, size, ranks, [*overrides, *ALWAYS, f"equations.level={level}"])
+                report(level, size, ranks, [*overrides, *ALWAYS, f"equations.level={level}", f"time.method={arguments.method}"])
 
 
 def report(level, size, ranks, overrides):
     """Print one row of the table."""
     from nuflux_mpi import check, config
     from nuflux_mpi.box import plan
+    from nuflux_mpi.integrate import MULTISTEP, chosen
+    from nuflux_mpi.levels import LEVELS
 
     resolved = config.resolve("missing_energy", overrides)
+    method = chosen(resolved["time"]["method"], LEVELS[level].auto_method)
+    overrides = [*overrides, MANY_STEPS] if method == MULTISTEP else overrides
     segments = check.segments_of(resolved)
     state = check.state_bytes(plan(resolved["box"]["points"], sum(segments), ranks), segments).max()
     forecast = check.memory_per_rank(resolved, ranks)
@@ -61,7 +67,7 @@ def report(level, size, ranks, overrides):
     done = subprocess.run([*start, sys.executable, __file__, "--one", *overrides], env=environment.mpirun_environment(),
                           capture_output=True, text=True, check=True)
     measured = max(float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("peak"))
-    print(f"{level:9s} {size:5s} {ranks:6d} {state / 1e6:16.1f} {forecast / 1e6:14.0f} {measured / 1e6:14.0f} "
+    print(f"{level:9s} {size:5s} {method:7s} {ranks:5d} {state / 1e6:16.1f} {forecast / 1e6:14.0f} {measured / 1e6:14.0f} "
           f"{forecast / measured:18.2f}", flush=True)
 
 
