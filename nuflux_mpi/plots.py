@@ -148,6 +148,10 @@ def _draw_residual(axes, run, unit, per_unit):
     residual = np.ma.masked_equal(abs(run.series["energy_residual"]) / unit, 0)
     axes.plot(run.series["time"], residual, color=GREEN, lw=1)
     axes.set_yscale("log")
+    known = np.ma.masked_invalid(residual).compressed()
+    if known.size:  # whole decades, at least two: within one, ticks between them would get labels that overlap
+        low = np.floor(np.log10(known.min()))
+        axes.set_ylim(10.0**low, 10.0 ** max(np.ceil(np.log10(known.max())), low + 2))
     axes.set_ylabel("residual")
     axes.set_title(r"$|K + U_{\rm osc} -$ start$|$" + per_unit)
 

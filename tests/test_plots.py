@@ -54,6 +54,9 @@ def test_energy_figure_shows_the_series():
     residual_axes = axes_titled(figure, r"$|K + U_{\rm osc} -$ start")
     residual = line(residual_axes)[1]
     assert residual_axes.get_yscale() == "log"
+    figure.draw_without_rendering()
+    assert not any(label.get_text() for label in residual_axes.get_yticklabels(minor=True))
+    assert residual_axes.get_ylim()[1] >= 99 * residual_axes.get_ylim()[0]
     np.testing.assert_array_equal(residual[1:], abs(series["energy_residual"][1:]) / unit)
     assert np.ma.is_masked(residual[0])  # an exact zero has no logarithm
 
