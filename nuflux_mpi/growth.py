@@ -182,6 +182,13 @@ def _theory(run, k):
     return rates
 
 
+def _stable(run):
+    """Whether, by linear theory, no wave of the box grows; of as many of them as `_affordable`."""
+    k = np.array(_affordable(list(run.series["k"]), len(run.series["v"])))
+    size = np.sum(np.abs(run.series["P_mean"][0, :, 2]))
+    return bool(_theory(run, k).max(initial=0.0) <= linear.ROUND_OFF * size)
+
+
 # ---- growth.csv -----------------------------------------------------------------------------------------------------
 
 COLUMNS = [field.name for field in fields(Growth)]
@@ -196,7 +203,10 @@ def record(run):
     alone = len(space_of(run.series)) == 1
     if alone and len(run.series.get("psi2", ())) and linear.has_sharp_directions(run.config):
         waves = measure(run)
-        write(waves, run.directory / FILE, waves.verdict(run.config["equations"]["level"]))
+        verdict = waves.verdict(run.config["equations"]["level"])
+        if not len(waves) and _stable(run):
+            verdict = "linear theory: nothing grows, and nothing did"
+        write(waves, run.directory / FILE, verdict)
 
 
 def write(growth, path, verdict):
