@@ -34,7 +34,7 @@ def beams(axes, direction, points, stretch=1.0, **sections):
         "modes": {"velocity": [direction.tolist(), (-direction).tolist()]},
         "initial": {"kind": "fourier", "zeta": [0.5, -0.5], "waves": waves},
         "equations": {"level": "energy"},
-        "time": {"end": 4.0, "rtol": 1e-11},
+        "time": {"end": 4.0, "rtol": 1e-11, "method": "8vr"},
         "output": {"series_every": 1.0, "fields_every": 2.0, "figures": False},
     } | sections
 
@@ -45,7 +45,7 @@ def oblique(axes, **changes):
     case = {
         "box": {"length": [5.0, 6.0, 7.0][-axes:], "points": GRIDS[axes]},
         "modes": OBLIQUE[axes], "initial": seeds, "equations": {"level": "energy"},
-        "time": {"end": 3.0, "rtol": 1e-12},
+        "time": {"end": 3.0, "rtol": 1e-12, "method": "8vr"},
         "output": {"series_every": 0.5, "fields_every": 1.5, "figures": False},
     }
     return {name: table | changes.get(name, {}) for name, table in case.items()}
