@@ -226,12 +226,31 @@ def survey(run):
     power = psi2.sum(axis=1)
     if band:
         k_theory = np.union1d(np.linspace(*_around(band, k), linear.SCANNED // 3), np.linspace(*band, linear.SCANNED))
-        theory = linear.growth_rate(k_theory, *modes)
+        k_theory, theory = resolved(k_theory, lambda k: linear.growth_rate(k, *modes))
         power = psi2[:, (k > band[0]) & (k < band[1])].sum(axis=1)
     waves = growth.measure(run)
     verdict, waves = waves.verdict(run.config["equations"]["level"]), waves.clean()
     window = (waves.start.min(), waves.end.max()) if len(waves) else None
     return Survey(k_theory, theory, band, power, waves, window, verdict)
+
+
+RISE = 0.01  # share of the largest growth rate by which neighbours on a curve may differ
+MOST_HALVINGS = 15
+
+
+def resolved(k, rate):
+    """Ascending k, and rate(k) on them, with points inserted wherever neighbours differ by more than RISE of the largest.
+
+    At the edge of an unstable band the rate rises as a square root, which even k would draw as a kink.
+    """
+    rates = rate(k)
+    for _ in range(MOST_HALVINGS):
+        steep = np.flatnonzero(abs(np.diff(rates)) > RISE * rates.max())
+        if not steep.size:
+            break
+        middle = (k[steep] + k[steep + 1]) / 2
+        k, rates = np.insert(k, steep + 1, middle), np.insert(rates, steep + 1, rate(middle))
+    return k, rates
 
 
 def _around(band, k):

@@ -41,8 +41,10 @@ def _draw_rates(axes, result):
         if waves:
             axes.plot([wave.k for wave in waves], [wave.omega.imag for wave in waves], ".", color=color, label=kind)
     if result.problem.two_beams:
-        k = np.linspace(*_range(result), 801)
-        axes.plot(k, linear.two_beam_growth(k, *result.problem.two_beams), color="black", lw=0.8, label="closed form")
+        k, growth = plots.resolved(
+            np.linspace(*_range(result), 201), lambda k: linear.two_beam_growth(k, *result.problem.two_beams)
+        )
+        axes.plot(k, growth, color="black", lw=0.8, label="closed form")
     axes.set_xlim(*_range(result))
     axes.set_ylabel(r"growth rate $\gamma\ [\mu]$")
     axes.set_title("growing waves of the box")

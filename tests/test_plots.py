@@ -127,6 +127,24 @@ def test_spectrum_figure_sets_measurement_beside_theory():
     np.testing.assert_allclose(edges, [-2, 0], atol=1e-3)  # where growth exceeds 2 % of the fastest
 
 
+def test_theory_is_drawn_without_kinks_at_the_edges_of_the_band():
+    """Closed form for zeta = +-1/2: sqrt(-k (2 + k)), with a slope of infinity at both edges."""
+    theory, k = line(axes_titled(plots.spectrum(memory_run()), "growth rates"))
+    assert np.all(np.diff(k) > 0)
+    assert abs(np.diff(theory)).max() <= plots.RISE * theory.max()
+    # A rate of 0.01 is reached 0.01^2/2 inside the edge: the interval that holds it is no wider than four times that.
+    assert k[np.flatnonzero(theory > 0)[0] - 1] == pytest.approx(-2, abs=2e-4)
+
+
+def test_resolved_leaves_gentle_curves_and_ends_on_jumps():
+    k = np.linspace(0, 1, 201)
+    np.testing.assert_array_equal(plots.resolved(k, np.sin)[0], k)
+    np.testing.assert_array_equal(plots.resolved(k, np.zeros_like)[1], np.zeros(201))
+    k, rates = plots.resolved(np.array([0.0, 1.0]), lambda k: np.where(k > 0.3, 1.0, 0.0))
+    assert len(k) == 2 + plots.MOST_HALVINGS and np.all(np.diff(k) > 0)
+    np.testing.assert_array_equal(rates, k > 0.3)
+
+
 def test_measured_rates_are_set_beside_theory():
     run = memory_run()
     found = plots.survey(run)
