@@ -270,7 +270,7 @@ def _draw_power(figure, axes, colorbar_axes, series, found):
     floor = max(values[values > 0].min(initial=top), top * 1e-12)  # below twelve decades is round-off
     norm = LogNorm(vmin=min(floor, top / 10), vmax=top)
     image = axes.pcolormesh(t[rows], k[seen], np.maximum(values, floor), norm=norm, cmap="magma", **MAP)
-    figure.colorbar(image, cax=colorbar_axes).ax.set_title(r"$\Sigma_a|\psi_{a,k}|^2$", fontsize=9, pad=9)
+    figure.colorbar(image, cax=colorbar_axes).set_label(r"$\Sigma_a|\psi_{a,k}|^2\ [n^2]$")
     for edge in found.band or ():
         axes.axhline(edge, color="white", lw=0.9, ls="--")
     axes.set_ylim(low, high)
@@ -299,7 +299,7 @@ def _draw_total(axes, series, found):
     if found.window:
         axes.axvspan(*found.window, color=VERMILLION, alpha=0.2, lw=0)
     axes.set_yscale("log")
-    axes.set_ylabel("power in the\nunstable waves" if found.band else "power in all waves")
+    axes.set_ylabel(("power in the\nunstable waves" if found.band else "power in all waves") + r" $[n^2]$")
     axes.set_xlabel(TIME_LABEL)
     axes.set_xlim(_time_range(series["spectrum_time"]))
 

@@ -120,6 +120,10 @@ def test_spectrum_figure_sets_measurement_beside_theory():
     # The synthetic spectra are pure exponentials: round-off of the fit.
     np.testing.assert_allclose(gamma, np.sqrt(-k_measured * (2 + k_measured)), rtol=1e-10)
     power = axes_titled(figure, "power spectrum")
+    assert [axes.get_ylabel() for axes in figure.axes if "[n^2]" in axes.get_ylabel()] == [  # as psi2 is stored
+        "power in the\nunstable waves $[n^2]$",
+        r"$\Sigma_a|\psi_{a,k}|^2\ [n^2]$",
+    ]
     assert power.get_ylim() == rates.get_ylim()
     shown = (recorded >= k[0]) & (recorded <= k[-1])
     np.testing.assert_array_equal(mesh(power), run.series["psi2"][:, shown].T)
