@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from . import growth, linear
 from .errors import InputError
@@ -48,6 +49,7 @@ STYLE = {
 }
 WIDTH = 8.0  # inches
 MAP = {"shading": "nearest", "rasterized": True}  # values as they are, not interpolated; pixels even inside a PDF
+WINDOW = {"color": VERMILLION, "alpha": 0.2, "lw": 0}  # the times in which growth rates were measured
 TIME_LABEL = r"time $t\ [1/\mu]$"
 MOST_PIXELS = 1200  # per direction of a colour map; more would not be seen
 FEWEST_SNAPSHOTS = 4  # a map of fewer would show colours where nothing is known
@@ -162,7 +164,8 @@ def spectrum(run, path=None):
     Upper left: psi2 = sum_a |psi_{a,k}|^2 over t and k. Upper right, on the same k axis: growth rates gamma(k) of
     linear theory for the initial mean P^z, and on top of them the measured ones (`growth`), each wave in its own window.
     Lower left: total power of the unstable waves, the time of all windows shaded. Dashed lines mark the unstable band.
-    Returns the Figure; InputError without psi2. In two and three dimensions it is that of `plots_space.shells`.
+    How well they agree is said by the log and by `info`, not here. Returns the Figure; InputError without psi2. In two
+    and three dimensions it is that of `plots_space.shells`.
     """
     if len(space_of(run.series)) > 1:
         from .plots_space import shells
@@ -183,9 +186,7 @@ def spectrum(run, path=None):
         _draw_rates(rates, found)
         _draw_total(total, run.series, found)
         words.set_axis_off()
-        handles, labels = rates.get_legend_handles_labels()
-        legend = words.legend(handles, labels, loc="upper left", alignment="left", borderpad=0)
-        legend.set_title(_words(found), prop={"size": 9})
+        words.legend(handles=_spectrum_legend(rates, found), loc="upper left", borderpad=0)
         figure.suptitle(_title(run), fontsize=12)
         figure.align_ylabels([power, total])
         return _finished(figure, run, path)
@@ -198,7 +199,7 @@ class Survey:
     k, theory: ascending wavenumbers around the unstable band (or all scanned, if there is none), and gamma(k) on them.
     band: (k1, k2), outermost edges of instability, or None. power: (spectrum_time,) power of the recorded waves in the
     band, or of all. waves: the waves whose linear phase is clean enough to be judged, a `growth.Growth`. window: first
-    and last time of their fits, or None if there are none. verdict: the sentence about them.
+    and last time of their fits, or None if there are none.
     """
 
     k: np.ndarray
@@ -207,7 +208,6 @@ class Survey:
     power: np.ndarray
     waves: growth.Growth
     window: tuple | None
-    verdict: str
 
 
 # Waves slower than this share of the fastest are not in the band: finitely many directions make many k grow a little.
@@ -228,10 +228,9 @@ def survey(run):
         k_theory = np.union1d(np.linspace(*_around(band, k), linear.SCANNED // 3), np.linspace(*band, linear.SCANNED))
         k_theory, theory = resolved(k_theory, lambda k: linear.growth_rate(k, *modes))
         power = psi2[:, (k > band[0]) & (k < band[1])].sum(axis=1)
-    waves = growth.measure(run)
-    verdict, waves = waves.verdict(run.config["equations"]["level"]), waves.clean()
+    waves = growth.measure(run).clean()
     window = (waves.start.min(), waves.end.max()) if len(waves) else None
-    return Survey(k_theory, theory, band, power, waves, window, verdict)
+    return Survey(k_theory, theory, band, power, waves, window)
 
 
 RISE = 0.01  # share of the largest growth rate by which neighbours on a curve may differ
@@ -287,34 +286,31 @@ def _draw_rates(axes, found):
     if len(waves):
         rings = {"s": 14, "facecolors": "none", "edgecolors": VERMILLION, "zorder": 2}
         axes.scatter(waves.measured, waves.k, label="measured", **rings)
-    fastest = max(found.theory.max(), waves.measured.max(initial=0.0)) if found.band else 1.0
+    fastest = max(found.theory.max() if found.band else 0.0, waves.measured.max(initial=0.0)) or 1.0
     axes.set_xlim(-0.05 * fastest, 1.1 * fastest)
     axes.set_xlabel(r"growth rate $\gamma\ [\mu]$")
-    axes.set_title("growth rates")
+    axes.set_title("growth rates" if found.band else "growth rates: none")
     axes.tick_params(labelleft=False)
 
 
 def _draw_total(axes, series, found):
     axes.plot(series["spectrum_time"], found.power, color=BLUE)
     if found.window:
-        axes.axvspan(*found.window, color=VERMILLION, alpha=0.2, lw=0)
+        axes.axvspan(*found.window, **WINDOW)
     axes.set_yscale("log")
     axes.set_ylabel(("power in the\nunstable waves" if found.band else "power in all waves") + r" $[n^2]$")
     axes.set_xlabel(TIME_LABEL)
     axes.set_xlim(_time_range(series["spectrum_time"]))
 
 
-def _words(found):
-    """Band, window and verdict in words, for the legend."""
-    if found.band is None:
-        return "no wave is unstable"
-    digits = 2 - int(np.floor(np.log10(found.band[1] - found.band[0]))) if found.band[1] > found.band[0] else 6
-    k1, k2 = (f"{round(edge, digits) + 0.0:g}".replace("-", "\N{MINUS SIGN}") for edge in found.band)  # + 0.0: no "-0"
-    band = rf"unstable: ${k1} < k/\mu < {k2}$"
-    if found.window is None:
-        return band + "\nno linear phase was recorded"
-    times = f"fitted within (shaded): ${found.window[0]:g} \\leq t\\mu \\leq {found.window[1]:g}$"
-    return "\n".join([band, times, *textwrap.wrap(found.verdict, 40)])
+def _spectrum_legend(rates, found):
+    """Handles of what the panels of the spectrum figure share."""
+    handles = rates.get_legend_handles_labels()[0]
+    if found.band:
+        handles.append(Line2D([], [], color=GREY, lw=0.9, ls="--", label="edges of instability"))
+    if found.window:
+        handles.append(Patch(**WINDOW, label="time of the fits"))
+    return handles
 
 
 # ---- what all figures share -----------------------------------------------------------------------------------------
