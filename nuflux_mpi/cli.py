@@ -62,6 +62,7 @@ def parser():
     plot.add_argument("directory", nargs="+")
     plot.add_argument("--what", choices=FIGURES, default="all")
     plot.add_argument("-o", "--output", metavar="FILE", help="file for one figure (its suffix chooses the format)")
+    plot.add_argument("--no-title", action="store_false", dest="title", help="leave out the line above the figure")
 
     info = commands.add_parser("info", help="what a run is and how far it came; where a file or figure came from")
     info.add_argument("run", help="run directory, one of its .h5 files, or a figure (.png, .pdf)")
@@ -247,22 +248,22 @@ def _plot(arguments):
         from . import plots, plots_momentum, plots_space
     except ImportError:
         raise EnvironmentProblem("plot needs matplotlib: pip install nuflux_mpi[plot]") from None
-    what, output = arguments.what, arguments.output
+    what, output, title = arguments.what, arguments.output, arguments.title
     if what == "missing_energy":
         if not output:
             raise InputError("plot: --what missing_energy compares runs; name its file with -o")
-        plots_momentum.missing_energy(_by_label(runs), output)
+        plots_momentum.missing_energy(_by_label(runs), output, title)
         paths = [output]
     elif len(runs) > 1:
         raise InputError("plot: several runs make one figure only with --what missing_energy")
     elif what == "all":
         if output:
             raise InputError("plot: -o names one figure; choose it with --what")
-        paths = plots.draw_all(runs[0]) + plots_space.draw_all(runs[0]) + plots_momentum.draw_all(runs[0])
+        paths = [path for module in (plots, plots_space, plots_momentum) for path in module.draw_all(runs[0], title=title)]
     else:
         paths = [output or runs[0].directory / f"{what}.png"]
         module = plots if what in ("energy", "spectrum") else plots_space if what == "maps" else plots_momentum
-        getattr(module, what)(runs[0], paths[0])
+        getattr(module, what)(runs[0], paths[0], title)
     for path in paths:
         print(path)
     return EXIT_DONE

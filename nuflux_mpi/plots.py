@@ -2,7 +2,8 @@
 
 `energy` is Fig. 1 of the paper (Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024)), completed by the kinetic energy;
 `spectrum` sets the growth of each wave beside linear theory. Both take any run of `results`, return a matplotlib Figure
-and, given a path, save it; PNG and PDF files carry their provenance. pyplot is never used, so that drawing neither
+and, given a path, save it; PNG and PDF files carry their provenance. With `title` false, as for publication, all figures
+of this package go without the line above them: title of the run, L and N. pyplot is never used, so that drawing neither
 needs a display nor disturbs the settings of a notebook. Only the modules plots, plots_momentum and plots_linear need matplotlib.
 """
 
@@ -55,7 +56,7 @@ MOST_PIXELS = 1200  # per direction of a colour map; more would not be seen
 FEWEST_SNAPSHOTS = 4  # a map of fewer would show colours where nothing is known
 
 
-def draw_all(run, directory=None):
+def draw_all(run, directory=None, title=True):
     """Draws every figure that the results allow into `directory` (default: that of the run). Returns the list of paths.
 
     energy.png always, spectrum.png if power spectra were recorded. InputError for a run in memory without a directory.
@@ -65,14 +66,14 @@ def draw_all(run, directory=None):
         raise InputError("A run in memory has no directory of its own: say where its figures go.")
     directory = Path(directory)
     paths = [directory / "energy.png"]
-    energy(run, paths[0])
+    energy(run, paths[0], title)
     if len(run.series.get("psi2", ())):
         paths.append(directory / "spectrum.png")
-        spectrum(run, paths[-1])
+        spectrum(run, paths[-1], title)
     return paths
 
 
-def energy(run, path=None):
+def energy(run, path=None, title=True):
     """Flavor content over space and time, and below it, over the same time, where the energy goes.
 
     Top: contours of the nu_x content 1/2 (1 - P^z/n) of the most forward mode (the v = +1 beam of the paper), from the
@@ -102,7 +103,8 @@ def energy(run, path=None):
             axes.tick_params(labelbottom=False)
         below[-1].set_xlabel(TIME_LABEL)
         below[-1].set_xlim(_time_range(run.series["time"]))
-        figure.suptitle(_title(run), fontsize=12)
+        if title:
+            figure.suptitle(_title(run), fontsize=12)
         figure.align_ylabels([content, *below])
         return _finished(figure, run, path)
 
@@ -158,7 +160,7 @@ def _draw_residual(axes, run, unit, per_unit):
     axes.set_title(r"$|K + U_{\rm osc} -$ start$|$" + per_unit)
 
 
-def spectrum(run, path=None):
+def spectrum(run, path=None, title=True):
     """Power spectrum over time beside the linear growth rates of its waves, and where in time those were measured.
 
     Upper left: psi2 = sum_a |psi_{a,k}|^2 over t and k. Upper right, on the same k axis: growth rates gamma(k) of
@@ -170,7 +172,7 @@ def spectrum(run, path=None):
     if len(space_of(run.series)) > 1:
         from .plots_space import shells
 
-        return shells(run, path)
+        return shells(run, path, title)
     if not len(run.series.get("psi2", ())):
         raise InputError("The run recorded no power spectra: set output.spectrum_every.")
     found = survey(run)
@@ -187,7 +189,8 @@ def spectrum(run, path=None):
         _draw_total(total, run.series, found)
         words.set_axis_off()
         words.legend(handles=_spectrum_legend(rates, found), loc="upper left", borderpad=0)
-        figure.suptitle(_title(run), fontsize=12)
+        if title:
+            figure.suptitle(_title(run), fontsize=12)
         figure.align_ylabels([power, total])
         return _finished(figure, run, path)
 

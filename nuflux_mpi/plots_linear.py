@@ -6,7 +6,7 @@ from . import linear, linear_report, plots, provenance
 from .results import MemoryRun
 
 
-def dispersion(result, path=None):
+def dispersion(result, path=None, title=True):
     """Figure of a `linear_report.Result`; saved, with its provenance, if a path is given.
 
     Left: gamma and Re omega of the growing waves over k, collective and continuum ones told apart, for two beams with
@@ -25,7 +25,8 @@ def dispersion(result, path=None):
             _draw_energy(figure.add_subplot(grid[1, 1]), problem, found)
         attrs = dict(zip(("git_commit", "git_dirty"), provenance.commit()))
         run = MemoryRun(problem.config, {}, {}, attrs)
-        figure.suptitle(plots._title(run), fontsize=12)
+        if title:
+            figure.suptitle(plots._title(run), fontsize=12)
         return plots._finished(figure, run, path)
 
 

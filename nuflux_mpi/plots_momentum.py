@@ -49,7 +49,7 @@ DRIFTS = {
 FITTED = 3  # exponents are fitted to the widest widths, where the expansion holds
 
 
-def draw_all(run, directory=None):
+def draw_all(run, directory=None, title=True):
     """Draws the figures that one run allows into `directory` (default: that of the run). Returns the list of paths.
 
     distribution.png if the momentum distribution was recorded, energy_gained.png if kappa was, often enough for a map.
@@ -61,18 +61,18 @@ def draw_all(run, directory=None):
     paths = []
     if len(run.series.get("f_q", ())):
         paths.append(Path(directory) / "distribution.png")
-        distribution(run, paths[-1])
+        distribution(run, paths[-1], title)
     alone = len(space_of(run.series)) == 1  # in more dimensions plots_space has maps of it
     if alone and "kappa" in run.fields and len(run.fields["time"]) >= FEWEST_SNAPSHOTS:
         paths.append(Path(directory) / "energy_gained.png")
-        energy_gained(run, paths[-1])
+        energy_gained(run, paths[-1], title)
     return paths
 
 
 # ---- the missing energy -------------------------------------------------------------------------------------------
 
 
-def missing_energy(runs, path=None):
+def missing_energy(runs, path=None, title=True):
     """The budget of several runs beside each other, and below, over time, how far each is from closing.
 
     runs: dict label -> run, say of the levels "standard", "energy", "momentum" and "full". Each panel has U_osc, the
@@ -109,7 +109,8 @@ def missing_energy(runs, path=None):
         residuals.set_xlim(_time_range(max((run.series["time"] for run in runs.values()), key=lambda t: t[-1])))
         residuals.set_title("how far the sum has moved from its start")
         residuals.legend(**beside)
-        figure.suptitle(_title(list(runs.values())[-1]), fontsize=12)
+        if title:
+            figure.suptitle(_title(list(runs.values())[-1]), fontsize=12)
         return saved(figure, runs, path)
 
 
@@ -157,7 +158,7 @@ def _draw_residual(axes, label, run):
 # ---- one run --------------------------------------------------------------------------------------------------------
 
 
-def distribution(run, path=None):
+def distribution(run, path=None, title=True):
     """Momentum distribution of each beam over time, nu_e and nu_x apart, and beside it both at the start and the end.
 
     Box averages per neutrino of the beam: nu_e has (n + P^z)/2, nu_x (n - P^z)/2. The force is a matrix in flavor space
@@ -201,11 +202,12 @@ def distribution(run, path=None):
             lines.set_ylim(q[seen][0], q[seen][-1])
             lines.legend(loc="upper right", handlelength=1.2)
         lines.set_xlabel(r"per neutrino $[1/\mu]$")
-        figure.suptitle(_title(run), fontsize=12)
+        if title:
+            figure.suptitle(_title(run), fontsize=12)
         return _finished(figure, run, path)
 
 
-def energy_gained(run, path=None):
+def energy_gained(run, path=None, title=True):
     """Energy gained per neutrino, kappa_a / n_a, over time and space, for each beam.
 
     Returns the Figure; InputError if the run did not store kappa, or too seldom for a map.
@@ -234,7 +236,8 @@ def energy_gained(run, path=None):
             axes.set_xlim(_time_range(t))
             axes.tick_params(labelbottom=row == len(modes) - 1)
         axes.set_xlabel(TIME_LABEL)
-        figure.suptitle(_title(run), fontsize=12)
+        if title:
+            figure.suptitle(_title(run), fontsize=12)
         return _finished(figure, run, path)
 
 

@@ -19,16 +19,16 @@ COLUMNS = 4  # times that a figure shows
 DECADES = 12  # below the largest power: what is less is round-off
 
 
-def draw_all(run, directory=None):
+def draw_all(run, directory=None, title=True):
     """Draws maps.png of a run in two or three dimensions into `directory` (default: that of the run). Returns the paths."""
     if len(space_of(run.series)) == 1 or not len(run.fields["time"]):
         return []
     path = Path(directory or run.directory) / "maps.png"
-    maps(run, path)
+    maps(run, path, title)
     return [path]
 
 
-def maps(run, path=None):
+def maps(run, path=None, title=True):
     """Flavor coherence and energy gained over x and z at a few times, from the start to the end.
 
     Coherence is sqrt(sum_a |psi_a|^2 / sum_a n_a^2). The energy is sum_a kappa_a / sum_a n_a, of levels that follow it. In
@@ -60,7 +60,8 @@ def maps(run, path=None):
         for axes in grid[-1]:
             axes.set_xlabel(r"$x\ [1/\mu]$")
         plane = f"   $y = {run.fields['y'][0]:g}$" if len(space) == 3 else ""
-        figure.suptitle(_title(run) + plane, fontsize=12)
+        if title:
+            figure.suptitle(_title(run) + plane, fontsize=12)
         return _finished(figure, run, path)
 
 
@@ -94,7 +95,7 @@ def _plane(run, field):
     return field[..., 0, :] if len(space_of(run.series)) == 3 else field
 
 
-def shells(run, path=None):
+def shells(run, path=None, title=True):
     """Power of flavor coherence in shells of abs(k): over time, in all, and at a few times.
 
     Returns the Figure; InputError without psi2.
@@ -139,6 +140,7 @@ def shells(run, path=None):
         total.set_ylabel(r"power in all waves $[n^2]$")
         total.set_xlabel(TIME_LABEL)
         total.set_xlim(_time_range(t))
-        figure.suptitle(_title(run), fontsize=12)
+        if title:
+            figure.suptitle(_title(run), fontsize=12)
         figure.align_ylabels([over_time, total])
         return _finished(figure, run, path)

@@ -543,6 +543,7 @@ def test_figures_show_what_was_stored(axes, tmp_path):
     P = P if axes == 2 else P[:, :, :, 0]
     coherence = np.sqrt((P[:, 0] ** 2 + P[:, 1] ** 2).sum(axis=0) / np.sum(n**2))
     np.testing.assert_allclose(np.reshape(last, coherence.T.shape), coherence.T, rtol=1e-12)
+    assert maps.get_suptitle() and not plots_space.maps(run, title=False).get_suptitle()
     power = plots.spectrum(run).axes[0].collections[0].get_array()
     assert np.max(power) == pytest.approx(run.series["psi2"].max(), rel=1e-12)
     for refused in (growth.measure, plots_momentum.energy_gained):

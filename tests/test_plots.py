@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from test_results import PROVENANCE, synthetic, write_run
 
-from nuflux_mpi import linear
+from nuflux_mpi import cli, linear
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.modes import g, quadrature
 from nuflux_mpi.results import MemoryRun, Run
@@ -277,6 +277,18 @@ def test_a_title_is_not_taken_for_a_formula():
     figure = plots.energy(MemoryRun(config, series, fields, attrs))
     assert figure.get_suptitle() == r"costs 5 \$ or x_1   $L = 20/\mu$, $N = 32$"
     figure.canvas.draw()  # a broken formula would raise
+
+
+def test_for_publication_the_title_is_left_out(tmp_path, monkeypatch):
+    run, drawn = memory_run(), []
+    for function in (plots.energy, plots.spectrum):
+        assert function(run).get_suptitle().startswith("two synthetic beams")
+        assert function(run, title=False).get_suptitle() == ""
+    write_run(tmp_path)
+    monkeypatch.setattr(plots, "_finished", lambda figure, *_: drawn.append(figure.get_suptitle()))
+    for options in ([], ["--no-title"], ["--what", "spectrum", "--no-title"]):
+        assert cli.main(["plot", str(tmp_path), *options]) == 0
+    assert [bool(title) for title in drawn] == [True, True, False, False, False]
 
 
 def test_drawing_leaves_the_settings_of_the_caller_alone():

@@ -188,6 +188,14 @@ def test_figures_need_their_data():
         plots_momentum.energy_gained(momentum_run(snapshots=2))
 
 
+def test_for_publication_the_title_is_left_out():
+    run = momentum_run()
+    for function in (plots_momentum.distribution, plots_momentum.energy_gained):
+        assert function(run).get_suptitle().startswith("two synthetic beams")
+        assert function(run, title=False).get_suptitle() == ""
+    assert plots_momentum.missing_energy({"momentum": run}, title=False).get_suptitle() == ""
+
+
 # ---- order of the gradient expansion
 
 WIDTHS = np.array([0.7, 1.4, 2.8, 5.6])
