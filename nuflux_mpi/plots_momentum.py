@@ -34,6 +34,8 @@ from .plots import (
 )
 
 MOST_MODES = 4  # rows of a figure; of more modes as many are shown, evenly spread over the velocities
+FINE = 8  # points of a curve over q for each of the grid
+MOST_MARKS = 64  # grid points that are marked on a curve; more would merge
 FEW = 0.01  # part of a beam below which the mean momentum of a flavor is not shown
 PURPLE = "#CC79A7"
 # Dashes, so that levels that agree are both seen.
@@ -162,41 +164,49 @@ def distribution(run, path=None, title=True):
     """Momentum distribution of each beam over time, nu_e and nu_x apart, and beside it both at the start and the end.
 
     Box averages per neutrino of the beam: nu_e has (n + P^z)/2, nu_x (n - P^z)/2. The force is a matrix in flavor space
-    and pulls flavors apart, as a Stern-Gerlach magnet does spins. Returns the Figure; InputError if the run did not
-    record the distribution.
+    and pulls flavors apart, as a Stern-Gerlach magnet does spins. Drawn are the functions of q that the run follows, the
+    waves through its grid points (`interpolated`); the points themselves are marked at the start and the end. Returns the
+    Figure; InputError if the run did not record the distribution.
     """
     if not len(run.series.get("f_q", ())):
         raise InputError(f'The run of level "{run.config["equations"]["level"]}" has no momentum distribution.')
     series = run.series
-    t, q, modes = series["time"], series["q"], _shown(series)
+    t, points, modes = series["time"], series["q"], _shown(series)
+    rows = _thinned(len(t))
+    q = points[0] + (points[1] - points[0]) / FINE * np.arange(FINE * len(points))
     with _style():
         figure = _figure(height=1.3 + 2.2 * len(modes))
         grid = figure.add_gridspec(len(modes), 4, width_ratios=[3, 3, 0.12, 1.8])
         for row, mode in enumerate(modes):
             f = series["f_q"][:, mode] / series["density"][mode]
             flavors = [(r"$\nu_e$", (f[:, 0] + f[:, 3]) / 2, BLUE), (r"$\nu_x$", (f[:, 0] - f[:, 3]) / 2, VERMILLION)]
-            seen = _support([content for _, content, _ in flavors])
+            fine = [interpolated(content[rows], FINE) for _, content, _ in flavors]
+            seen = _support(fine)
+            marked = (points >= q[seen][0]) & (points <= q[seen][-1])
+            marker = "." if np.count_nonzero(marked) <= MOST_MARKS else ""
             lines = figure.add_subplot(grid[row, 3])
-            top = max(content.max() for _, content, _ in flavors)
+            top = max(content.max() for content in fine)
             for column, (flavor, content, color) in enumerate(flavors):
                 axes = figure.add_subplot(grid[row, column], sharey=lines)
-                rows = _thinned(len(t))
                 # The root of the scale shows the flavor that a beam gains from nothing.
                 norm = PowerNorm(0.5, vmin=0, vmax=top)
-                image = axes.pcolormesh(t[rows], q[seen], content[rows][:, seen].T, norm=norm, cmap="magma", **MAP)
-                axes.plot(t, _mean(content, q), color="white", lw=1)
+                image = axes.pcolormesh(t[rows], q[seen], fine[column][:, seen].T, norm=norm, cmap="magma", **MAP)
+                axes.plot(t, _mean(content, points), color="white", lw=1)
                 axes.set_title(rf"{flavor}, $v = {series['v'][mode]:+.3g}$, white: mean")
                 axes.set_xlim(_time_range(t))
                 axes.tick_params(labelleft=column == 0, labelbottom=row == len(modes) - 1)
-                lines.plot(content[0, seen], q[seen], color=color, ls=":", lw=1)
-                lines.plot(content[-1, seen], q[seen], color=color, label=flavor)
+                start, end = interpolated(content[[0, -1]], FINE)
+                lines.plot(start[seen], q[seen], color=color, ls=":", lw=1)
+                lines.plot(end[seen], q[seen], color=color, label=flavor)
+                for instant in (0, -1):
+                    lines.plot(content[instant, marked], points[marked], color=color, ls="", marker=marker, ms=3)
                 if column == 0:
                     axes.set_ylabel(r"momentum $q = |p| - p_0\ [\mu]$")
                 if row == len(modes) - 1:
                     axes.set_xlabel(TIME_LABEL)
             bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, 2]))
             bar.ax.set_title(r"$[1/\mu]$", fontsize=9)
-            lines.set_title(f"$t = {t[-1]:g}$ (dots: ${t[0]:g}$)")
+            lines.set_title(f"$t = {t[-1]:g}$ (dotted: $t = {t[0]:g}$)")
             lines.tick_params(labelleft=False)
             lines.set_xlim(left=0)
             lines.set_ylim(q[seen][0], q[seen][-1])
@@ -248,6 +258,19 @@ def _shown(series):
     if len(ordered) <= MOST_MODES:
         return ordered
     return ordered[np.linspace(0, len(ordered) - 1, MOST_MODES).round().astype(int)]
+
+
+def interpolated(content, factor):
+    """The periodic function through (..., Q) values on a uniform grid, on one `factor` times as fine: (..., factor Q).
+
+    It is the sum of waves that the grid holds, the one at the highest of an even number of points as a cosine: what a run
+    of level "momentum" takes derivatives of.
+    """
+    points = content.shape[-1]
+    wave = np.fft.rfft(content)
+    if points % 2 == 0:
+        wave[..., -1] /= 2  # on the finer grid there are two of it, with either sign of the wavenumber
+    return factor * np.fft.irfft(wave, n=factor * points)
 
 
 def _mean(content, q):

@@ -21,8 +21,10 @@ def memory_run(**changes):
     return MemoryRun(*synthetic(**changes))
 
 
-def axes_titled(figure, start):
-    (axes,) = [axes for axes in figure.axes if axes.get_title(loc="left").startswith(start)]
+def axes_titled(figure, start, number=None):
+    """The panel whose title starts so: the only one, or one of several by its number."""
+    found = [axes for axes in figure.axes if axes.get_title(loc="left").startswith(start)]
+    (axes,) = found if number is None else [found[number]]
     return axes
 
 

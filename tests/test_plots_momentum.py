@@ -114,21 +114,48 @@ def test_a_picture_of_several_runs_carries_the_provenance_of_each(tmp_path):
 def test_distribution_shows_each_flavor_of_each_beam():
     run = momentum_run()
     figure = plots_momentum.distribution(run)
-    q, t = run.series["q"], run.series["time"]
+    points, t = run.series["q"], run.series["time"]
+    q = grid(8 * 64, 12.0)
     electron, other = (np.array([gaussian(q - x * d, 0.7) * w(x) for x in t]) for d, w in (
         (0.1, lambda x: 1 - 0.04 * x), (-0.2, lambda x: 0.04 * x)))
+    # The grid carries these Gaussians but for exp(-(pi 0.7/dq)^2 / 2) = 3e-8 of them, and between its points too.
+    missing = {"atol": 1e-7}
     for title, content in ((r"$\nu_e$, $v = +1$", electron), (r"$\nu_x$, $v = +1$", other),
                            (r"$\nu_e$, $v = -1$", other), (r"$\nu_x$, $v = -1$", electron)):
         axes = axes_titled(figure, title)
         shown = mesh(axes)
         low, high = axes.get_ylim()
         seen = (q > low - 1e-9) & (q < high + 1e-9)
-        np.testing.assert_allclose(shown, content[:, seen].T, atol=1e-14)
+        np.testing.assert_allclose(shown, content[:, seen].T, **missing)
         # Only emptiness is cut off.
-        assert content[:, ~seen].max() < 1e-3 * electron.max() and np.count_nonzero(seen) < 64
-    starts, ends = ([curve.get_xdata() for curve in figure.axes[0].lines[i::2]] for i in (0, 1))
-    np.testing.assert_allclose(starts[0], electron[0, seen], atol=1e-14)
-    np.testing.assert_allclose(ends[1], other[-1, seen], atol=1e-14)
+        assert content[:, ~seen].max() < 1e-3 * electron.max() and np.count_nonzero(seen) < 8 * 64
+    lines = axes_titled(figure, "$t = 10$ (dotted: $t = 0$)", number=0)
+    starts, ends, _, marks = ([curve.get_data() for curve in lines.lines[i::4]] for i in range(4))
+    np.testing.assert_allclose(starts[0][0], electron[0, seen], **missing)
+    np.testing.assert_allclose(ends[1][0], other[-1, seen], **missing)
+    # The marks are the points of the grid, and the curve passes through them.
+    content, at = marks[1]
+    assert set(at) <= set(points) and len(at) == pytest.approx(np.count_nonzero(seen) / 8, abs=1)
+    np.testing.assert_allclose(content, np.interp(at, q[seen], ends[1][0]), atol=1e-15)
+
+
+@pytest.mark.parametrize("points", [16, 15])
+def test_distributions_are_interpolated_by_the_waves_of_the_grid(points):
+    """Exact for every wave below the highest; that one, of an even number of points, is a cosine."""
+    angle, fine = (2 * np.pi * np.arange(n) / n for n in (points, 6 * points))
+    for number in range((points + 1) // 2):
+        at, between = (0.3 * np.cos(number * x) - 0.7 * np.sin(number * x) for x in (angle, fine))
+        np.testing.assert_allclose(plots_momentum.interpolated(np.array([at, 2 * at]), 6), [between, 2 * between], atol=1e-14)
+    if points % 2 == 0:
+        highest = plots_momentum.interpolated(np.cos(points / 2 * angle), 6)
+        np.testing.assert_allclose(highest, np.cos(points / 2 * fine), atol=1e-14)
+
+
+def test_many_grid_points_are_not_marked():
+    run = momentum_run()
+    run.series.update(q=grid(8 * 64, 12.0), f_q=plots_momentum.interpolated(run.series["f_q"], 8))
+    lines = plots_momentum.distribution(run).axes[0]
+    assert {curve.get_marker() for curve in lines.lines} <= {"", "None"}
 
 
 def test_distribution_shows_the_mean_momentum_of_each_flavor():
