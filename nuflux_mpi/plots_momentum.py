@@ -154,7 +154,8 @@ def _draw_residual(axes, label, run):
     # A logarithm has no place for the exact zero at the start.
     residual = np.ma.masked_equal(abs(total - total[0]) / unit, 0)
     color, dashes = LEVEL_STYLES[run.config["equations"]["level"]]
-    axes.plot(run.series["time"], residual, lw=1.2, color=color, ls=dashes, label=label)
+    what = label if kinetic_energy(run.series) is not None else f"{label}:\nchange of $U_{{\\rm osc}}$"
+    axes.plot(run.series["time"], residual, lw=1.2, color=color, ls=dashes, label=what)
 
 
 # ---- one run --------------------------------------------------------------------------------------------------------
