@@ -118,7 +118,7 @@ def _draw_content(figure, axes, colorbar_axes, run):
     axes.set_title(rf"$\nu_x$ content of the mode $v = {shown(run.series['v'][mode], 3)}$" + where)
     if len(t) < FEWEST_SNAPSHOTS:
         reason = f"only {len(t)} field snapshots: set output.fields_every for this map"
-        axes.text(0.5, 0.5, reason, ha="center", transform=axes.transAxes)
+        _say_in(axes, reason)
         axes.set_yticks([])
         colorbar_axes.set_axis_off()
         return
@@ -133,6 +133,7 @@ def _draw_content(figure, axes, colorbar_axes, run):
 def _draw_interaction_energy(axes, run, unit, per_unit):
     axes.axhline(0, color=GREY, lw=0.6)
     axes.plot(run.series["time"], run.series["U_osc"] / unit, color=BLUE)
+    _label_zero(axes, run.series["U_osc"])
     axes.set_ylabel(r"$U_{\rm osc}$" + per_unit)
     axes.set_title("refractive energy")
 
@@ -142,6 +143,7 @@ def _draw_budget(axes, run, unit, per_unit):
     axes.axhline(0, color=GREY, lw=0.6)
     axes.plot(t, K / unit, color=VERMILLION, label=r"$K$, kinetic energy gained")
     axes.plot(t, run.series["energy"] / unit, color="black", label=r"$K + U_{\rm osc}$")
+    _label_zero(axes, [K, run.series["energy"]])
     axes.set_ylabel("energy" + per_unit)
     axes.set_title("energy budget")
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.97), ncols=2)  # beside the title, clear of the curves
@@ -151,11 +153,7 @@ def _draw_residual(axes, run, unit, per_unit):
     # A logarithm has no place for the exact zero at the start.
     residual = np.ma.masked_equal(abs(run.series["energy_residual"]) / unit, 0)
     axes.plot(run.series["time"], residual, color=GREEN, lw=1)
-    axes.set_yscale("log")
-    known = np.ma.masked_invalid(residual).compressed()
-    if known.size:  # whole decades, at least two: within one, ticks between them would get labels that overlap
-        low = np.floor(np.log10(known.min()))
-        axes.set_ylim(10.0**low, 10.0 ** max(np.ceil(np.log10(known.max())), low + 2))
+    _logarithmic(axes, residual)
     axes.set_ylabel("residual")
     axes.set_title(r"$|K + U_{\rm osc} -$ start$|$" + per_unit)
 
@@ -268,11 +266,15 @@ def _draw_power(figure, axes, colorbar_axes, series, found):
     seen = seen[_thinned(len(seen))]
     rows = _thinned(len(t))
     values = series["psi2"][rows][:, seen].T
-    top = values.max() or 1.0
-    floor = max(values[values > 0].min(initial=top), top * 1e-12)  # below twelve decades is round-off
-    norm = LogNorm(vmin=min(floor, top / 10), vmax=top)
-    image = axes.pcolormesh(t[rows], k[seen], np.maximum(values, floor), norm=norm, cmap="magma", **MAP)
-    figure.colorbar(image, cax=colorbar_axes).set_label(r"$\Sigma_a|\psi_{a,k}|^2\ [n^2]$")
+    top = values.max()
+    if top > 0:
+        floor = max(values[values > 0].min(), top * 1e-12)  # below twelve decades is round-off
+        norm = LogNorm(vmin=min(floor, top / 10), vmax=top)
+        image = axes.pcolormesh(t[rows], k[seen], np.maximum(values, floor), norm=norm, cmap="magma", **MAP)
+        figure.colorbar(image, cax=colorbar_axes).set_label(r"$\Sigma_a|\psi_{a,k}|^2\ [n^2]$")
+    else:
+        _say_in(axes, "no coherence at any time")
+        colorbar_axes.set_axis_off()
     for edge in found.band or ():
         axes.axhline(edge, color="white", lw=0.9, ls="--")
     axes.set_ylim(low, high)
@@ -291,6 +293,8 @@ def _draw_rates(axes, found):
         axes.scatter(waves.measured, waves.k, label="measured", **rings)
     fastest = max(found.theory.max() if found.band else 0.0, waves.measured.max(initial=0.0)) or 1.0
     axes.set_xlim(-0.05 * fastest, 1.1 * fastest)
+    if not (found.band or len(waves)):
+        axes.set_xticks([0.0])
     axes.set_xlabel(r"growth rate $\gamma\ [\mu]$")
     axes.set_title("growth rates" if found.band else "growth rates: none")
     axes.tick_params(labelleft=False)
@@ -300,7 +304,7 @@ def _draw_total(axes, series, found):
     axes.plot(series["spectrum_time"], found.power, color=BLUE)
     if found.window:
         axes.axvspan(*found.window, **WINDOW)
-    axes.set_yscale("log")
+    _logarithmic(axes, found.power)
     axes.set_ylabel(("power in the\nunstable waves" if found.band else "power in all waves") + r" $[n^2]$")
     axes.set_xlabel(TIME_LABEL)
     axes.set_xlim(_time_range(series["spectrum_time"]))
@@ -397,9 +401,35 @@ def _title(run):
 
 
 def _energy_unit(run):
-    """(unit, its name behind a slash): |U_osc(0)|, or 1 where there is no such energy at the start."""
+    """(unit, its name for a label): |U_osc(0)|, or the unit in which energies are stored where that is zero."""
     start = abs(run.series["U_osc"][0])
-    return (start, r"$\,/\,|U_{\rm osc}(0)|$") if start > 0 else (1.0, "")
+    if start > 0:
+        return start, r"$\,/\,|U_{\rm osc}(0)|$"
+    axes = len(space_of(run.series))
+    return 1.0, rf"$\ [\mu n\,(1/\mu){f'^{axes}' if axes > 1 else ''}]$"
+
+
+def _label_zero(axes, values):
+    """Where all values are zero the axis has no other tick: the scale would be invented."""
+    if not np.any(values):
+        axes.set_yticks([0.0])
+
+
+def _logarithmic(axes, values):
+    """A logarithmic axis for curves of such values, in whole decades; if none is positive, that is said instead."""
+    known = np.ma.masked_less_equal(np.ma.masked_invalid(values), 0).compressed()
+    if not known.size:
+        _say_in(axes, "zero at all times")
+        axes.set_yticks([])
+        return
+    axes.set_yscale("log")
+    low = np.floor(np.log10(known.min()))
+    # At least two: within one, ticks between the decades would get labels that overlap.
+    axes.set_ylim(10.0**low, 10.0 ** max(np.ceil(np.log10(known.max())), low + 2))
+
+
+def _say_in(axes, words):
+    axes.text(0.5, 0.55, words, ha="center", transform=axes.transAxes)  # clear of a line at zero
 
 
 def _most_forward(series):

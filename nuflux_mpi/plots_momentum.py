@@ -26,6 +26,9 @@ from .plots import (
     _energy_unit,
     _figure,
     _finished,
+    _label_zero,
+    _logarithmic,
+    _say_in,
     _style,
     _thinned,
     _time_range,
@@ -102,10 +105,11 @@ def missing_energy(runs, path=None, title=True):
             else:
                 axes.tick_params(labelleft=False)
             _draw_residual(residuals, label, run)
+        _label_zero(first, np.concatenate([curve.get_ydata() for axes in figure.axes for curve in axes.lines]))
         beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "handlelength": 1.5}
         fullest = max((axes for axes in figure.axes if axes is not residuals), key=lambda axes: len(axes.lines))
         axes.legend(*fullest.get_legend_handles_labels(), **beside)
-        residuals.set_yscale("log")
+        _logarithmic(residuals, np.ma.concatenate([curve.get_ydata() for curve in residuals.lines]))
         residuals.set_ylabel("residual" + _energy_unit(next(iter(runs.values())))[1])
         residuals.set_xlabel(TIME_LABEL)
         residuals.set_xlim(_time_range(max((run.series["time"] for run in runs.values()), key=lambda t: t[-1])))
@@ -237,11 +241,15 @@ def energy_gained(run, path=None, title=True):
         for row, mode in enumerate(modes):
             axes = figure.add_subplot(grid[row, 0])
             gained = run.fields["kappa"][rows, mode][:, columns] / run.series["density"][mode]
-            most = abs(gained).max() or 1.0
-            image = axes.pcolormesh(t[rows], z[columns], gained.T, vmin=-most, vmax=most, cmap="RdBu_r", **MAP)
-            bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, 1]))
-            bar.set_label(r"$\kappa_a/n_a\ [\mu]$")
-            bar.ax.set_ylim(min(gained.min(), -0.02 * most), max(gained.max(), 0.02 * most))  # what occurs, and zero
+            most = abs(gained).max()
+            if most > 0:
+                image = axes.pcolormesh(t[rows], z[columns], gained.T, vmin=-most, vmax=most, cmap="RdBu_r", **MAP)
+                bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, 1]))
+                bar.set_label(r"$\kappa_a/n_a\ [\mu]$")
+                bar.ax.set_ylim(min(gained.min(), -0.02 * most), max(gained.max(), 0.02 * most))  # what occurs, and zero
+            else:
+                _say_in(axes, "zero at all times")
+                axes.set_yticks([])
             axes.set_title(rf"energy gained per neutrino, $v = {run.series['v'][mode]:+.3g}$")
             axes.set_ylabel(r"position $z\ [1/\mu]$")
             axes.set_xlim(_time_range(t))

@@ -105,7 +105,42 @@ def test_without_energy_at_the_start_it_is_shown_in_its_own_unit():
     series["U_osc"] = series["U_osc"] - series["U_osc"][0]
     axes = axes_titled(plots.energy(MemoryRun(config, series, fields, attrs)), "refractive energy")
     np.testing.assert_array_equal(line(axes)[1], series["U_osc"])
-    assert "(0)" not in axes.get_ylabel()
+    assert axes.get_ylabel() == r"$U_{\rm osc}$$\ [\mu n\,(1/\mu)]$"  # as U_osc is stored
+    series["axis"] = np.arange(2)
+    assert plots._energy_unit(MemoryRun(config, series, fields, attrs)) == (1.0, r"$\ [\mu n\,(1/\mu)^2]$")
+
+
+def said_in(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_what_is_zero_at_all_times_has_no_invented_scale():
+    """As of a single mode along the box, which meets nothing."""
+    config, series, fields, attrs = synthetic()
+    for name in ("U_osc", "K", "energy", "energy_residual", "psi2"):
+        series[name] = np.zeros_like(series[name])
+    run = MemoryRun(config, series, fields, attrs)
+    figure = plots.energy(run)
+    residual = axes_titled(figure, r"$|K + U_{\rm osc} -$ start")
+    assert said_in(residual) == ["zero at all times"] and not len(residual.get_yticks())
+    for title in ("refractive energy", "energy budget"):
+        assert axes_titled(figure, title).get_yticks() == [0.0]
+    figure = plots.spectrum(run)
+    power = axes_titled(figure, "power spectrum")
+    assert said_in(power) == ["no coherence at any time"] and not power.collections
+    (total,) = (axes for axes in figure.axes if axes.get_ylabel().startswith("power in"))
+    assert said_in(total) == ["zero at all times"] and total.get_yscale() == "linear"
+    figure.canvas.draw()
+
+
+def test_constant_power_is_shown_within_whole_decades():
+    config, series, fields, attrs = synthetic()
+    series["psi2"] = np.full_like(series["psi2"], 1e-9)
+    figure = plots.spectrum(MemoryRun(config, series, fields, attrs))
+    (total,) = (axes for axes in figure.axes if axes.get_ylabel().startswith("power in"))
+    assert 1e-9 < line(total)[1][0] < 1e-8  # of the waves in the unstable band
+    np.testing.assert_allclose(total.get_ylim(), [1e-9, 1e-7], rtol=1e-12)
+    figure.canvas.draw()  # an axis without extent would warn of a division by zero
 
 
 def test_spectrum_figure_sets_measurement_beside_theory():

@@ -80,6 +80,30 @@ def test_residuals_of_all_levels_share_one_logarithmic_panel():
     assert len(styles) == 4
 
 
+def test_a_run_without_any_energy_has_no_invented_scale():
+    run = momentum_run()
+    for name in ("U_osc", "K"):
+        run.series[name] = np.zeros_like(run.series[name])
+    figure = plots_momentum.missing_energy({"momentum": run})
+    assert axes_titled(figure, "momentum").get_yticks() == [0.0]
+    residual = axes_titled(figure, "how far the sum has moved")
+    assert [text.get_text() for text in residual.texts] == ["zero at all times"] and residual.get_yscale() == "linear"
+    # Beside a run that has energies its own are on their scale.
+    both = plots_momentum.missing_energy({"momentum": run, "energy": level_run("energy")})
+    assert len(axes_titled(both, "energy").get_yticks()) > 1
+    assert axes_titled(both, "how far the sum has moved").get_yscale() == "log"
+
+
+def test_modes_that_gain_nothing_have_no_color_bar():
+    run = momentum_run()
+    run.fields = {name: run.fields[name] for name in run.fields}
+    run.fields["kappa"] = run.fields["kappa"] * [[1.0], [0.0]]
+    figure = plots_momentum.energy_gained(run)
+    nothing = axes_titled(figure, "energy gained per neutrino, $v = -1$")
+    assert [text.get_text() for text in nothing.texts] == ["zero at all times"] and not nothing.collections
+    assert sum(r"\kappa_a" in axes.get_ylabel() for axes in figure.axes) == 1
+
+
 def test_runs_of_different_length_share_the_longest_time_axis():
     short = momentum_run()
     short.series["time"] = short.series["time"] / 2
