@@ -383,7 +383,8 @@ def _origin(run):
     attrs, config = run.attrs, run.toml()
     commit = str(attrs.get("git_commit") or "unknown") + ("-dirty" if attrs.get("git_dirty") else "")
     return {
-        **{name: str(value) for name, value in attrs.items() if name not in ("git_dirty", "title", "coordinates")},
+        **{name: str(value) for name, value in attrs.items() if name not in ("git_dirty", "title", "coordinates", "warnings")},
+        "warnings": "\n".join(run.warnings),
         "config_sha256": str(attrs.get("config_sha256") or hashlib.sha256(config.encode()).hexdigest()),
         "git_commit": commit,
         "nuflux_version": str(attrs.get("nuflux_version", "unknown")),

@@ -4,6 +4,7 @@ import hashlib
 import struct
 import zlib
 
+import h5py
 import numpy as np
 import pytest
 from test_results import PROVENANCE, synthetic, write_run
@@ -273,6 +274,8 @@ def png_text(path):
 
 def test_all_figures_of_a_written_run_carry_its_provenance(tmp_path):
     write_run(tmp_path)
+    with h5py.File(tmp_path / "series.h5", "a") as file:
+        file.attrs["warnings"] = np.bytes_("warning at t = 1: one\nwarning at t = 2: another")  # as a run keeps them
     run = Run(tmp_path)
     paths = plots.draw_all(run)
     assert paths == [tmp_path / "energy.png", tmp_path / "spectrum.png"]
@@ -283,6 +286,7 @@ def test_all_figures_of_a_written_run_carry_its_provenance(tmp_path):
         assert text["git_commit"] == PROVENANCE["git_commit"]
         assert text["config_toml"] == run.toml()
         assert text["Title"] == "two synthetic beams"
+        assert text["warnings"] == "warning at t = 1: one\nwarning at t = 2: another"
 
 
 def test_provenance_without_attributes_is_that_of_the_config(tmp_path):
