@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,7 +116,8 @@ def _draw_content(figure, axes, colorbar_axes, run):
     axes.set_ylabel(r"position $z\ [1/\mu]$")
     slice_at = ", ".join(f"{axis} = {run.fields[axis][0]:g}" for axis in space[:-1])
     where = f" along ${slice_at}$" if slice_at else ""
-    axes.set_title(rf"$\nu_x$ content of the mode $v = {shown(run.series['v'][mode], 3)}$" + where)
+    v = re.sub(", ([+-])", r",\\ {\1}", shown(run.series["v"][mode], 3))  # a sign, not an operation
+    axes.set_title(rf"$\nu_x$ content of the mode $v = {v}$" + where)
     if len(t) < FEWEST_SNAPSHOTS:
         reason = f"only {len(t)} field snapshots: set output.fields_every for this map"
         _say_in(axes, reason)

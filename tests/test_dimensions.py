@@ -537,6 +537,8 @@ def test_figures_show_what_was_stored(axes, tmp_path):
     drawn = plots.draw_all(run) + plots_space.draw_all(run) + plots_momentum.draw_all(run)
     assert [path.name for path in drawn] == ["energy.png", "spectrum.png", "maps.png"]
     assert all(path.stat().st_size > 1e4 for path in drawn)
+    (title,) = (axes.get_title(loc="left") for axes in plots.energy(run).axes if "content" in axes.get_title(loc="left"))
+    assert title.count("{+}") + title.count("{-}") == axes - 1  # of the components behind the first
     maps = plots_space.maps(run)
     last = [axes.collections[0].get_array() for axes in maps.axes if axes.collections][3]
     P, n = np.asarray(run.fields["P"][-1]), run.series["density"]
