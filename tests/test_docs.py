@@ -256,6 +256,13 @@ def test_versions_agree():
     assert latest == __version__
 
 
+@pytest.mark.parametrize("picture", sorted(path.name for path in (DOCS / "images").glob("*.png")))
+def test_pictures_tell_no_machine(picture):
+    """Figures carry where they were made; those of the pages are for everybody."""
+    content = (DOCS / "images" / picture).read_bytes()
+    assert not re.search(rb"[it]EXt(?:[^\0]*: )?(?:command_line|host|job_id)\0", content)
+
+
 if __name__ == "__main__":
     before, _, after = parts_of_output_page()
     (DOCS / "output.md").write_text(before + layout_tables() + after, encoding="utf-8")
