@@ -28,6 +28,7 @@ one rank, and the transform along z. There are no twiddle factors, and ``N1`` st
 from __future__ import annotations
 
 import math
+import weakref
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 
@@ -307,6 +308,7 @@ def _exchange(box, dtype, pairs):
                 vector.Free()
             zeros = [0] * box.size
             self._countsA, self._countsB = (countsA, zeros), (countsB, zeros)
+            weakref.finalize(self, _free, self._subtypesA + self._subtypesB)
 
         def forward(self, arrayA, arrayB):
             self.comm.Alltoallw([arrayA, self._countsA, self._subtypesA], [arrayB, self._countsB, self._subtypesB])
@@ -315,6 +317,12 @@ def _exchange(box, dtype, pairs):
             self.comm.Alltoallw([arrayB, self._countsB, self._subtypesB], [arrayA, self._countsA, self._subtypesA])
 
     return Exchange()
+
+
+def _free(types):
+    """Give MPI datatypes back. Local; at the end of the process it comes before MPI's own end."""
+    for datatype in types:
+        datatype.Free()
 
 
 class Transform:

@@ -1,9 +1,12 @@
 """The box against numpy's FFT and exact facts, for even, odd and prime sizes, both cuts, and ranks without rows."""
 
+import gc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mpi4py import MPI
 
 from nuflux_mpi.box import Box, blocks, most_ranks, plan
 from nuflux_mpi.errors import InputError
@@ -281,3 +284,17 @@ def test_a_file_is_read_point_by_point(factor, comm, shared_tmp_path):
     np.testing.assert_array_equal(box.read(path, "P", leading=(2, 3), key="initial.path"), field[..., box.indices()[0]])
     with pytest.raises(InputError, match=r"\(2, 3, 45\)"):
         box.read(path, "P", leading=(3, 3), key="initial.path")
+
+
+@pytest.mark.mpi
+def test_datatypes_are_given_back(comm):
+    """A process may make many boxes: what an exchange has asked of MPI goes with it."""
+    transform = Box(10.0, 16, 6, comm).transform(6)
+    steps = [step for step in transform._collect if hasattr(step, "func") and hasattr(step.func, "__self__")]
+    types = [kind for step in steps for kind in step.func.__self__._subtypesA + step.func.__self__._subtypesB]
+    assert len(types) == (2 * comm.size if comm.size > 1 else 0)
+    transform.physical[...] = 1.0
+    transform.forward()
+    del transform, steps
+    gc.collect()
+    assert all(kind == MPI.DATATYPE_NULL for kind in types)
