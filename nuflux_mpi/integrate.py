@@ -8,6 +8,7 @@ own component-wise relative tolerance is off, since single Fourier amplitudes ma
 
 import sys
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -71,6 +72,25 @@ def initialize(comm, options=""):
     return PETSc
 
 
+@lru_cache(maxsize=None)
+def _mark():
+    """The key under which a communicator remembers that PETSc has its duplicate."""
+    from mpi4py import MPI
+
+    return MPI.Comm.Create_keyval()
+
+
+def keep_duplicate(comm, PETSc):
+    """Have PETSc keep its duplicate of a communicator for good. Collective.
+
+    Else it would go with the last object on it and come with the next, both collectively; Python drops objects whenever it
+    collects garbage, on each rank at another time, and ranks would wait for each other in different calls.
+    """
+    if comm.Get_attr(_mark()) is None:
+        PETSc.Comm(comm).duplicate()
+        comm.Set_attr(_mark(), True)
+
+
 @dataclass
 class Statistics:
     """Counts since the start of the run; `dt` is the last accepted step."""
@@ -103,6 +123,7 @@ class Integrator:
                  dt_max=None, options="", flow=None):
         _check_options(options, method)
         PETSc = self._PETSc = initialize(comm, options)
+        keep_duplicate(comm, PETSc)
         self._rhs, self.rtol, self.atol, self.method, self._options = rhs, rtol, atol, method, options
         self.statistics, self._rejected_before = Statistics(), 0
         self._stage = self._recalled = None  # the derivative last computed; that of an earlier run

@@ -92,11 +92,6 @@ def test_blocks_are_contiguous_and_differ_by_one_at_most(total, ranks, expected)
     assert starts.tolist() == np.cumsum([0] + expected[:-1]).tolist()
 
 
-def test_only_one_dimension_is_accepted():
-    with pytest.raises(InputError, match="one-dimensional"):
-        Box([1.0, 2.0], [8, 8], 6, Seat(0, 1))
-
-
 @pytest.mark.mpi
 @cuts
 def test_ranks_hold_every_point_once(points, factor, segments, comm):

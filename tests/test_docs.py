@@ -206,8 +206,10 @@ def test_a_run_stores_what_the_tables_list(comm):
         stored |= set(run.series) | set(comm.bcast(sorted(run.fields))) | set(comm.bcast(sorted(run.phase_space)))
     full = {"points": 64, "p_max": 8.0, "perp_points": 2, "p0": 4.0, "sigma": 0.6}
     beams = {"modes": {"velocity": [1.0, -1.0]}, "initial": {"kind": "seeds", "zeta": [0.5, -0.5], "n_max": 1}}
-    run = nuflux_mpi.simulate(config | beams | {"equations": {"level": "full"}, "full": full}, comm=comm)
-    stored |= set(run.series) | set(comm.bcast(sorted(run.fields))) | set(comm.bcast(sorted(run.phase_space)))
+    space = {"box": {"length": [10.0, 10.0, 10.0], "points": [4, 4, 8]}, "modes": {"velocity": [[0.0, 0.6, 0.8], [1.0, 0.0, 0.0]]}}
+    for more in ({"equations": {"level": "full"}, "full": full}, space):
+        run = nuflux_mpi.simulate(config | beams | more, comm=comm)
+        stored |= set(run.series) | set(comm.bcast(sorted(run.fields))) | set(comm.bcast(sorted(run.phase_space)))
     assert stored == listed
 
 

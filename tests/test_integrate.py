@@ -1,5 +1,6 @@
 """Time integration: order of each method, meaning of the tolerance, exact output times, and failures that say when."""
 
+import gc
 import json
 import re
 
@@ -364,3 +365,18 @@ def test_memory_is_all_that_the_next_steps_depend_on(method, stretch, comm):
     assert stretch == 1.0 or one.statistics.rejections > rejected
     for integrator in (one, other):
         integrator.destroy()
+
+
+@pytest.mark.mpi
+def test_integrators_may_be_dropped_at_any_time(comm):
+    """Python collects garbage on each rank when it likes: here on one rank, before the next is made on all."""
+    comm = comm.Dup()  # PETSc has nothing on it yet
+    kept = [Integrator(logistic, len(START), comm)]
+    if comm.rank == 0:
+        kept.clear()
+        gc.collect()
+    other = Integrator(logistic, len(START), comm)
+    other.u[:] = START
+    other.begin()
+    assert other.advance(0.5)
+    other.destroy()
