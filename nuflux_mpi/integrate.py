@@ -74,7 +74,7 @@ def initialize(comm, options=""):
 
 @lru_cache(maxsize=None)
 def _mark():
-    """The key under which a communicator remembers that PETSc has its duplicate."""
+    """The key under which a communicator has PETSc's duplicate."""
     from mpi4py import MPI
 
     return MPI.Comm.Create_keyval()
@@ -87,8 +87,7 @@ def keep_duplicate(comm, PETSc):
     collects garbage, on each rank at another time, and ranks would wait for each other in different calls.
     """
     if comm.Get_attr(_mark()) is None:
-        PETSc.Comm(comm).duplicate()
-        comm.Set_attr(_mark(), True)
+        comm.Set_attr(_mark(), PETSc.Comm(comm).duplicate())  # which gives it back when it is dropped itself
 
 
 @dataclass

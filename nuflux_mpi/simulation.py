@@ -75,18 +75,20 @@ class Simulation:
             atol=times["atol"], start=times["start"], dt_initial=times["dt_initial"], dt_min=times["dt_min"],
             dt_max=times["dt_max"], options=config["petsc"]["options"], flow=self.equations.picture.flow,
         )
-        self.diagnostics = Diagnostics(box, modes, P, self.density, times["start"])
-        self.equations.start(times["start"], self.integrator.u, P, self.density)
-        self._norm = self.integrator.norm()
-        self._watch = Watch(config, modes, times["rtol"] + (times["atol"] / self._norm if self._norm else 0.0))
         self.stopped = ""
         self.said, self.pace, self._lock = [], Pace(), None
         self._rows, self._warned = [], {}  # the last rows of the series; warnings so far by subject
         self._wall_time = 0.0  # of the runs before this one
         try:
+            self.diagnostics = Diagnostics(box, modes, P, self.density, times["start"])
+            self.equations.start(times["start"], self.integrator.u, P, self.density)
+            self._norm = self.integrator.norm()
+            self._watch = Watch(config, modes, times["rtol"] + (times["atol"] / self._norm if self._norm else 0.0))
             self.output = self._open_output(out, overwrite, resume)
-        except BaseException:
+        except BaseException as error:
             self._unlock()
+            if isinstance(error, InputError):  # on all ranks alike
+                self.integrator.destroy()
             raise
 
     def _open_output(self, out, overwrite, resume):

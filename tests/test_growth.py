@@ -156,7 +156,6 @@ def test_a_run_writes_its_growth_and_info_repeats_the_verdict(comm, shared_tmp_p
     assert f"growth    {verdict}" in Run(run.directory).summary()
 
 
-@pytest.mark.mpi
 def test_that_nothing_grows_is_said(tmp_path):
     """Both beams have neutrinos of one flavor: no crossing."""
     settings = ["initial.zeta=[0.5, 0.5]", "box.points=64", "initial.n_max=10", "time.end=4", "output.figures=false"]
@@ -164,6 +163,7 @@ def test_that_nothing_grows_is_said(tmp_path):
     assert "linear theory: nothing grows, and nothing did" in run.summary()
 
 
+@pytest.mark.mpi
 def test_a_slower_eigenmode_is_compared_with_its_own_rate():
     """Six beams with two growing roots at k = 0.5: the slower one, started alone, keeps its own rate."""
     v, zeta = [1.0, 0.6, 0.2, -0.2, -0.6, -1.0], [0.3, -0.4, 0.5, -0.4, 0.3, -0.2]
