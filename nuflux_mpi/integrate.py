@@ -72,9 +72,12 @@ def initialize(comm, options=""):
     return PETSc
 
 
+_DUPLICATES = []  # of communicators; who drops one gives it back to PETSc
+
+
 @lru_cache(maxsize=None)
 def _mark():
-    """The key under which a communicator has PETSc's duplicate."""
+    """The key under which a communicator remembers that PETSc has its duplicate."""
     from mpi4py import MPI
 
     return MPI.Comm.Create_keyval()
@@ -87,7 +90,8 @@ def keep_duplicate(comm, PETSc):
     collects garbage, on each rank at another time, and ranks would wait for each other in different calls.
     """
     if comm.Get_attr(_mark()) is None:
-        comm.Set_attr(_mark(), PETSc.Comm(comm).duplicate())  # which gives it back when it is dropped itself
+        _DUPLICATES.append(PETSc.Comm(comm).duplicate())
+        comm.Set_attr(_mark(), True)
 
 
 @dataclass
