@@ -361,7 +361,7 @@ if COMPILED:
                     _add_to_row(p, p, s[a] * v[i, a], 0.0, D[i + 1, c, start:stop])
 
     class _Lanes:
-        """A register of several doubles with the arithmetic of a number, for formulas that `_at_once` compiles."""
+        """A register of several doubles with the arithmetic of a number, for formulas that `at_once` compiles."""
 
         def __init__(self, builder, value):
             self.builder, self.value = builder, value
@@ -375,7 +375,7 @@ if COMPILED:
         def __mul__(self, other):
             return _Lanes(self.builder, self.builder.fmul(self.value, other.value, flags=("contract",)))
 
-    def _at_once(formula, width):
+    def at_once(formula, width):
         """An intrinsic that applies a formula to `width` points at once: ``(written, read, numbers, z)``.
 
         ``written[i][z] = formula(written, read, numbers)[i]`` for contiguous rows `written` and `read` and points z, z + 1,
@@ -429,8 +429,8 @@ if COMPILED:
         x, y, z = (force[c] * P[c] for c in range(3))
         return *_rotated(P, D[:rows], v), x + y + z
 
-    _rotate_4, _rotate_1 = _at_once(_rotated, 4), _at_once(_rotated, 1)
-    _rotate_and_drive_4, _rotate_and_drive_1 = _at_once(_rotated_and_driven, 4), _at_once(_rotated_and_driven, 1)
+    _rotate_4, _rotate_1 = at_once(_rotated, 4), at_once(_rotated, 1)
+    _rotate_and_drive_4, _rotate_and_drive_1 = at_once(_rotated_and_driven, 4), at_once(_rotated_and_driven, 1)
 
     @intrinsic
     def _entries(typing, arrays, index):

@@ -15,6 +15,9 @@ Steps do not end at output times: the state there is the integral of the polynom
 as accurate as the step itself.
 """
 
+import functools
+import operator
+
 import numpy as np
 
 from . import kernels
@@ -136,19 +139,10 @@ if kernels.COMPILED:
     # be known to the compiler; there are four of them, filled up with the first row, times zero.
 
     def _weighted(written, rows, numbers):
-        p, extrapolated = (_sum([c * row for c, row in zip(half, rows)]) for half in _halves(numbers))
-        return p, extrapolated
+        b, x = numbers[: len(rows)], numbers[len(rows) :]
+        return tuple(functools.reduce(operator.add, [c * row for c, row in zip(half, rows)]) for half in (b, x))
 
-    def _halves(numbers):
-        return numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
-
-    def _sum(terms):
-        total = terms[0]
-        for term in terms[1:]:
-            total = total + term
-        return total
-
-    _weigh_4, _weigh_1 = kernels._at_once(_weighted, 4), kernels._at_once(_weighted, 1)
+    _weigh_4, _weigh_1 = kernels.at_once(_weighted, 4), kernels.at_once(_weighted, 1)
 
     @_jit
     def _four(x, i):
