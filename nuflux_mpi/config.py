@@ -34,7 +34,8 @@ class Key:
 
     type: number, integer, boolean, string, choice, numbers, integers, modes, or tables (with the keys of one table in
     `fields`); number per axis and integer per axis, alone in a box of one dimension, else a list of two or three; vectors, a
-    list of numbers, or of vectors with two or three components. bounds: pydantic's gt, ge, lt, le, for a list of each item. unset: what a default of None stands for.
+    list of numbers, or of vectors with two or three components. bounds: pydantic's gt, ge, lt, le, for a
+    list of each item. unset: what a default of None stands for.
     when: {selector key: value} under which the key exists at all.
     """
 

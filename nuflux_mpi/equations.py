@@ -9,8 +9,8 @@ vector of mode a (velocity v_a, sign s_a) and the moments D_m = sum_b s_b v_b^m 
 kappa_a is the density of kinetic energy that mode a has gained: the weak force -d_z Omega does work on the neutrinos.
 The refractive energy U_osc = 1/4 int (D_0.D_0 - D_1.D_1) and K = sum_a int kappa_a then add up to a constant, exactly on
 any grid, because the spectral derivative is skew-adjoint. So it is in two and three dimensions, where v_a d_z stands for
-v_a . grad, v_a D_1 for sum_i v_ai D_i with D_i = sum_b s_b v_bi P_b, and D_1.D_1 for sum_i D_i.D_i. Equation numbers are those of Fiorillo, Raffelt and Sigl,
-PRL 133, 021002 (2024). The flavor equations do not depend on kappa.
+v_a . grad, v_a D_1 for sum_i v_ai D_i with D_i = sum_b s_b v_bi P_b, and D_1.D_1 for sum_i D_i.D_i.
+Equation numbers are those of Fiorillo, Raffelt and Sigl, PRL 133, 021002 (2024). The flavor equations do not depend on kappa.
 
 A level is a class with the same few parts: `level` is its name, `segments` count the lines of its state, `leading` names
 what it stores, `source` holds its local terms, `start`, `put` and `take` move fields into the state and out of it.

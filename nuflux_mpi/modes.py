@@ -1,7 +1,8 @@
 """The directions: velocities v_a, signs s_a, densities n_a, and the lepton-number distributions they sample.
 
 A mode is one direction with its weight already absorbed in the polarization vector P_a, so that the moments are plain
-sums, D_m = sum_b s_b v_b^m P_b. In a box of two or three dimensions the velocity is a vector with as many components. The same arrays stand on every rank; nothing here communicates.
+sums, D_m = sum_b s_b v_b^m P_b. In a box of two or three dimensions the velocity is a vector with as many
+components. The same arrays stand on every rank; nothing here communicates.
 """
 
 import math
@@ -17,8 +18,8 @@ from .errors import InputError
 class Modes:
     """A list of directions; every array has shape (modes,).
 
-    v: velocity along the box, |v| <= 1, with more axes than one a vector for each mode, (modes, axes). s: +1 or -1; for an angular distribution the sign of G(v). n: density n_a in
-    units of n, None where the initial state decides. weight: quadrature weight, 1 for beams. nu_weight, antinu_weight:
+    v: velocity along the box, |v| <= 1, with more axes than one a vector for each mode, (modes, axes). s: +1 or -1; for an
+    angular distribution the sign of G(v). n: density n_a in units of n, None where the initial state decides. weight: quadrature weight, 1 for beams. nu_weight, antinu_weight:
     densities of neutrinos and of antineutrinos that share the direction, for survival probabilities (None for beams).
     """
 

@@ -177,22 +177,27 @@ def spectrum(run, path=None, title=True):
         raise InputError("The run recorded no power spectra: set output.spectrum_every.")
     found = survey(run)
     with _style():
-        figure = _figure(height=5.8)
-        grid = figure.add_gridspec(2, 3, height_ratios=[3.2, 1.6], width_ratios=[3, 0.08, 1.5])
-        power = figure.add_subplot(grid[0, 0])
-        rates = figure.add_subplot(grid[0, 2], sharey=power)
-        total = figure.add_subplot(grid[1, 0], sharex=power)
-        words = figure.add_subplot(grid[1, 2])
-
-        _draw_power(figure, power, figure.add_subplot(grid[0, 1]), run.series, found)
+        figure, (power, bar, rates, total, words) = spectrum_panels()
+        _draw_power(figure, power, bar, run.series, found)
         _draw_rates(rates, found)
         _draw_total(total, run.series, found)
-        words.set_axis_off()
         words.legend(handles=_spectrum_legend(rates, found), loc="upper left", borderpad=0)
         if title:
             figure.suptitle(_title(run), fontsize=12)
         figure.align_ylabels([power, total])
         return _finished(figure, run, path)
+
+
+def spectrum_panels():
+    """(figure, axes) of a power spectrum: over time and k, its color bar, by k beside it, in all below it, words."""
+    figure = _figure(height=5.8)
+    grid = figure.add_gridspec(2, 3, height_ratios=[3.2, 1.6], width_ratios=[3, 0.08, 1.5])
+    power = figure.add_subplot(grid[0, 0])
+    beside = figure.add_subplot(grid[0, 2], sharey=power)
+    total = figure.add_subplot(grid[1, 0], sharex=power)
+    words, bar = figure.add_subplot(grid[1, 2]), figure.add_subplot(grid[0, 1])
+    words.set_axis_off()
+    return figure, (power, bar, beside, total, words)
 
 
 @dataclass(frozen=True)

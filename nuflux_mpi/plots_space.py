@@ -13,7 +13,9 @@ from matplotlib.colors import LogNorm
 
 from .errors import InputError
 from .layout import space_of
-from .plots import BLUE, GREY, MAP, TIME_LABEL, _figure, _finished, _style, _thinned, _time_range, _title
+from .plots import (
+    BLUE, GREY, MAP, TIME_LABEL, _figure, _finished, _style, _thinned, _time_range, _title, spectrum_panels,
+)
 
 COLUMNS = 4  # times that a figure shows
 DECADES = 12  # below the largest power: what is less is round-off
@@ -107,17 +109,12 @@ def shells(run, path=None, title=True):
     top = power.max() or 1.0
     floor = max(power[power > 0].min(initial=top), top * 10.0**-DECADES)
     with _style():
-        figure = _figure(height=5.8)
-        grid = figure.add_gridspec(2, 3, height_ratios=[3.2, 1.6], width_ratios=[3, 0.08, 1.5])
-        over_time = figure.add_subplot(grid[0, 0])
-        profile = figure.add_subplot(grid[0, 2], sharey=over_time)
-        total = figure.add_subplot(grid[1, 0], sharex=over_time)
-
+        figure, (over_time, scale, profile, total, words) = spectrum_panels()
         rows, seen = _thinned(len(t)), _thinned(len(k))
         norm = LogNorm(vmin=min(floor, top / 10), vmax=top)
         values = np.maximum(power[rows][:, seen].T, floor)
         image = over_time.pcolormesh(t[rows], k[seen], values, norm=norm, cmap="magma", **MAP)
-        bar = figure.colorbar(image, cax=figure.add_subplot(grid[0, 1]))
+        bar = figure.colorbar(image, cax=scale)
         bar.set_label(r"$\Sigma|\psi_{a,k}|^2\ [n^2]$")
         over_time.set_ylabel(r"wavenumber $|k|\ [\mu]$")
         over_time.set_title("power spectrum of flavor coherence")
@@ -130,8 +127,6 @@ def shells(run, path=None, title=True):
         profile.set_xscale("log")
         profile.set_title("in shells of $|k|$ $[n^2]$")
         profile.tick_params(labelleft=False)
-        words = figure.add_subplot(grid[1, 2])
-        words.set_axis_off()
         words.legend(*profile.get_legend_handles_labels(), loc="upper left")
 
         total.plot(t, power.sum(axis=1), color=BLUE)
