@@ -13,7 +13,7 @@ most. The discrete Fourier transform splits the same way, ``wave index = c + N1 
     X[c + N1 d] = sum_b exp(-2 pi i b d / N2) exp(-2 pi i b c / N) sum_a x[N2 a + b] exp(-2 pi i a c / N1)
 
 The inner sum over ``a`` is local (a short real transform), then come the twiddle factors, then *one* exchange that
-brings all ``b`` of a pair (line, ``c``) to one rank, and the sum over ``b``. The second transposition of the textbook is
+brings all ``b`` of a pair (line, ``c``) to one rank (:mod:`~nuflux_mpi.exchange`), and the sum over ``b``. The second transposition of the textbook is
 never made: the state stays in this order of wave numbers, and nobody needs another. With at least as many lines as
 ranks ``N1 = 1`` and whole lines are exchanged for slabs; with fewer, the smallest ``N1`` is taken that gives every rank
 work in both spaces.
@@ -28,7 +28,6 @@ one rank, and the transform along z. There are no twiddle factors, and ``N1`` st
 from __future__ import annotations
 
 import math
-import weakref
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 
@@ -36,8 +35,10 @@ import numpy as np
 
 from . import kernels
 from .errors import InputError
+from .exchange import WHOLE, Exchange, Rows
 from .layout import AXES
-from .lines import LinePlan, library
+from .lines import LinePlan, library, zeros
+from .node import node_of
 
 
 def blocks(total, ranks):
@@ -158,14 +159,18 @@ class Box:
     fftw: "measure" or "estimate", the effort of FFTW's planner. With "estimate" plans, and so the last bits of every
         result, repeat from run to run.
     factor: force ``N1`` of a box of one dimension (tests of the factored transform on few ranks).
+    exchange: "auto", ranks of one node exchange through memory they share, and "messages", they do not; see
+        :func:`~nuflux_mpi.node.node_of`.
 
     Attributes (tuples have one entry per space dimension): `length`, `points`, `origin`, `spacing`, `volume`,
-    `cell` (volume per point), `local_shape` (points of this rank).
+    `cell` (volume per point), `local_shape` (points of this rank); `columns` and `column_starts` (ranks,), the blocks of
+    the N2 columns.
     Raises InputError if the ranks cannot be fed. All ranks must call every method that communicates: `sum`, `integral`,
-    `mean`, `max`, `total`, `Transform.forward`, `Transform.backward`, `read`.
+    `mean`, `max`, `total`, `transform`, `gradient`, `read`, and whatever a :class:`Transform` does.
     """
 
-    def __init__(self, length, points, lines, comm, origin=0.0, fftw="measure", factor=None):
+    def __init__(self, length, points, lines, comm, origin=0.0, fftw="measure", factor=None,
+                 exchange="auto"):
         self.points = tuple(int(n) for n in np.atleast_1d(points))
         self.length = tuple(np.atleast_1d(np.asarray(length, dtype=float)))
         d = len(self.points)
@@ -174,7 +179,7 @@ class Box:
                              f"{len(self.length)} and {d}")
         self.origin = tuple(np.broadcast_to(np.asarray(origin, dtype=float), (d,)))
         self.comm, self.rank, self.size = comm, comm.Get_rank(), comm.Get_size()
-        self.fftw = fftw
+        self.fftw, self.exchange = fftw, exchange
         grid = self.points if d > 1 else self.points[0]
         self.plan = plan(grid, lines, self.size) if factor is None else Plan(self.points[-1], lines, self.size, factor)
         self.spacing = tuple(L / N for L, N in zip(self.length, self.points))
@@ -182,8 +187,8 @@ class Box:
         self.global_points = math.prod(self.points)
         self.cell = self.volume / self.global_points
         N1, N2 = self.plan.N1, self.plan.N2
-        self._columns, self._column_starts = blocks(N2, self.size)
-        self._nb, self._b0 = int(self._columns[self.rank]), int(self._column_starts[self.rank])
+        self.columns, self.column_starts = blocks(N2, self.size)
+        self._nb, self._b0 = int(self.columns[self.rank]), int(self.column_starts[self.rank])
         self.local_shape = (*self.plan.across, N1 * self._nb)
 
     def __repr__(self):
@@ -193,6 +198,11 @@ class Box:
     @property
     def dimensions(self):
         return len(self.points)
+
+    @cached_property
+    def node(self):
+        """The :class:`~nuflux_mpi.node.Node` of this rank. Collective at the first use."""
+        return node_of(self.comm, self.exchange)
 
     @property
     def vector_shape(self):
@@ -278,59 +288,13 @@ class Box:
         return Slope(self, lines) if self.dimensions == 1 else Gradient(self, lines)
 
 
-def _exchange(box, dtype, pairs):
-    """The exchange between points and lines: an mpi4py-fft Transfer whose blocks come in segments and may be empty.
-
-    pairs: list over segments of (sizes, starts) over the ranks, rows of the (pairs, columns) matrix that is cut by
-    columns on side A, ``(all pairs, local columns)``, and by rows on side B, ``(local pairs, all columns)``. mpi4py-fft's
-    own Pencil refuses a rank without rows and knows a single contiguous block per rank, so the types are made here.
-    """
-    from mpi4py import MPI
-    from mpi4py_fft.pencil import Transfer
-
-    class Exchange(Transfer):
-        def __init__(self):
-            self.comm, self.dtype = box.comm, np.dtype(dtype)
-            n, rows = box._nb, sum(int(sizes[box.rank]) for sizes, _ in pairs)
-            columns = box.plan.N2
-            self.subshapeA, self.subshapeB = (sum(int(sizes.sum()) for sizes, _ in pairs), n), (rows, columns)
-            base, item = MPI._typedict[self.dtype.char], self.dtype.itemsize
-            self._subtypesA, countsA, self._subtypesB, countsB = [], [], [], []
-            for rank, (width, start) in enumerate(zip(box._columns, box._column_starts)):
-                theirs = [(int(sizes[rank]) * n, int(starts[rank]) * n * item) for sizes, starts in pairs]
-                countsA.append(int(any(length for length, _ in theirs)))
-                indexed = base.Create_hindexed([length for length, _ in theirs], [offset for _, offset in theirs])
-                self._subtypesA.append(indexed.Commit())
-                countsB.append(int(rows > 0))
-                vector = base.Create_vector(rows, int(width), columns)
-                # a vector starts at its first column: shift it by the block's start
-                self._subtypesB.append(vector.Create_hindexed([1], [int(start) * item]).Commit())
-                vector.Free()
-            zeros = [0] * box.size
-            self._countsA, self._countsB = (countsA, zeros), (countsB, zeros)
-            weakref.finalize(self, _free, self._subtypesA + self._subtypesB)
-
-        def forward(self, arrayA, arrayB):
-            self.comm.Alltoallw([arrayA, self._countsA, self._subtypesA], [arrayB, self._countsB, self._subtypesB])
-
-        def backward(self, arrayB, arrayA):
-            self.comm.Alltoallw([arrayB, self._countsB, self._subtypesB], [arrayA, self._countsA, self._subtypesA])
-
-    return Exchange()
-
-
-def _free(types):
-    """Give MPI datatypes back. Local; at the end of the process it comes before MPI's own end."""
-    for datatype in types:
-        datatype.Free()
-
-
 class Transform:
     """Fourier transform of a batch of real lines, between points (all lines here) and waves (all waves of a row here).
 
     physical: (lines, *box.local_shape) real, this rank's points of every line.
-    outer: (rows, N2) what the long transform makes of `spectral`, and `collect` of `physical`: whole real lines in
-        slabs of one dimension, else complex columns. On one rank it shares its memory with what comes next.
+        On several ranks it is memory that the others of the node see.
+    outer: (rows, N2) what the long transform makes of `spectral`: whole real lines in slabs of one dimension, else complex
+        columns. On one rank it shares its memory with what comes next; on several it is made at the first use.
     spectral: (rows, K) complex, the rows this rank holds; allocated at the first use, as `shape` tells without it. Row r
         belongs to line ``line[r]``, to the inner wave ``residue[r]`` of it (see :class:`Plan`), and has the wave indices
         along z ``harmonic[r]`` (signed integers); `harmonic` and `k` have shape (rows, K), or (1, K) where all rows agree.
@@ -343,9 +307,9 @@ class Transform:
     backward(): line = sum_k c exp(+i k z); `spectral` is used up.
 
     The lines come in segments, e.g. (3 modes, modes) for polarization and energy, each dealt evenly to the ranks; one
-    message per pair of ranks carries all of them. Segments are dealt from the first and the last rank in turn, which
+    exchange carries all of them. Segments are dealt from the first and the last rank in turn, which
     balances the load, or with `aligned` all in the same way, so that equal segments lie on equal ranks.
-    `back` lists the numbers of leading segments that :meth:`backward` can be asked for.
+    `back` lists the numbers of leading segments that can be asked for.
     """
 
     def __init__(self, box, segments, back, aligned):
@@ -364,22 +328,16 @@ class Transform:
         self.rows = len(rows)
         self.line, self.residue = np.divmod(rows, plan.pairs_per_line)
         self._lay_out_waves()
-        self.physical = _zeros((self.lines,) + box.local_shape)
         self.shape = (self.rows, self.harmonic.shape[1])
-        if plan.inner:
-            self._make_columns()
-        else:
-            self._make_whole()
-        self._rows_of = {n: sum(len(h) for h in held[:n]) for n in back}
-        self._collect, self._to_waves = self._forward_path(pairs)
-        paths = {n: self._backward_path(pairs, n, self._rows_of[n]) for n in back}
-        self._to_lines = {n: path[0] for n, path in paths.items()}
-        self._spread = {n: path[1] for n, path in paths.items()}
-        self._most = max(back)
+        counts = tuple({*back, len(self.segments)})
+        self._rows_of = {n: sum(len(h) for h in held[:n]) for n in counts}
+        self._make_arrays(pairs, counts)
+        self._to_waves, self._to_lines = ({n: plans(n) for n in counts} for plans in (self._long_forward, self._long_backward))
+        self._inward, self._outward = ({n: steps(n) for n in counts} for steps in (self._inner_forward, self._inner_backward))
 
     @cached_property
     def spectral(self):
-        return _zeros(self.shape, complex)
+        return zeros(self.shape, complex)
 
     def _lay_out_waves(self):
         plan, length, c = self.box.plan, self.box.length, self.residue
@@ -401,18 +359,24 @@ class Transform:
         else:
             self.weight = np.where((self.harmonic == 0) | (2 * self.harmonic == N), 1.0, 2.0)
 
-    # `_inner` is (pairs, local columns), `outer` is (rows, all columns): the two sides of the exchange. On one rank they
-    # are the same array, and with whole lines `_inner` is the physical array itself: nothing is copied.
+    # `inner` is (pairs, local columns), `outer` is (rows, all columns): the two sides of the exchange. On one rank they
+    # are the same array, and with whole lines `inner` is the physical array itself: nothing is copied.
 
-    def _make_whole(self):
-        self._inner = self.physical
-        self.outer = self.physical if self.box.size == 1 else _zeros((self.rows, self.box.plan.N2))
-
-    def _make_columns(self):
+    def _make_arrays(self, pairs, counts):
         plan, box = self.box.plan, self.box
-        self._columns = _zeros((self.lines, *plan.inner_waves, box._nb), complex)
-        self._inner = self._columns.reshape(self.lines * plan.pairs_per_line, box._nb)
-        self.outer = self._inner if box.size == 1 else _zeros((self.rows, plan.N2), complex)
+        kind = complex if plan.inner else float
+        if box.size == 1:
+            self._exchange, inner = None, zeros((self.lines * plan.pairs_per_line, box._nb), kind)
+            self.outer = inner
+        else:
+            shared = box.node.share([(self.lines * plan.pairs_per_line, box.columns[r]) for r in box.node.ranks], kind)
+            inner = shared[box.node.ranks.index(box.rank)]
+            self._exchange = Exchange(box, zeros((1, plan.N2), kind), shared, pairs, counts)
+        if not plan.inner:
+            self.physical = inner.reshape(self.lines, *box.local_shape)
+            return
+        self.physical = zeros((self.lines,) + box.local_shape)
+        self._columns = inner.reshape(self.lines, *plan.inner_waves, box._nb)
         self._axes = tuple(range(1, 1 + len(plan.inner)))
         if plan.factored:
             b = np.arange(box._b0, box._b0 + box._nb)
@@ -420,99 +384,126 @@ class Transform:
             self._twiddle = np.exp(-2j * np.pi * turn / plan.points)
             self._untwiddle = self._twiddle.conj()
 
-    def _forward_path(self, pairs):
+    @cached_property
+    def outer(self):
+        return zeros((self.rows, self.box.plan.N2), complex if self.box.plan.inner else float)
+
+    def _long_forward(self, count):
         from mpi4py_fft import fftw
 
-        box, plan, steps = self.box, self.box.plan, []
+        kind, rows = fftw.fftn if self.box.plan.inner else fftw.rfftn, self._rows_of[count]
+        return _planned(kind, lambda: (self.outer[:rows], self.spectral[:rows]), self.box.fftw)
+
+    def _long_backward(self, count):
+        from mpi4py_fft import fftw
+
+        plan, rows = self.box.plan, self._rows_of[count]
+        kind, shape = (fftw.ifftn, None) if plan.inner else (fftw.irfftn, (plan.N2,))
+        return _planned(kind, lambda: (self.spectral[:rows], self.outer[:rows]), self.box.fftw, shape=shape)
+
+    def _matrices(self, count):
+        """The leading segments at the points, and their inner waves: (lines, *inner, columns) and (lines, *waves, columns)."""
+        lines = sum(self.segments[:count])
+        return self.physical[:lines].reshape(lines, *self.box.plan.inner, self.box._nb), self._columns[:lines]
+
+    def _inner_forward(self, count):
+        """What is done from `physical` to the inner waves, a list of functions."""
+        from mpi4py_fft import fftw
+
+        plan, steps = self.box.plan, []
         if plan.inner:
-            matrix = self.physical.reshape(self.lines, *plan.inner, box._nb)
-            steps.append(_planned(fftw.rfftn, lambda: (matrix, self._columns), box.fftw, axes=self._axes))
+            matrix, columns = self._matrices(count)
+            steps.append(_planned(fftw.rfftn, lambda: (matrix, columns), self.box.fftw, axes=self._axes))
         if plan.factored:
-            steps.append(partial(np.multiply, self._columns, self._twiddle, out=self._columns))
-        if box.size > 1:
-            exchange = _exchange(box, self._inner.dtype, pairs)
-            steps.append(partial(exchange.forward, self._inner, self.outer))
-        long = fftw.fftn if plan.inner else fftw.rfftn
-        return steps, _planned(long, lambda: (self.outer, self.spectral), box.fftw)
+            steps.append(partial(np.multiply, columns, self._twiddle, out=columns))
+        return steps
 
-    def _backward_path(self, pairs, back, rows):
+    def _inner_backward(self, count):
         from mpi4py_fft import fftw
 
-        box, plan = self.box, self.box.plan
-        lines = sum(self.segments[:back])
-        outer, shape = self.outer[:rows], None if plan.inner else (plan.N2,)
-        kind = fftw.ifftn if plan.inner else fftw.irfftn
-        long, steps = _planned(kind, lambda: (self.spectral[:rows], outer), box.fftw, shape=shape), []
-        if box.size > 1:
-            inner = self._inner[: lines * plan.pairs_per_line]
-            steps.append(partial(_exchange(box, inner.dtype, pairs[:back]).backward, outer, inner))
-        columns = self._columns[:lines] if plan.inner else None
+        plan, steps = self.box.plan, []
+        if plan.inner:
+            matrix, columns = self._matrices(count)
         if plan.factored:
             steps.append(partial(np.multiply, columns, self._untwiddle, out=columns))
         if plan.inner:
-            matrix = self.physical[:lines].reshape(lines, *plan.inner, box._nb)
-            steps.append(_planned(fftw.irfftn, lambda: (columns, matrix), box.fftw, shape=plan.inner, axes=self._axes))
-        return long, steps
+            planned = _planned(fftw.irfftn, lambda: (columns, matrix), self.box.fftw, shape=plan.inner, axes=self._axes)
+            steps.append(planned)
+        return steps
 
-    def forward(self):
-        """spectral <- physical, all segments (`physical` is used up). One all-to-all."""
-        self.collect()
-        self._to_waves()
+    def forward(self, segments=None):
+        """spectral <- physical, the leading `segments`, or all (`physical` is used up). One exchange."""
+        segments = segments or len(self.segments)
+        self.collect(segments)
+        if self._exchange:
+            self._exchange.take(self.outer, segments)
+            self.release()
+        self._to_waves[segments]()
         return self.spectral
 
     def backward(self, segments=None):
-        """physical <- spectral (amplitudes c), the leading `segments` (`spectral` is used up). One all-to-all."""
-        self._to_lines[self._most if segments is None else segments]()
+        """physical <- spectral (amplitudes c), the leading `segments`, or all (`spectral` is used up). One exchange."""
+        segments = segments or len(self.segments)
+        self._to_lines[segments]()
+        self.open(segments)
+        if self._exchange:
+            self._exchange.put(self.outer, segments)
         return self.spread(segments)
 
-    # The two halves of the way, for those who do the long transforms themselves.
+    # The halves of the way, for those who do the long transforms themselves. All are collective.
 
-    def collect(self):
-        """outer <- physical, all segments (`physical` is used up): what `forward` does before its long transform."""
-        for step in self._collect:
+    def collect(self, segments=None):
+        """From `physical` (used up): the :class:`~nuflux_mpi.exchange.Rows` before the long transform, until `release`."""
+        segments = segments or len(self.segments)
+        for step in self._inward[segments]:
             step()
-        return self.outer
+        return self._exchange.fetch(segments) if self._exchange else self._whole_rows(segments)
+
+    def release(self):
+        """The rows that `collect` gave are no longer read, and `physical` may be written."""
+        if self._exchange:
+            self._exchange.release()
+
+    def open(self, segments=None):
+        """The :class:`~nuflux_mpi.exchange.Rows` to write after the long transform; then comes `spread`."""
+        segments = segments or len(self.segments)
+        return self._exchange.open(segments) if self._exchange else self._whole_rows(segments)
 
     def spread(self, segments=None):
-        """physical <- outer, the leading `segments` (`outer` is used up): what follows `backward`'s long transform."""
-        for step in self._spread[self._most if segments is None else segments]:
+        """physical <- the rows that were written after `open`, or changed after `collect`; returns it."""
+        segments = segments or len(self.segments)
+        if self._exchange:
+            self._exchange.close(segments)
+        for step in self._outward[segments]:
             step()
         return self.physical
 
-    def outer_rows(self, segments=None):
-        """The rows of `outer` that hold the leading `segments`, a view."""
-        return self.outer[: self._rows_of[self._most if segments is None else segments]]
+    def _whole_rows(self, segments):
+        rows = self._rows_of[segments]
+        return Rows(self.outer[:rows], WHOLE, np.zeros((2, rows), dtype=np.intp))
 
     def line_plans(self):
         """(backward, forward, waves): plans of the long transform for one row at a time, and a buffer for one row of waves.
 
-        :class:`~nuflux_mpi.lines.LinePlan` between `waves` (K,) and any row of `outer`; None for the plans where there are
-        no rows, None altogether where FFTW's functions cannot be reached. The lines are lost.
+        :class:`~nuflux_mpi.lines.LinePlan` between `waves` (K,) and any row of ``Rows.lines``; None for the plans where there
+        are no rows, None altogether where FFTW's functions cannot be reached. The lines are lost.
         """
         if library() is None:
             return None
-        waves = _zeros((1, self.shape[1]), complex)
+        waves = zeros((1, self.shape[1]), complex)
         if self.rows == 0:
             return None, None, waves[0]
+        lines = self._exchange.line if self._exchange else self.outer
         back, forth = ("backward", "forward") if self.box.plan.inner else ("c2r", "r2c")
         length, effort = self.box.plan.N2, self.box.fftw
-        plans = (LinePlan(back, length, waves, self.outer, effort), LinePlan(forth, length, self.outer, waves, effort))
-        self.outer[...] = 0.0
+        plans = LinePlan(back, length, waves, lines, effort), LinePlan(forth, length, lines, waves, effort)
+        lines[...] = 0.0
         return *plans, waves[0]
 
     def amplitudes(self, field):
         """Amplitudes c of the real lines `field` (lines, *local_shape): a new array (rows, K); `field` is kept."""
         self.physical[...] = field.reshape(self.physical.shape)
         return self.forward() / self.points
-
-
-def _zeros(shape, dtype=float):
-    """A zeroed array aligned for FFTW's vector instructions; sizes may be zero."""
-    from mpi4py_fft import fftw
-
-    array = fftw.aligned(shape, dtype=np.dtype(dtype)) if 0 not in shape else np.empty(shape, dtype=dtype)
-    array[...] = 0
-    return array
 
 
 def _signed(index, points):
@@ -552,7 +543,7 @@ class Slope:
     """Spectral derivative d/dz of a batch of lines of a box of one dimension, exactly skew-adjoint on the grid.
 
     Calling it with lines ``(lines, *local_shape)`` returns their derivative, an array of the same shape that the next
-    call overwrites. Two all-to-alls. `Slope.lines` is where a caller may write the lines to save the copy.
+    call overwrites. Two exchanges. `Slope.lines` is where a caller may write the lines to save the copy.
     """
 
     def __init__(self, box, lines):
@@ -579,10 +570,10 @@ class Slope:
         self._transform.backward()
 
     def _line_by_line(self):
-        lines = self._transform.collect()
-        if len(lines):
+        rows = self._transform.collect()
+        if self._forward is not None:
             plans = self._forward.address, self._backward.address
-            kernels.differentiate_lines(lines, self._rate, *plans, self._waves)
+            kernels.differentiate_lines(*rows, self._rate, *plans, self._waves)
         self._transform.spread()
 
 
@@ -591,16 +582,16 @@ class Gradient:
 
     Calling it with lines ``(lines, *local_shape)`` returns their derivatives ``(axes, lines, *local_shape)``, an array that
     the next call overwrites. A derivative along z has each point of the other axes as a line of its own, in slabs: two
-    all-to-alls of real numbers. The others are local, since their axes are whole on every rank.
+    exchanges of real numbers. The others are local, since their axes are whole on every rank.
     """
 
     def __init__(self, box, lines):
         across = box.plan.across
         rows = lines * math.prod(across)
-        along_z = Box(box.length[-1], box.points[-1], rows, box.comm, fftw=box.fftw, factor=1)
+        along_z = Box(box.length[-1], box.points[-1], rows, box.comm, fftw=box.fftw, factor=1, exchange=box.exchange)
         self._along_z = Slope(along_z, rows)
         self.lines = self._along_z.lines.reshape(lines, *box.local_shape)
-        self._result = _zeros((box.dimensions, *self.lines.shape))
+        self._result = zeros((box.dimensions, *self.lines.shape))
         self._across = [_slope_across(box, self.lines, axis, self._result[axis]) for axis in range(len(across))]
 
     def __call__(self, field=None):
@@ -619,7 +610,7 @@ def _slope_across(box, lines, axis, slope):
     points, position = box.points[axis], axis - box.dimensions
     shape = list(lines.shape)
     shape[position] = points // 2 + 1
-    waves = _zeros(tuple(shape), complex)
+    waves = zeros(tuple(shape), complex)
     k = _wave_numbers(np.arange(points // 2 + 1), points, box.length[axis])
     factor = (1j / points * k).reshape(-1, *[1] * (-position - 1))
     forward = _planned(fftw.rfftn, lambda: (lines, waves), box.fftw, axes=(position,), keep=True)

@@ -12,8 +12,8 @@ from .integrate import stored_vectors, vectors
 from .levels import LEVELS, method_of
 from .errors import InputError
 
-# Lines at the points, and whole ones where there are several ranks: with what is small, a right-hand side holds 1.2 states
-# on one rank and 2.3 on each of several (docs/performance.md). Beside these, messages on their way and fields to be written.
+# Lines at the points, and where there are several nodes blocks on their way: with what is small, a right-hand side holds 1.2
+# to 3.5 states (docs/performance.md). Beside these, fields to be written, and pages of other ranks that are mapped here.
 WORK_STATES = 4
 # One process with Python, numpy, numba, PETSc and HDF5 loaded, before it holds any field (Debian 12).
 PROCESS_BYTES = 236e6
@@ -53,7 +53,7 @@ def report(resolved, ranks):
         f"  balanced ranks  {_counts(balanced_ranks(points, segments))}; at most {most_ranks(points, lines)}",
         f"  memory per rank {_size(memory)}, of which {_size(PROCESS_BYTES)} are the program; all ranks "
         f"{_size(memory * ranks)}",
-        f"  exchange        {_size(sent)} sent by each rank per right-hand side",
+        f"  exchange        {_size(sent)} from each rank to others per right-hand side: by memory on a node, else messages",
         f"  fields.h5       {_size(sizes['fields.h5'])}, {snapshots} snapshots",
         f"  series.h5       {_size(sizes['series.h5'])}, {series_rows} rows, {spectra} power spectra",
         f"  checkpoint.h5   {_size(kept * state.sum())}, {kept} vector{'s' * (kept > 1)} of the state's size with {method}; "

@@ -119,6 +119,8 @@ SCHEMA = {
             "axes"),
         Key("fftw", "choice", "measure", "FFTW planning effort: measure is faster, estimate repeats bit by bit",
             choices=("measure", "estimate")),
+        Key("exchange", "choice", "auto", "between ranks of one node: auto is through memory that they share, where they can",
+            choices=("auto", "messages")),
     ),
     "modes": (
         Key("kind", "choice", "beams", "beams: a list of directions; angular: a quadrature over directions",

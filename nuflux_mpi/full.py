@@ -57,7 +57,7 @@ class FluxTransform:
         self.wave_vector = (self.k,)
 
     def forward(self):
-        """spectral <- physical - d_z flux (both are used up). One all-to-all."""
+        """spectral <- physical - d_z flux (both are used up). One exchange."""
         self._both.forward()
         full_kernels.subtract_derivative(self.spectral, self._flux, self.k)
         return self.spectral
@@ -67,7 +67,7 @@ class FluxTransform:
         return None
 
     def backward(self, segments=None):
-        """physical <- spectral. One all-to-all; `segments` is there for the interface, the lines are one."""
+        """physical <- spectral. One exchange; `segments` is there for the interface, the lines are one."""
         self._both.backward(1)
         return self.physical
 

@@ -154,19 +154,20 @@ class _Lines:
         return self._group, self._fine, self._coarse
 
     def fields(self, t, state, segments):
+        rows = self.transform.open(segments)
         if self._backward is not None:
-            lines = self.transform.outer_rows(segments)
             kernels.unwind_lines(
-                state, *self._factors(t), self._from_state, self._start, self._backward, self._buffer, lines
+                state, *self._factors(t), self._from_state, self._start, self._backward, self._buffer, *rows
             )
         return self.transform.spread(segments)
 
     def store(self, t, state):
-        lines = self.transform.collect()
+        rows = self.transform.collect()
         if self._forward is not None:
             kernels.wind_lines(
-                lines, *self._factors(t), self._to_state, self._start, self._forward, self._buffer, state
+                *rows, *self._factors(t), self._to_state, self._start, self._forward, self._buffer, state
             )
+        self.transform.release()
 
 
 def _runs(harmonic, weight, step):

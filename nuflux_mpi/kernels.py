@@ -136,6 +136,18 @@ if COMPILED:
         return types.void(function, plan, source, target), generate
 
     @intrinsic
+    def _copy(typing, target, source, count):
+        """Copy `count` bytes between addresses."""
+
+        def generate(context, builder, signature, arguments):
+            word = ir.IntType(8).as_pointer()
+            ends = [builder.inttoptr(address, word) for address in arguments[:2]]
+            cgutils.raw_memcpy(builder, *ends, arguments[2], 1)
+            return context.get_dummy_value()
+
+        return types.void(target, source, count), generate
+
+    @intrinsic
     def _two_products(typing, x, i, y, out, d, conjugate):
         """out[d : d + 2] = x[i : i + 2] y[d : d + 2], of conjugate x with conjugate = 1.
 
@@ -278,47 +290,70 @@ if COMPILED:
             if n % 2:
                 p[n - 1] = factor[0] * fine[n - 1]
 
+    # Rows go where `lines`, `pieces` and `numbers` say, see exchange.Rows.
+
     @_jit
-    def unwind_lines(u, group, fine, coarse, scale, start, plan, waves, lines):
-        """lines[r] = transform of ``u[r] conj(phase) scale`` for the rows r of `lines`, one row at a time.
+    def _put_down(line, pieces, numbers, r):
+        """Copy row r from the address `line` to its pieces."""
+        for i in range(len(pieces)):
+            _copy(pieces[i, 0] + numbers[pieces[i, 3], r] * pieces[i, 1], line + pieces[i, 2], pieces[i, 1])
+
+    @_jit
+    def _pick_up(line, pieces, numbers, r):
+        """Copy row r from its pieces to the address `line`."""
+        for i in range(len(pieces)):
+            _copy(line + pieces[i, 2], pieces[i, 0] + numbers[pieces[i, 3], r] * pieces[i, 1], pieces[i, 1])
+
+    @_jit
+    def unwind_lines(u, group, fine, coarse, scale, start, plan, waves, lines, pieces, numbers):
+        """Row r = transform of ``u[r] conj(phase) scale`` for the rows of `numbers`, one at a time.
 
         The phase of wave start[r] + j in group g is ``coarse[g, r] fine[g, j]``, its scale ``scale[g, r]``. plan: the
         addresses of a :class:`~nuflux_mpi.lines.LinePlan`; waves: buffer of a row of waves.
         """
         phase, factor, last = np.empty(len(waves), dtype=np.complex128), np.empty(2, dtype=np.complex128), -1
-        for r in range(lines.shape[0]):
+        whole = len(pieces) == 0
+        for r in range(numbers.shape[1]):
             g = group[r]
             if g != last:
                 _phase_row(fine[g], coarse[g], scale[g], start[g], factor, phase)
                 last = g
             _multiply_conjugate(phase, u[r], waves)
-            _execute(plan[0], plan[1], waves.ctypes.data, lines[r].ctypes.data)
+            line = lines[r if whole else 0].ctypes.data
+            _execute(plan[0], plan[1], waves.ctypes.data, line)
+            _put_down(line, pieces, numbers, r)
 
     @_jit
-    def wind_lines(lines, group, fine, coarse, scale, start, plan, waves, u):
-        """u[r] = ``phase scale`` times the transform of lines[r], one row at a time; see `unwind_lines`."""
+    def wind_lines(lines, pieces, numbers, group, fine, coarse, scale, start, plan, waves, u):
+        """u[r] = ``phase scale`` times the transform of row r, one at a time; see `unwind_lines`."""
         phase, factor, last = np.empty(len(waves), dtype=np.complex128), np.empty(2, dtype=np.complex128), -1
-        for r in range(lines.shape[0]):
+        whole = len(pieces) == 0
+        for r in range(numbers.shape[1]):
             g = group[r]
             if g != last:
                 _phase_row(fine[g], coarse[g], scale[g], start[g], factor, phase)
                 last = g
-            _execute(plan[0], plan[1], lines[r].ctypes.data, waves.ctypes.data)
+            line = lines[r if whole else 0].ctypes.data
+            _pick_up(line, pieces, numbers, r)
+            _execute(plan[0], plan[1], line, waves.ctypes.data)
             _multiply(phase, waves, u[r])
 
     @_jit
-    def differentiate_lines(lines, k, forward, backward, waves):
-        """lines[r] <- transform back of ``i k`` times the transform of lines[r], one row at a time; k (1 or rows, K).
+    def differentiate_lines(lines, pieces, numbers, k, forward, backward, waves):
+        """Row r <- transform back of ``i k`` times the transform of row r, one at a time; k (1 or rows, K).
 
         forward, backward: addresses of two plans; waves: buffer of a row of waves.
         """
-        for r in range(lines.shape[0]):
-            row, line = k[r if len(k) > 1 else 0], lines[r].ctypes.data
+        whole = len(pieces) == 0
+        for r in range(numbers.shape[1]):
+            row, line = k[r if len(k) > 1 else 0], lines[r if whole else 0].ctypes.data
+            _pick_up(line, pieces, numbers, r)
             _execute(forward[0], forward[1], line, waves.ctypes.data)
             for d in range(len(waves)):
                 a = waves[d]
                 waves[d] = complex(-row[d] * a.imag, row[d] * a.real)
             _execute(backward[0], backward[1], waves.ctypes.data, line)
+            _put_down(line, pieces, numbers, r)
 
     # Loops over views that start at 0: with an index that might be negative LLVM does not vectorise.
 
@@ -612,7 +647,8 @@ def _touch():
     phase_factors(one, 1.0, zero, table.copy(), u.copy())
     nowhere, starts = np.zeros(2, dtype=np.intp), np.array([[0, 1]], dtype=np.int64)
     for lines in (np.zeros((0, 1)), np.zeros((0, 1), dtype=complex)):
+        rows = lines, np.zeros((0, 4), dtype=np.intp), np.zeros((2, 0), dtype=np.intp)
         for state in (u, frozen):
-            unwind_lines(state, group, table, u, u.real.copy(), starts, nowhere, u[0].copy(), lines)
-        wind_lines(lines, group, table, u, u.real.copy(), starts, nowhere, u[0].copy(), u.copy())
-        differentiate_lines(lines, np.ones((1, 1)), nowhere, nowhere, u[0].copy())
+            unwind_lines(state, group, table, u, u.real.copy(), starts, nowhere, u[0].copy(), *rows)
+        wind_lines(*rows, group, table, u, u.real.copy(), starts, nowhere, u[0].copy(), u.copy())
+        differentiate_lines(*rows, np.ones((1, 1)), nowhere, nowhere, u[0].copy())

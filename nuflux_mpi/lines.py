@@ -39,6 +39,15 @@ def library():
     return fftw
 
 
+def zeros(shape, dtype=float):
+    """A zeroed array aligned for FFTW's vector instructions; sizes may be zero."""
+    from mpi4py_fft import fftw
+
+    array = fftw.aligned(shape, dtype=np.dtype(dtype)) if 0 not in shape else np.empty(shape, dtype=dtype)
+    array[...] = 0
+    return array
+
+
 class LinePlan:
     """An unnormalised transform of one line of `length` points, out of place; its input is used up.
 

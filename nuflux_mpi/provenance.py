@@ -92,6 +92,7 @@ def attributes(config, config_toml, box, checkout):
         "job_id": os.environ.get("SLURM_JOB_ID") or os.environ.get("PBS_JOBID") or "",
         "n_ranks": box.size,
         "decomposition": f"{box.plan.N1} x {box.plan.N2} points" if box.plan.factored else f"{box.size} slabs",
+        "exchange": str(box.node),
         "mpi_library": MPI.Get_library_version().splitlines()[0].rstrip("\x00"),
         **libraries(),
         "petsc_version": ".".join(map(str, PETSc.Sys.getVersion())),

@@ -66,7 +66,8 @@ class Simulation:
         kernels.warm_up(comm, *level.own_kernels, *KERNELS.get(method, ()))
         lines = level.lines(len(modes), special)
         check_index_size(2 * lines * (np.prod(place["points"], dtype=int) // 2 + 1), 8 * petsc.IntType().itemsize)
-        self.box = box = Box(place["length"], place["points"], lines, comm, origin=place["origin"], fftw=place["fftw"])
+        self.box = box = Box(place["length"], place["points"], lines, comm, origin=place["origin"], fftw=place["fftw"],
+                             exchange=place["exchange"])
         P = initial.polarization(config, modes, box)
         self.density = initial.density(P, modes, box)
         self.equations = level(box, modes, special)
@@ -159,12 +160,13 @@ class Simulation:
         config, box, modes = self.config, self.box, self.modes
         length, points = " x ".join(f"{L:g}" for L in box.length), " x ".join(map(str, box.points))
         cut = f"cut as {box.plan.N1} x {box.plan.N2} points" if box.plan.factored else "in slabs"
+        exchange = f"{box.node}, " if box.size > 1 else ""
         kernels_used = "compiled kernels (numba)" if kernels.COMPILED else "NumPy kernels (slower: numba is not in use)"
         lines = [
             config["title"] or config["name"],
             f'{len(modes)} modes, box of length {length} with {points} points, level "{self.equations.level}", '
             f"t = {self.integrator.t:g} .. {config['time']['end']:g}, {self.integrator.method} at rtol {config['time']['rtol']:g}",
-            f"{box.size} rank{'s' * (box.size > 1)}, {cut}, {kernels_used}",
+            f"{box.size} rank{'s' * (box.size > 1)}, {cut}, {exchange}{kernels_used}",
         ]
         return "\n".join(lines)
 

@@ -24,7 +24,7 @@ GRID = {"points": 24, "half_width": 5.5, "distribution": "gaussian", "sigma": 0.
 def test_messages_of_one_right_hand_side(bench, comm, level, modes, grid, points):
     counting = bench.CountingComm(comm)
     row = bench.count(counting, modes, points, level, grid)
-    equations = bench.problem(counting, modes, points, level, grid, fftw="estimate")[0]
+    equations = bench.problem(counting, modes, points, level, grid, fftw="estimate", exchange="messages")[0]
     segments, ranks = equations.segments(modes, grid), comm.size
     # One all-to-all each way, and two more for a gradient; each with at most one message to every other rank.
     exchanges = 0 if ranks == 1 else 4 if equations.gradient_lines else 2
@@ -38,6 +38,21 @@ def test_messages_of_one_right_hand_side(bench, comm, level, modes, grid, points
     if points == 96:
         assert row["sent"] == pytest.approx(row["formula"], rel=0.01)  # 6 lines of a gradient on 4 ranks are not even
     assert row["most"] <= 1.4 * max(1, row["sent"]) / ranks
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("node", [1, 2, 4])
+def test_ranks_of_a_node_send_no_messages_to_each_other(bench, comm, node):
+    row = bench.count(bench.CountingComm(comm), 4, 96, "standard", None, exchange=node)
+    nodes = [min(node, comm.size - first) for first in range(0, comm.size, node)]
+    # Every rank has one partner on each other node, and all lines go to the points of all nodes but their own.
+    assert row["messages"] == 2 * comm.size * (len(nodes) - 1)
+    assert row["calls"] == (2 if len(nodes) > 1 else 0)
+    columns, rows = blocks(96, comm.size)[0], blocks(12, comm.size)[0]
+    of_nodes = [slice(first, first + node) for first in range(0, comm.size, node)]
+    assert row["sent"] == 2 * 8 * sum(rows[part].sum() * (96 - columns[part].sum()) for part in of_nodes)
+    if comm.size % node == 0:
+        assert row["sent"] == pytest.approx(row["formula"], rel=1e-12)
 
 
 @pytest.mark.mpi

@@ -1,6 +1,7 @@
 """The box against numpy's FFT and exact facts, for even, odd and prime sizes, both cuts, and ranks without rows."""
 
 import gc
+import time
 
 import numpy as np
 import pytest
@@ -29,6 +30,8 @@ CUTS = [
     (64, 8, (3, 1)),
 ]
 cuts = pytest.mark.parametrize("points, factor, segments", CUTS)
+# All ranks on one node, each on its own, and nodes of two: on three ranks the second has one.
+exchanges = pytest.mark.parametrize("exchange", ["auto", "messages", 2])
 
 
 def noise(lines, points, seed=0):
@@ -109,9 +112,10 @@ def test_ranks_hold_every_point_once(points, factor, segments, comm):
 
 
 @pytest.mark.mpi
+@exchanges
 @cuts
-def test_forward_is_numpys_fft(points, factor, segments, comm):
-    box, transform = make(points, factor, segments, comm)
+def test_forward_is_numpys_fft(points, factor, segments, exchange, comm):
+    box, transform = make(points, factor, segments, comm, exchange=exchange)
     lines = noise(transform.lines, points)
     transform.physical[...] = lines[:, box.indices()[0]]
     spectral = transform.forward()
@@ -145,9 +149,10 @@ def test_wave_numbers_are_signed_and_zero_at_nyquist(points, factor, segments, c
 
 
 @pytest.mark.mpi
+@exchanges
 @cuts
-def test_backward_returns_the_lines_for_any_leading_segments(points, factor, segments, comm):
-    box, transform = make(points, factor, segments, comm)
+def test_backward_returns_the_lines_for_any_leading_segments(points, factor, segments, exchange, comm):
+    box, transform = make(points, factor, segments, comm, exchange=exchange)
     lines = noise(transform.lines, points)[:, box.indices()[0]]
     amplitudes = transform.amplitudes(lines)
     for leading in range(1, len(segments) + 1):
@@ -192,9 +197,10 @@ def test_estimated_plans_repeat_bit_for_bit(comm):
 
 
 @pytest.mark.mpi
+@exchanges
 @cuts
-def test_gradient_of_trigonometric_functions_is_exact(points, factor, segments, comm):
-    box, _ = make(points, factor, segments, comm)
+def test_gradient_of_trigonometric_functions_is_exact(points, factor, segments, exchange, comm):
+    box, _ = make(points, factor, segments, comm, exchange=exchange)
     n = np.arange((points + 1) // 2)[:, None]  # every wave below Nyquist
     k = 2 * np.pi * n / LENGTH
     angle = 0.3 + n + 2 * np.pi * (n * box.indices()[0] % points) / points  # k z, reduced to one turn
@@ -282,14 +288,48 @@ def test_a_file_is_read_point_by_point(factor, comm, shared_tmp_path):
 
 
 @pytest.mark.mpi
+def test_a_forward_transform_of_leading_segments_leaves_the_others_alone(comm):
+    box = Box(LENGTH, 30, 8, comm)
+    transform = box.transform(6, 2, back=(1, 2))
+    lines = noise(8, 30)[:, box.indices()[0]]
+    whole = transform.amplitudes(lines).copy()
+    transform.physical[...] = lines
+    transform.spectral[...] = 7.0
+    transform.forward(1)
+    leading = transform.line < 6
+    np.testing.assert_allclose(transform.spectral[leading] / 30, whole[leading], rtol=0, atol=1e-15)
+    assert np.all(transform.spectral[~leading] == 7.0)
+
+
+@pytest.mark.mpi
+@exchanges
+def test_points_may_be_written_at_once_after_a_transform(exchange, comm):
+    """Ranks that are ahead must not overwrite what others still read, nor get what these have yet to write."""
+    box = Box(LENGTH, 64, 16, comm, exchange=exchange)
+    transform, mine = box.transform(16), box.indices()[0]
+    for turn in range(20):
+        lines = noise(16, 64, seed=turn)
+        if comm.rank == turn % comm.size:
+            time.sleep(2e-3)  # each is late once in a while
+        transform.physical[...] = lines[:, mine]
+        waves = transform.forward().copy()
+        transform.physical[...] = np.nan
+        transform.spectral[...] = waves / 64
+        back = transform.backward().copy()
+        transform.spectral[...] = 2 * waves / 64
+        transform.backward()
+        np.testing.assert_allclose(back, lines[:, mine], rtol=0, atol=1e-14)  # rounding
+
+
+@pytest.mark.mpi
 def test_datatypes_are_given_back(comm):
     """A process may make many boxes: what an exchange has asked of MPI goes with it."""
-    transform = Box(10.0, 16, 6, comm).transform(6)
-    steps = [step for step in transform._collect if hasattr(step, "func") and hasattr(step.func, "__self__")]
-    types = [kind for step in steps for kind in step.func.__self__._subtypesA + step.func.__self__._subtypesB]
-    assert len(types) == (2 * comm.size if comm.size > 1 else 0)
+    transform = Box(10.0, 16, 6, comm, exchange="messages").transform(6)
     transform.physical[...] = 1.0
     transform.forward()
-    del transform, steps
+    messages = transform._exchange._messages[1]._types if comm.size > 1 else []
+    types = [kind for side in messages for kind in side]
+    assert len(types) == (2 * comm.size if comm.size > 1 else 0)
+    del transform, messages
     gc.collect()
     assert all(kind == MPI.DATATYPE_NULL for kind in types)

@@ -150,7 +150,7 @@ def test_wrong_values_are_told_with_what_is_allowed(override, words):
     ("boxes.length=3", "boxes is unknown: did you mean box?"),
     ("box.time=3", "box.time is unknown: [time] is a section of its own."),
     ("box.rtl=3", "box.rtl is unknown: did you mean rtol, in [time]?"),
-    ("box.xyzw=1", "box.xyzw is unknown: allowed are length, points, origin, fftw."),
+    ("box.xyzw=1", "box.xyzw is unknown: allowed are length, points, origin, fftw, exchange."),
     ("modes.alpha=3", 'modes.alpha is unknown: it belongs to kind = "angular" and distribution = "gaussian".'),
     ("initial.waves=[{n = 1, amplitude = 1}]", 'initial.waves is unknown: it belongs to kind = "fourier".'),
 ])

@@ -291,7 +291,7 @@ def test_messages_of_one_right_hand_side_are_those_of_the_formula(level, axes, p
     """8 N (f l + g)(1 - 1/R) of docs/box.md, with blocks that are even on 1 to 4 ranks; and the forecast of `check`."""
     counting = load_tool("bench").CountingComm(comm)
     directions = modes.build(config.resolve(oblique(axes))["modes"], axes)
-    box = Box([5.0] * axes, points, 12, counting)
+    box = Box([5.0] * axes, points, 12, counting, exchange="messages")
     one = level(box, directions)
     u = np.zeros(one.picture.size)
     one.put(0.0, u)

@@ -6,6 +6,7 @@
     python tools/bench.py --modes 64 --points 4096 --level energy
     python tools/bench.py --level momentum         two beams with 32, 64 and 128 points in q; --level full likewise
     mpirun -n 64 --oversubscribe python tools/bench.py --count --modes 2 --points 1024
+    mpirun -n 64 --oversubscribe python tools/bench.py --count --node 16      as if on four nodes of 16 ranks
 
 Times are medians over repetitions, of the slowest rank; ratios are medians of ratios of neighbouring measurements, so
 that they hold on a noisy machine. The columns, in microseconds per right-hand side:
@@ -15,13 +16,14 @@ that they hold on a noisy machine. The columns, in microseconds per right-hand s
     rhs       the right-hand side as the integrator calls it
     waves     of that, the way from the state to the points and back: phases, transforms
     source    of that, the local terms, with the gradient if there is one
-    exchange  of that, time inside Alltoallw, waiting included
+    exchange  of that, time in which a rank waits for others or is inside Alltoallw
     calls     the right-hand side of two modes on four points for each rank: what Python and its calls cost
     loop      the whole time loop of a method, its vectors and error control included, per right-hand side
     vectors   loop - rhs: sums of vectors, norms, and the calls of PETSc and Python around the right-hand side
 
 With --count nothing is timed: the all-to-alls, messages and bytes of one right-hand side are counted as they are handed to
-MPI, next to the formula of docs/box.md. That can be done with more ranks than cores.
+MPI, next to the formula of docs/box.md. That can be done with more ranks than cores; each rank then stands for a node of its
+own, or --node of them for one.
 """
 
 import argparse
@@ -52,15 +54,19 @@ FAR = 1e6  # a time that no loop reaches: steps are as long as the method wants 
 
 
 class CountingComm(MPI.Intracomm):
-    """A communicator that counts what goes through Alltoallw: calls, messages and bytes sent to other ranks, seconds."""
+    """A communicator that counts what goes through Alltoallw: calls, messages, bytes sent; and seconds there or waiting."""
 
     calls = messages = sent = 0
     seconds = 0.0
 
+    def Barrier(self):
+        begun = time.perf_counter()
+        super().Barrier()
+        self.seconds += time.perf_counter() - begun
+
     def Alltoallw(self, sendbuf, recvbuf):
         _, (counts, _), types = sendbuf
         sizes = [count * kind.Get_size() for count, kind in zip(counts, types)]
-        sizes[self.Get_rank()] = 0
         self.calls += 1
         self.messages += sum(size > 0 for size in sizes)
         self.sent += sum(sizes)
@@ -83,6 +89,8 @@ def main():
     parser.add_argument("--cpu", action="store_true",
                         help="processor time instead of wall-clock time, where other programs share the cores; one rank only")
     parser.add_argument("--count", action="store_true", help="count messages and bytes instead of timing")
+    parser.add_argument("--node", type=int, help="take so many neighbouring ranks as a node; default: 1 with --count, else those "
+                        "that share memory")
     parser.add_argument("--json", metavar="FILE", help="write the figures to a file as well")
     arguments = parser.parse_args()
 
@@ -92,6 +100,7 @@ def main():
     if arguments.cpu and comm.size > 1:
         parser.error("--cpu: waiting for other ranks is no processor time; use it on one rank")
     levels, methods = arguments.level or ("standard", "energy"), arguments.method or METHODS
+    exchange = arguments.node or ("messages" if arguments.count else "auto")
     sizes = [(arguments.modes, arguments.points)] if arguments.modes else SIZES
     cases = [(*size, level, None) for size in sizes for level in levels if level not in GRIDS]
     cases += [(2, 512, level, grid) for level in levels for grid in GRIDS.get(level, ())]
@@ -105,12 +114,12 @@ def main():
     rows = []
     for modes, points, level, grid in cases:
         if arguments.count:
-            rows.append(count(comm, modes, points, level, grid))
+            rows.append(count(comm, modes, points, level, grid, exchange))
             say("  {modes:5d} {points:6d} {lines:6d} {level:9s} {cut:9s} {calls:12d} {messages:9d} {sent:11d} {formula:8.0f} "
                 "{most:21d}".format(**rows[-1]), flush=True)
         else:
             clock = time.process_time if arguments.cpu else time.perf_counter
-            row = measure(comm, modes, points, level, grid, methods, arguments.repeat, clock)
+            row = measure(comm, modes, points, level, grid, methods, arguments.repeat, clock, exchange)
             rows.append(row)
             times = "".join(f"{row[name]:10.1f}" for name in COLUMNS)
             loops = "".join(f"{row['loop'][method]:12.1f}{row['vectors'][method]:10.1f}{row['loop_ratio'][method]:12.2f}"
@@ -121,8 +130,8 @@ def main():
         Path(arguments.json).write_text(json.dumps(rows, indent=1))
 
 
-def problem(comm, modes, points, level, grid, fftw="measure"):
-    """(equations, P, directions) of a level on `points` points; grid: settings of the level, or None."""
+def problem(comm, modes, points, level, grid, fftw="measure", exchange="auto"):
+    """(equations, P, directions) of a level on `points` points; grid: settings of the level, or None; exchange: see Box."""
     import numpy as np
 
     from nuflux_mpi import kernels
@@ -136,7 +145,7 @@ def problem(comm, modes, points, level, grid, fftw="measure"):
         directions = build({"kind": "angular", "number": modes, "quadrature": "midpoint", "distribution": "gaussian",
                             "alpha": 0.9, "sigma": 0.6, "sigma_bar": 0.53})
     kernels.warm_up(comm, *LEVELS[level].own_kernels)
-    box = Box(100.0, points, LEVELS[level].lines(modes, grid), comm, fftw=fftw)
+    box = Box(100.0, points, LEVELS[level].lines(modes, grid), comm, fftw=fftw, exchange=exchange)
     equations = LEVELS[level](box, directions, grid)
     P = np.zeros((modes, 3) + box.local_shape)
     P[:, 2] = 0.9 * directions.n[:, None]
@@ -150,11 +159,11 @@ def line_counts(equations, modes, grid):
     return segments[0] + gradient, sum(segments) + equations.flux_lines(modes, grid) + gradient
 
 
-def count(comm, modes, points, level, grid):
+def count(comm, modes, points, level, grid, exchange="messages"):
     """One row of the table of messages: sums over all ranks, and the largest number of bytes that one rank sends. Collective."""
     import numpy as np
 
-    equations, P, directions = problem(comm, modes, points, level, grid, fftw="estimate")
+    equations, P, directions = problem(comm, modes, points, level, grid, fftw="estimate", exchange=exchange)
     u = np.zeros(equations.picture.size)
     equations.start(0.0, u, P, directions.n)
     comm.reset()
@@ -162,7 +171,7 @@ def count(comm, modes, points, level, grid):
     messages, sent = (comm.allreduce(number) for number in (comm.messages, comm.sent))
     cut = equations.box.plan
     f = 2 * cut.pairs_per_line / cut.N1 if cut.factored else 1.0
-    formula = 8 * points * f * sum(line_counts(equations, modes, grid)) * (1 - 1 / comm.size)
+    formula = 8 * points * f * sum(line_counts(equations, modes, grid)) * (1 - 1 / len(equations.box.node.nodes))
     return {"modes": modes, "points": points, "lines": equations.lines(modes, grid), "level": level, "ranks": comm.size,
             "cut": f"{cut.N1} x {cut.N2}" if cut.factored else "slabs", "calls": comm.calls, "messages": messages,
             "sent": sent, "formula": formula, "most": comm.allreduce(comm.sent, op=MPI.MAX)}
@@ -189,13 +198,13 @@ def bare_transforms(comm, back, forward, points, effort="measure"):
     return transform
 
 
-def measure(comm, modes, points, level, grid, methods, repeat, clock):
+def measure(comm, modes, points, level, grid, methods, repeat, clock, exchange="auto"):
     """One row of the table of times, in microseconds. Collective."""
     import numpy as np
 
     from nuflux_mpi.integrate import Integrator
 
-    equations, P, directions = problem(comm, modes, points, level, grid)
+    equations, P, directions = problem(comm, modes, points, level, grid, exchange=exchange)
     picture, lines = equations.picture, equations.lines(modes, grid)
     integrators = {
         method: Integrator(picture.rhs, picture.size, MPI.COMM_WORLD, method=method, rtol=1e-8) for method in methods
@@ -205,7 +214,7 @@ def measure(comm, modes, points, level, grid, methods, repeat, clock):
         integrator.begin()
     u, du, t = np.zeros(picture.size), np.zeros(picture.size), iter(np.linspace(0.0, 1.0, 10**6))
     equations.start(0.0, u, P, directions.n)
-    small = problem(comm, 2, 4 * comm.size, level, grid)[0].picture
+    small = problem(comm, 2, 4 * comm.size, level, grid, exchange=exchange)[0].picture
     nothing, nowhere = np.zeros(small.size), np.zeros(small.size)
 
     def rhs():
@@ -255,7 +264,7 @@ def measure(comm, modes, points, level, grid, methods, repeat, clock):
 
 def timed(comm, function, calls, clock):
     """Seconds per call on the slowest rank."""
-    comm.Barrier()
+    comm.barrier()
     begun = clock()
     for _ in range(calls):
         function()
