@@ -339,13 +339,14 @@ class Transform:
     harmonics, wave_vector: the same for all axes, a tuple in their order with arrays that broadcast to (rows, K).
     weight: how many waves (itself and its conjugate) an entry stands for, shape (rows, 1) or (1, K); with
         ``c = spectral / points`` of a line, ``sum(weight |c|^2) = mean over space of line^2`` (Parseval).
-    forward(): spectral = sum_z line exp(-i k z), unnormalised: divide by `points` for the amplitude c.
-    backward(): line = sum_k c exp(+i k z); `spectral` is used up.
+    forward(segments): spectral = sum_z line exp(-i k z), unnormalised: divide by `points` for the amplitude c.
+    backward(segments): line = sum_k c exp(+i k z); `spectral` is used up.
 
     The lines come in segments, e.g. (3 modes, modes) for polarization and energy, each dealt evenly to the ranks; one
     message per pair of ranks carries all of them. Segments are dealt from the first and the last rank in turn, which
     balances the load, or with `aligned` all in the same way, so that equal segments lie on equal ranks.
-    `back` lists the numbers of leading segments that :meth:`backward` can be asked for.
+    `back` lists the numbers of leading segments that :meth:`backward` and :meth:`forward` can be asked for; the latter can
+    always be asked for all of them.
     """
 
     def __init__(self, box, segments, back, aligned):
@@ -370,8 +371,11 @@ class Transform:
             self._make_columns()
         else:
             self._make_whole()
-        self._rows_of = {n: sum(len(h) for h in held[:n]) for n in back}
-        self._collect, self._to_waves = self._forward_path(pairs)
+        ways = {*back, len(self.segments)}
+        self._rows_of = {n: sum(len(h) for h in held[:n]) for n in ways}
+        paths = {n: self._forward_path(pairs, n, self._rows_of[n]) for n in ways}
+        self._collect = {n: path[0] for n, path in paths.items()}
+        self._to_waves = {n: path[1] for n, path in paths.items()}
         paths = {n: self._backward_path(pairs, n, self._rows_of[n]) for n in back}
         self._to_lines = {n: path[0] for n, path in paths.items()}
         self._spread = {n: path[1] for n, path in paths.items()}
@@ -420,20 +424,22 @@ class Transform:
             self._twiddle = np.exp(-2j * np.pi * turn / plan.points)
             self._untwiddle = self._twiddle.conj()
 
-    def _forward_path(self, pairs):
+    def _forward_path(self, pairs, segments, rows):
         from mpi4py_fft import fftw
 
         box, plan, steps = self.box, self.box.plan, []
+        lines, outer = sum(self.segments[:segments]), self.outer[:rows]
+        columns = self._columns[:lines] if plan.inner else None
         if plan.inner:
-            matrix = self.physical.reshape(self.lines, *plan.inner, box._nb)
-            steps.append(_planned(fftw.rfftn, lambda: (matrix, self._columns), box.fftw, axes=self._axes))
+            matrix = self.physical[:lines].reshape(lines, *plan.inner, box._nb)
+            steps.append(_planned(fftw.rfftn, lambda: (matrix, columns), box.fftw, axes=self._axes))
         if plan.factored:
-            steps.append(partial(np.multiply, self._columns, self._twiddle, out=self._columns))
+            steps.append(partial(np.multiply, columns, self._twiddle, out=columns))
         if box.size > 1:
-            exchange = _exchange(box, self._inner.dtype, pairs)
-            steps.append(partial(exchange.forward, self._inner, self.outer))
+            inner = self._inner[: lines * plan.pairs_per_line]
+            steps.append(partial(_exchange(box, inner.dtype, pairs[:segments]).forward, inner, outer))
         long = fftw.fftn if plan.inner else fftw.rfftn
-        return steps, _planned(long, lambda: (self.outer, self.spectral), box.fftw)
+        return steps, _planned(long, lambda: (outer, self.spectral[:rows]), box.fftw)
 
     def _backward_path(self, pairs, back, rows):
         from mpi4py_fft import fftw
@@ -454,10 +460,10 @@ class Transform:
             steps.append(_planned(fftw.irfftn, lambda: (columns, matrix), box.fftw, shape=plan.inner, axes=self._axes))
         return long, steps
 
-    def forward(self):
-        """spectral <- physical, all segments (`physical` is used up). One all-to-all."""
-        self.collect()
-        self._to_waves()
+    def forward(self, segments=None):
+        """spectral <- physical, the leading `segments` or all (`physical` is used up). One all-to-all."""
+        self.collect(segments)
+        self._to_waves[len(self.segments) if segments is None else segments]()
         return self.spectral
 
     def backward(self, segments=None):
@@ -467,11 +473,13 @@ class Transform:
 
     # The two halves of the way, for those who do the long transforms themselves.
 
-    def collect(self):
-        """outer <- physical, all segments (`physical` is used up): what `forward` does before its long transform."""
-        for step in self._collect:
+    def collect(self, segments=None):
+        """outer <- physical, the leading `segments` or all (`physical` is used up): what `forward` does before its long
+        transform. Returns their rows of `outer`."""
+        segments = len(self.segments) if segments is None else segments
+        for step in self._collect[segments]:
             step()
-        return self.outer
+        return self.outer[: self._rows_of[segments]]
 
     def spread(self, segments=None):
         """physical <- outer, the leading `segments` (`outer` is used up): what follows `backward`'s long transform."""
