@@ -303,8 +303,8 @@ class Transform:
     harmonics, wave_vector: the same for all axes, a tuple in their order with arrays that broadcast to (rows, K).
     weight: how many waves (itself and its conjugate) an entry stands for, shape (rows, 1) or (1, K); with
         ``c = spectral / points`` of a line, ``sum(weight |c|^2) = mean over space of line^2`` (Parseval).
-    forward(): spectral = sum_z line exp(-i k z), unnormalised: divide by `points` for the amplitude c.
-    backward(): line = sum_k c exp(+i k z); `spectral` is used up.
+    forward(segments): spectral = sum_z line exp(-i k z), unnormalised: divide by `points` for the amplitude c.
+    backward(segments): line = sum_k c exp(+i k z); `spectral` is used up.
 
     The lines come in segments, e.g. (3 modes, modes) for polarization and energy, each dealt evenly to the ranks; one
     exchange carries all of them. Segments are dealt from the first and the last rank in turn, which

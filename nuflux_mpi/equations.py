@@ -68,6 +68,7 @@ class Standard:
     level = "standard"
     splits = True  # whether the local terms can be solved by themselves, point by point: `local_flow`
     gradient_lines = 0  # lines whose spectral derivative each right-hand side takes, half of them for each moment: D_0, D_1
+    active_source = None  # `source` without what serves passive lines alone: those that do not act back
     own_kernels = ()  # functions that call once what the level compiles besides `kernels`, for kernels.warm_up
     passing_states = 0  # copies of the state that a row of the series or a snapshot needs for a moment
     auto_method = "adams"  # what time.method = "auto" stands for: docs/performance.md tells from what measurements
@@ -116,7 +117,7 @@ class Standard:
         self.transform = box.transform(*segments, back=tuple({1, len(segments)}))
         self._lay_out()
         flow = self.local_flow if self.splits else None
-        self.picture = InteractionPicture(self.transform, self._velocity(), self.source, needed=1, local_flow=flow)
+        self.picture = InteractionPicture(self.transform, self._velocity(), self.source, 1, self.active_source, flow)
 
     def _velocity(self):
         return np.repeat(self.velocity, 3, axis=0)
@@ -183,6 +184,7 @@ class Energy(Standard):
     level = "energy"
     splits = False  # the power needs gradients: it is not local
     gradient_lines = 6
+    active_source = Standard.source  # kappa does not act back
 
     @staticmethod
     def segments(modes, settings=None):

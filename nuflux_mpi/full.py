@@ -56,8 +56,8 @@ class FluxTransform:
         self.k = np.ascontiguousarray(own(both.k))
         self.wave_vector = (self.k,)
 
-    def forward(self):
-        """spectral <- physical - d_z flux (both are used up). One exchange."""
+    def forward(self, segments=None):
+        """spectral <- physical - d_z flux (both are used up). One exchange; `segments` as in `backward`."""
         self._both.forward()
         full_kernels.subtract_derivative(self.spectral, self._flux, self.k)
         return self.spectral

@@ -110,7 +110,8 @@ class Integrator:
     """A state vector that PETSc TS carries forward in time.
 
     rhs: callable ``rhs(t, u, du)`` on local real arrays, called by all ranks together; flow: callable ``flow(t, h, u)``,
-    needed by the splitting methods alone (:mod:`~nuflux_mpi.splitting`).
+    needed by the splitting methods alone (:mod:`~nuflux_mpi.splitting`); correct, active: what serves the multistep
+    method alone, see :class:`~nuflux_mpi.multistep.Adams`.
     size: local length of the state (zero is allowed); comm: mpi4py communicator.
     method: one of RUNGE_KUTTA, splitting.ORDERS, or MULTISTEP; rtol, atol: see the module's text. start: initial time.
     dt_initial, dt_max: optional step sizes. dt_min: a controller that asks for less ends the run as a collapsed step;
@@ -123,7 +124,7 @@ class Integrator:
     """
 
     def __init__(self, rhs, size, comm, method=MULTISTEP, rtol=1e-10, atol=0.0, start=0.0, dt_initial=None, dt_min=None,
-                 dt_max=None, options="", flow=None):
+                 dt_max=None, options="", flow=None, correct=None, active=None):
         _check_options(options, method)
         PETSc = self._PETSc = initialize(comm, options)
         keep_duplicate(comm, PETSc)
@@ -134,7 +135,7 @@ class Integrator:
         self._array, self._array_time = self._vector.getArray(), None
         self.t, self._dt, self._dt_min, self._dt_max = start, dt_initial, dt_min, dt_max
         ts = self._ts = PETSc.TS().create(comm=comm)
-        self._stepper = self._own_method(flow, size, comm)
+        self._stepper = self._own_method(flow, correct, active, size, comm)
         if self._stepper is None:
             self._work, self._good = self._vector.duplicate(), self._vector.duplicate()
             ts.setType(PETSc.TS.Type.RK)
@@ -150,18 +151,18 @@ class Integrator:
         ts.setMaxStepRejections(0)  # `_step_of_petsc` repeats it
         ts.setErrorIfStepFails(False)
 
-    def _own_method(self, flow, size, comm):
+    def _own_method(self, flow, correct, active, size, comm):
         """The stepper of a method that is not PETSc's, or None."""
         if self.method == MULTISTEP:
-            return Adams(self._counted(self._rhs), comm, size)
+            return Adams(self._counted(self._rhs), comm, size, correct and self._counted(correct, 2), active)
         if self.method in ORDERS:
             return Splitting(self._counted(flow), comm, size, self.method)
         return None
 
-    def _counted(self, function):
+    def _counted(self, function, evaluations=1):
         def counted(*arguments):
-            self.statistics.rhs_evaluations += 1
-            function(*arguments)
+            self.statistics.rhs_evaluations += evaluations
+            return function(*arguments)
 
         return counted
 

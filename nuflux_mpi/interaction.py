@@ -23,18 +23,26 @@ class InteractionPicture:
     source: callable ``source(t)``; finds the leading `needed` segments of lines in ``transform.physical`` and leaves the
         right-hand side R of *all* lines there.
     needed: how many leading segments the source reads.
+    active_source: where the lines behind the needed ones are passive, a callable like `source` that leaves the right-hand
+        side of the needed, active ones alone; default None: all lines are active.
     local_flow: callable ``local_flow(h)`` that carries the lines in ``transform.physical`` over a time h by the source
         alone; only `flow`, and so the splitting methods, want it.
 
     The state is this rank's part, a real vector of length `size`, two numbers per complex amplitude; any rank may hold
-    none. `rhs`, `store` and `fields` communicate: all ranks must call them together. Cost of one `rhs`: one transform
-    back of the needed lines, one forward of all lines, one pass over the state before and one after, nothing allocated.
+    none. Its first `active` numbers are those of active lines. `rhs`, `correct`, `store` and `fields` communicate: all ranks
+    must call them together. Cost of one `rhs`: one transform back of the needed lines, one forward of all lines, one pass
+    over the state before and one after, nothing allocated.
     """
 
-    def __init__(self, transform, velocity, source, needed, local_flow=None):
+    def __init__(self, transform, velocity, source, needed, active_source=None, local_flow=None):
         self.transform, self.source, self.needed, self.local_flow = transform, source, needed, local_flow
         rows, waves = transform.shape
         self.shape, self.size = (rows, waves), 2 * rows * waves
+        self._active_source, self._active_segments, self._active_rows = active_source or source, None, rows
+        if active_source is not None:
+            self._active_segments = needed
+            self._active_rows = np.count_nonzero(transform.line < sum(transform.segments[:needed]))
+        self.active = 2 * self._active_rows * waves
         # Lines of one velocity and residue share their phases.
         speeds = np.asarray(velocity, dtype=float).reshape(transform.lines, -1)[transform.line]
         key = np.column_stack((speeds, transform.residue.astype(float)))
@@ -62,6 +70,22 @@ class InteractionPicture:
         self.fields(t, u, self.needed)
         self.source(t)
         self.store(t, du)
+
+    def correct(self, t, p, extrapolated, factor, du):
+        """p <- p + factor (F - extrapolated), F = d_t p, for the active numbers alone, and then du <- d_t p.
+
+        Returns this rank's sum of squares of F - extrapolated, which is used up. The passive numbers of p are neither read
+        nor written. Two right-hand sides, the first without what serves passive lines alone, in fewer passes.
+        """
+        p, extrapolated, rate = (
+            v.view(complex).reshape(self.shape)[: self._active_rows] for v in (p, extrapolated, du)
+        )
+        self._waves.fields(t, p, self.needed)
+        self._active_source(t)
+        square = self._waves.correct(t, p, extrapolated, factor, rate, self._active_segments, self.needed)
+        self.source(t)
+        self.store(t, du)
+        return square
 
 
 class _Phases:
@@ -110,12 +134,25 @@ class _Batches:
             self._phase_time = t
         return self._phase
 
+    # `state` is all rows, or the leading ones that belong to the segments.
+
     def fields(self, t, state, segments):
-        kernels.unwind(state, self._phases(t), self._group, *self._from_state, self.transform.spectral)
+        n, (rows_scale, columns_scale) = len(state), self._from_state
+        spectral = self.transform.spectral[:n]
+        kernels.unwind(state, self._phases(t), self._group[:n], rows_scale[:n], columns_scale, spectral)
         return self.transform.backward(segments)
 
-    def store(self, t, state):
-        kernels.wind(self.transform.forward(), self._phases(t), self._group, *self._to_state, state)
+    def store(self, t, state, segments=None):
+        n, (rows_scale, columns_scale) = len(state), self._to_state
+        spectral = self.transform.forward(segments)[:n]
+        kernels.wind(spectral, self._phases(t), self._group[:n], rows_scale[:n], columns_scale, state)
+
+    def correct(self, t, p, extrapolated, factor, rate, active, needed):
+        """`InteractionPicture.correct` from source to source; `rate` and `extrapolated` are used up."""
+        self.store(t, rate, active)
+        square = kernels.correct(*(v.reshape(-1).view(float) for v in (p, extrapolated, rate)), factor)
+        self.fields(t, p, needed)
+        return square
 
 
 # Waves that share a factor of their phases: the short table of the others stays in the first-level cache.
@@ -168,6 +205,16 @@ class _Lines:
                 *rows, *self._factors(t), self._to_state, self._start, self._forward, self._buffer, state
             )
         self.transform.release()
+
+    def correct(self, t, p, extrapolated, factor, rate, active, needed):
+        rows, square = self.transform.collect(active), 0.0
+        if self._forward is not None:
+            square = kernels.correct_lines(
+                *rows, *self._factors(t), self._to_state, self._from_state, self._start, self._forward, self._backward,
+                self._buffer, p, extrapolated, factor
+            )
+        self.transform.spread(needed)
+        return square
 
 
 def _runs(harmonic, weight, step):

@@ -62,6 +62,15 @@ def wind(amplitude, phase, group, row_scale, column_scale, out):
     np.multiply(out, row_scale[:, None] * column_scale[None, :], out=out)
 
 
+def correct(p, extrapolated, rate, factor):
+    """p <- p + factor (rate - extrapolated); returns the sum of squares of rate - extrapolated, and uses up the latter."""
+    difference = np.subtract(rate, extrapolated, out=extrapolated)
+    square = float(np.dot(difference, difference))
+    difference *= factor
+    p += difference
+    return square
+
+
 def moments(P, v, s, D):
     """D_0 = sum_b s_b P_b, and D_i = sum_b s_b v_bi P_b for each axis i."""
     np.matmul(np.concatenate((s[None], s * v)), P.reshape(len(P), -1), out=D.reshape(len(D), -1))
@@ -122,6 +131,9 @@ def push(f, v, s, y, M, dM):
 
 if COMPILED:
     _jit = numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"}, boundscheck=False)
+
+    # For sums over a row: they may be taken in any order, but the same one at each call.
+    _jit_sum = numba.njit(cache=True, fastmath={"contract", "nsz", "arcp", "reassoc"}, boundscheck=False)
 
     @intrinsic
     def _execute(typing, function, plan, source, target):
@@ -337,6 +349,45 @@ if COMPILED:
             _pick_up(line, pieces, numbers, r)
             _execute(plan[0], plan[1], line, waves.ctypes.data)
             _multiply(phase, waves, u[r])
+
+    @_jit_sum
+    def correct(p, extrapolated, rate, factor):  # noqa: F811
+        total = 0.0
+        for i in range(len(p)):
+            d = rate[i] - extrapolated[i]
+            total += d * d
+            p[i] += factor * d
+        return total
+
+    @_jit
+    def correct_lines(
+        lines, pieces, numbers, group, fine, coarse, to_state, from_state, start, forward, backward, waves, p, extrapolated,
+        factor
+    ):
+        """The end of one right-hand side and the beginning of the next at the same time t, for the rows of `numbers`:
+
+        `wind_lines` into F, p <- p + factor (F - extrapolated), `unwind_lines` of p; returns the sum of squares of F -
+        extrapolated. A row of F is in the cache while it is needed, and is kept nowhere.
+        """
+        K = len(waves)
+        wound, unwound = np.empty(K, dtype=np.complex128), np.empty(K, dtype=np.complex128)
+        F, two, last, total = np.empty(K, dtype=np.complex128), np.empty(2, dtype=np.complex128), -1, 0.0
+        whole = len(pieces) == 0
+        for r in range(numbers.shape[1]):
+            g = group[r]
+            if g != last:
+                _phase_row(fine[g], coarse[g], to_state[g], start[g], two, wound)
+                _phase_row(fine[g], coarse[g], from_state[g], start[g], two, unwound)
+                last = g
+            line = lines[r if whole else 0].ctypes.data
+            _pick_up(line, pieces, numbers, r)
+            _execute(forward[0], forward[1], line, waves.ctypes.data)
+            _multiply(wound, waves, F)
+            total += correct(p[r].view(np.float64), extrapolated[r].view(np.float64), F.view(np.float64), factor)
+            _multiply_conjugate(unwound, p[r], waves)
+            _execute(backward[0], backward[1], waves.ctypes.data, line)
+            _put_down(line, pieces, numbers, r)
+        return total
 
     @_jit
     def differentiate_lines(lines, pieces, numbers, k, forward, backward, waves):
@@ -651,4 +702,6 @@ def _touch():
         for state in (u, frozen):
             unwind_lines(state, group, table, u, u.real.copy(), starts, nowhere, u[0].copy(), *rows)
         wind_lines(*rows, group, table, u, u.real.copy(), starts, nowhere, u[0].copy(), u.copy())
+        scales = u.real.copy(), u.real.copy(), starts, nowhere, nowhere
+        correct_lines(*rows, group, table, u, *scales, u[0].copy(), u.copy(), u.copy(), 0.0)
         differentiate_lines(*rows, np.ones((1, 1)), nowhere, nowhere, u[0].copy())

@@ -5,11 +5,15 @@ are numbers, and no vector. With the polynomial through k of them,
 
     predictor   p = y + int f ,      extrapolated derivative  x = f(t_0 + h)
     corrector   y <- p + g (F - x),  F the right-hand side at p:   the Adams-Moulton formula of order k + 1,
+    derivative of the new state, kept,
 
 and the difference to the Adams-Moulton formula of order k, a multiple of F - x, is the error estimate: an error per
 step of the method of order k, while the one of order k + 1 is carried on (Shampine and Gordon, Computer Solution of
 Ordinary Differential Equations, 1975; Hairer, Norsett, Wanner, Solving ODEs I, III.5-7). Orders go from 1 at the start
 up to 12, where the estimated errors of neighbouring orders say that steps could be longer.
+
+Part of the state may be passive: the derivative does not depend on it. It needs no predictor, since it is a quadrature:
+the same formula with the derivative of the new state as F.
 
 Steps do not end at output times: the state there is the integral of the polynomial through the last k + 1 derivatives,
 as accurate as the step itself.
@@ -25,7 +29,7 @@ from .stepper import Stepper
 
 MOST = 12  # largest k
 KEPT = MOST + 1  # derivatives kept: order k + 1 is judged by a difference of k + 2 of them
-VECTORS = KEPT + 4  # and the state, the predictor, the extrapolation, the new derivative
+VECTORS = KEPT + 4  # and the state, the predictor that becomes the new one, the extrapolation, the new derivative
 _X, _W = np.polynomial.legendre.leggauss(8)  # exact to degree 15
 _X, _W = 0.5 * (_X + 1.0), 0.5 * _W
 # Numbers taken together: sums stay in the second-level cache, and rows are read long enough at a stretch.
@@ -81,19 +85,26 @@ def difference(nodes, d):
     return abs(factor)
 
 
-def predict(pool, rows, b, x, p, extrapolated):
-    """p <- sum_j b_j pool[rows_j], extrapolated <- sum_j x_j pool[rows_j]; no more than 13 rows."""
-    np.dot(b, pool[rows], out=p)
-    np.dot(x, pool[rows], out=extrapolated)
+def predict(pool, rows, b, x, start, p, extrapolated):
+    """p <- sum_j b_j pool[rows_j], extrapolated <- sum_j x_j pool[rows_j]; no more than 13 rows, and of each as many numbers
+    as p has, from `start`."""
+    some = pool[rows, start : start + len(p)]
+    np.dot(b, some, out=p)
+    np.dot(x, some, out=extrapolated)
 
 
-def correct(p, extrapolated, new, g):
-    """new <- p + g (new - extrapolated); returns the sum of squares of new - extrapolated."""
-    new -= extrapolated
-    square = float(np.dot(new, new))
-    new *= g
-    new += p
-    return square
+def integrate(pool, rows, b, x, start, g, rate, out):
+    """out <- p + g (rate - extrapolated) with `predict` for the numbers from `start`, which are the last.
+
+    rate, out: (numbers,). Returns the sum of squares of rate - extrapolated.
+    """
+    total, extrapolated = 0.0, np.empty(_BLOCK)
+    for first in range(0, len(out), _BLOCK):
+        last = min(first + _BLOCK, len(out))
+        some, p = extrapolated[: last - first], out[first:last]
+        predict(pool, rows, b, x, start + first, p, some)
+        total += kernels.correct(p, some, rate[first:last], g)
+    return total
 
 
 def combine(pool, rows, b, out):
@@ -150,11 +161,11 @@ if kernels.COMPILED:
 
     @_jit
     def _seven(x, i):
-        return x[i[0]], x[i[1]], x[i[2]], x[i[3]], x[i[4]], x[i[5]], x[i[6]]
+        return (*_four(x, i), x[i[4]], x[i[5]], x[i[6]])
 
     @_jit
     def _ten(x, i):
-        return x[i[0]], x[i[1]], x[i[2]], x[i[3]], x[i[4]], x[i[5]], x[i[6]], x[i[7]], x[i[8]], x[i[9]]
+        return (*_seven(x, i), x[i[7]], x[i[8]], x[i[9]])
 
     @_jit
     def _thirteen(x, i):
@@ -169,8 +180,8 @@ if kernels.COMPILED:
             _weigh_1(written, rows, numbers, i)
 
     @_jit
-    def predict(pool, rows, b, x, p, extrapolated):  # noqa: F811
-        count, written = len(rows), (p, extrapolated)
+    def predict(pool, rows, b, x, start, p, extrapolated):  # noqa: F811
+        pool, count, written = pool[:, start:], len(rows), (p, extrapolated)
         at, c = np.full(13, rows[0]), np.zeros((2, 13))
         at[:count], c[0, :count], c[1, :count] = rows, b, x
         each = np.arange(13)
@@ -183,14 +194,7 @@ if kernels.COMPILED:
         else:
             _weigh(written, _thirteen(pool, at), (*_thirteen(c[0], each), *_thirteen(c[1], each)))
 
-    @_jit
-    def correct(p, extrapolated, new, g):  # noqa: F811
-        total = 0.0
-        for i in range(len(p)):
-            d = new[i] - extrapolated[i]
-            total += d * d
-            new[i] = p[i] + g * d
-        return total
+    integrate = _jit(integrate)
 
     @_jit
     def combine(pool, rows, b, out):  # noqa: F811
@@ -218,15 +222,21 @@ if kernels.COMPILED:
 class Adams(Stepper):
     """The method above. rhs: callable ``rhs(t, u, du)`` on local arrays.
 
+    correct: what an attempt asks of the right-hand side, where that knows a shorter way than calling `rhs` twice: callable
+    ``correct(t, p, extrapolated, factor, du)`` that makes p <- p + factor (F - extrapolated), F the derivative of the
+    `active` leading numbers of p, then du <- the derivative of all at the new p, and returns this rank's sum of squares of
+    F - extrapolated, which it may use up. The numbers behind the active ones are passive: nothing depends on them.
+
     It keeps `VECTORS` vectors beside u: KEPT derivatives, and the four roles of the step, which change places and are
     not copied.
     """
 
     free_running = True
 
-    def __init__(self, rhs, comm, size):
+    def __init__(self, rhs, comm, size, correct=None, active=None):
         super().__init__(comm, size)
-        self._rhs = rhs
+        self._rhs, self._correct = rhs, correct or self._correct_plainly
+        self._active = size if active is None else active
         self._pool = np.empty((VECTORS, size))  # for which numpy asks for huge pages, unlike np.zeros; saves a tenth
         self._y, self._history = 0, []  # rows of the pool: the state; derivatives, the newest first
         self._times, self.order, self._since, self._ramp = [], 1, 0, True
@@ -277,6 +287,10 @@ class Adams(Stepper):
         """Derivative of the state at time t, the newest of the history."""
         (row,) = self._free(1)
         self._rhs(t, self._pool[self._y], self._pool[row])
+        self._remember(t, row)
+
+    def _remember(self, t, row):
+        """A derivative at time t becomes the newest of the history."""
         self._history = [row] + self._history[: KEPT - 1]
         self._times = [t] + self._times[: KEPT - 1]
 
@@ -289,17 +303,23 @@ class Adams(Stepper):
         b, x = np.empty(k), np.empty(k)
         g, e = formula(self._nodes(k, t, h), b, x)
         rows = np.array([self._y, *self._history[:k]])
-        predict(pool, rows, np.append(1.0, h * b), np.append(0.0, x), pool[p], pool[extrapolated])
-        self._rhs(t + h, pool[p], pool[new])
-        square = correct(pool[p], pool[extrapolated], pool[new], h * g)
-        self._new = new
+        b, x, active = np.append(1.0, h * b), np.append(0.0, x), self._active
+        predict(pool, rows, b, x, 0, pool[p, :active], pool[extrapolated, :active])
+        square = self._correct(t + h, pool[p], pool[extrapolated], h * g, pool[new])
+        if active < self.size:
+            square += integrate(pool, rows, b, x, active, h * g, pool[new, active:], pool[p, active:])
+        self._attempted = p, new
         return np.array([square * (h * e) ** 2])
 
+    def _correct_plainly(self, t, p, extrapolated, factor, du):
+        self._rhs(t, p, du)
+        square = kernels.correct(p, extrapolated, du, factor)
+        self._rhs(t, p, du)
+        return square
+
     def _accept(self, t, h, error):
-        self._y = self._new
-        # the newest derivatives stay, the oldest makes room for that of the new state
-        self._history, self._times = self._history[: KEPT - 1], self._times[: KEPT - 1]
-        self._evaluate(t + h)
+        self._y, new = self._attempted
+        self._remember(t + h, new)
         self._since += 1
         factor = self._choose_order(h, error)
         self.starting = self.starting and factor > 1.0
@@ -344,8 +364,9 @@ class Adams(Stepper):
 def touch():
     """Compile the vector kernels (or load them from numba's cache)."""
     pool, one, rows = np.zeros((2, 1)), np.zeros(1), np.zeros(1, dtype=np.int64)
-    predict(pool, rows, one, one, pool[0], pool[1])
-    correct(pool[0], pool[0], pool[1], 0.0)
+    predict(pool, rows, one, one, 0, pool[0], pool[1])
+    integrate(pool, rows, one, one, 0, 0.0, pool[0], pool[1])
+    kernels.correct(pool[0], pool[0], pool[1], 0.0)
     combine(pool, rows, one, pool[1])
     squares(pool, rows, np.zeros((1, 1)))
     formula(one, one, one)

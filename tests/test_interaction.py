@@ -18,11 +18,11 @@ cuts = pytest.mark.parametrize("points, factor", [(48, None), (45, None), (48, 4
 class Advection:
     """Lines of given velocities, in two segments (the last two lines are the second), with a local source."""
 
-    def __init__(self, points, factor, comm, source=None, velocity=VELOCITY, fftw="measure"):
+    def __init__(self, points, factor, comm, source=None, velocity=VELOCITY, fftw="measure", active_source=None):
         lines = len(velocity)
         self.box = Box(LENGTH, points, lines, comm, factor=factor, fftw=fftw)
         self.transform = self.box.transform(lines - 2, 2, back=(1, 2))
-        self.picture = InteractionPicture(self.transform, velocity, source or self.vanish, needed=1)
+        self.picture = InteractionPicture(self.transform, velocity, source or self.vanish, 1, active_source)
         self.u = np.zeros(self.picture.size)
         self.z = self.box.coordinates()[0]
 
@@ -151,6 +151,50 @@ def test_line_by_line_is_the_same_as_in_batches(points, factor, fftw, comm, monk
     np.testing.assert_allclose(du, slope, rtol=0, atol=1e-13)
     if fftw == "estimate":
         np.testing.assert_array_equal(rate(True)[2], du)  # bit for bit
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("passive", [True, False])
+@cuts
+def test_a_correction_is_two_right_hand_sides(points, factor, passive, compiled, comm, monkeypatch):
+    """`correct` against `rhs`, with passive lines and without: a fused loop and whole batches."""
+    monkeypatch.setattr(kernels, "COMPILED", compiled and kernels.COMPILED)
+    calls = []
+
+    def active_source(t):
+        calls.append(t)
+        lines = case.transform.physical[:3]
+        lines[...] = np.sin(lines) * lines[[1, 2, 0]]
+
+    def source(t):
+        lines = case.transform.physical
+        lines[3:] = lines[:2] ** 2
+        active_source(t)
+
+    def whole(t):
+        case.transform.physical[3:] = 1.0
+        active_source(t)
+
+    case = Advection(points, factor, comm, source if passive else whole, active_source=active_source if passive else None)
+    picture, t, random = case.picture, 17.3, np.random.default_rng(4)
+    start = case.start(random.standard_normal((5, points))[:, case.box.indices()[0]])
+    active, size = picture.active, picture.size
+    assert active == (2 * np.count_nonzero(case.transform.line < 3) * picture.shape[1] if passive else size)
+    extrapolated, F, expected, du = random.standard_normal(size), *np.empty((3, size))
+    picture.rhs(t, start, F)
+    difference, p = (F - extrapolated)[:active], start.copy()
+    corrected = start.copy()
+    corrected[:active] += 0.3 * difference
+    picture.rhs(t, corrected, expected)
+    calls.clear()
+    p[active:] = np.nan  # neither read nor written
+    square = picture.correct(t, p, extrapolated.copy(), 0.3, du)
+    assert calls == [t, t]
+    np.testing.assert_allclose(p[:active], corrected[:active], rtol=0, atol=1e-13)  # rounding of numbers of size 1
+    assert np.isnan(p[active:]).all()
+    np.testing.assert_allclose(du, expected, rtol=0, atol=1e-13)
+    assert square == pytest.approx(difference @ difference, rel=1e-13)
 
 
 def test_runs_of_waves_end_where_harmonic_or_weight_jump():

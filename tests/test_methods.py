@@ -32,6 +32,20 @@ def exact(t):
     return 1 / (1 + (1 / START - 1) * np.exp(-2 * np.sin(t)))
 
 
+def correcting(rhs, active):
+    """The `correct` that the multistep method may be given, of a right-hand side whose leading numbers are active."""
+
+    def correct(t, p, extrapolated, factor, du):
+        p[active:] = np.nan  # nothing may depend on what is there
+        rhs(t, p, du)
+        difference = du[:active] - extrapolated[:active]
+        p[:active] += factor * difference
+        rhs(t, p, du)
+        return float(difference @ difference)
+
+    return correct
+
+
 @pytest.fixture
 def integrator(comm):
     made = []
@@ -88,7 +102,7 @@ def test_sums_of_derivatives(count, size):
     pool, b, x = generator.standard_normal((16, size)), *generator.standard_normal((2, count))
     rows = generator.permutation(16)[:count]
     p, extrapolated, state = np.full((3, size), np.nan)
-    multistep.predict(pool, rows, b, x, p, extrapolated)
+    multistep.predict(pool, rows, b, x, 0, p, extrapolated)
     multistep.combine(pool, rows, b, state)
     kept = [pool[row] for row in rows]
     # Sums of a dozen products of numbers up to 10.
@@ -97,29 +111,43 @@ def test_sums_of_derivatives(count, size):
     np.testing.assert_allclose(state, p, rtol=0, atol=5e-14)
     found = multistep.squares(pool, rows, np.stack((b, x)))
     np.testing.assert_allclose(found, [np.sum(p**2), np.sum(extrapolated**2)], rtol=1e-12, atol=0)
+    # the same and the correction with another derivative, in one go and behind some numbers that stay out of it
+    start = min(size, 2)
+    new, passive = generator.standard_normal(size - start), np.full(size - start, np.nan)
+    square = multistep.integrate(pool, rows, b, x, start, 0.7, new, passive)
+    difference = new - extrapolated[start:]
+    np.testing.assert_allclose(passive, p[start:] + 0.7 * difference, rtol=0, atol=5e-14)
+    assert square == pytest.approx(np.sum(difference**2), rel=1e-12)
 
 
+@pytest.mark.parametrize("passive", [False, True])
 @pytest.mark.parametrize("k", range(1, multistep.MOST + 1))
-def test_adams_step_has_order_k_plus_one(k, comm):
-    """One step of order k from exact derivatives at uneven times: its error falls as h^(k + 2), its estimate as h^(k + 1)."""
+def test_adams_step_has_order_k_plus_one(k, passive, comm):
+    """One step of order k from exact derivatives at uneven times: its error falls as h^(k + 2), its estimate as h^(k + 1).
+
+    Also with passive numbers, the integrals of 10 x and 10 y along the circle, which then have half of the error and most of the estimate.
+    """
+
+    size = 4 if passive else 2
 
     def rhs(t, u, du):  # a nonlinear form of the unit circle
-        du[:] = np.array([-u[1], u[0]]) * np.sum(u**2)
+        du[:2] = np.array([-u[1], u[0]]) * np.sum(u[:2]**2)
+        du[2:] = 10 * u[: size - 2]
 
     def circle(t):
-        return np.array([np.cos(t), np.sin(t)])
+        return np.array([np.cos(t), np.sin(t), 10 * np.sin(t), -10 * np.cos(t)])[:size]
 
     def step(h):
-        adams = multistep.Adams(rhs, comm, 2)
+        adams = multistep.Adams(rhs, comm, size, correcting(rhs, 2), 2)
         times = -h * np.cumsum(np.r_[0.0, 1.0 + 0.3 * np.cos(np.arange(k))])[: k + 1]
-        derivatives = [np.empty(2) for _ in times]
+        derivatives = [np.empty(size) for _ in times]
         for t, derivative in zip(times, derivatives):
             rhs(t, circle(t), derivative)
         adams.recall({"times": list(times), "order": k, "since": 0, "ramp": False, "starting": False}, [circle(0.0)] + derivatives)
-        adams.begin(0.0, np.empty(2), 1.0)
+        adams.begin(0.0, np.empty(size), 1.0)
         square = adams._attempt(0.0, h)
         adams._accept(0.0, h, 0.0)
-        u = np.empty(2)
+        u = np.empty(size)
         adams.state(h, u)
         return np.linalg.norm(u - circle(h)), np.sqrt(square[0])
 
@@ -177,6 +205,39 @@ def test_splitting_keeps_the_length_of_every_mode(method):
         "output.spectrum_every=0"])
     length = np.mean(np.sum(run.fields["P"] ** 2, axis=2), axis=-1)
     np.testing.assert_allclose(length[1:], np.broadcast_to(length[0], length[1:].shape), rtol=1e-13)
+
+
+def driven(t, u, du):
+    """`logistic`, and behind it numbers that oscillate faster and on which nothing depends."""
+    logistic(t, u[:3], du[:3])
+    du[3:] = np.cos(9 * t) * u[:3]
+
+
+def test_passive_numbers_are_as_good_as_active_ones(integrator):
+    """Taken for active, they give the same to the tolerance, in about as many steps: the error estimate sees them."""
+    start, ends = np.append(START, np.zeros(3)), []
+    for active in (3, 6):
+        one = integrator(start, rhs=driven, method="adams", rtol=1e-9, correct=correcting(driven, active), active=active)
+        one.advance(4.0)
+        ends.append((one.u.copy(), one.statistics.steps))
+    (u, steps), (expected, more) = ends
+    alone = integrator(method="adams", rtol=1e-9)
+    alone.advance(4.0)
+    np.testing.assert_allclose(u, expected, rtol=0, atol=1e-7)  # 1e-9 x some hundred steps
+    assert np.abs(u[3:]).min() > 1e-3
+    assert steps == pytest.approx(more, rel=0.1) and steps > 1.5 * alone.statistics.steps
+
+
+def test_passive_numbers_alone_refuse_a_step(integrator):
+    """Nothing happens among the active ones: a step that is refused is refused for the others."""
+
+    def rhs(t, u, du):
+        du[:] = 0.0, np.cos(t)
+
+    one = integrator(np.array([1.0, 0.0]), rhs=rhs, method="adams", rtol=1e-8, dt_initial=0.5, correct=correcting(rhs, 1), active=1)
+    one.advance(3.0)
+    assert one.statistics.rejections > 0
+    np.testing.assert_allclose(one.u, [1.0, np.sin(3.0)], rtol=0, atol=1e-6)  # 1e-8 x some dozens of steps
 
 
 # ---- the local flow
@@ -332,6 +393,21 @@ def test_memory_is_all_that_the_next_step_needs(method, pause, integrator):
         one.advance(t)
         other.advance(t)
         np.testing.assert_array_equal(one.u, other.u)
+    assert one.statistics == other.statistics
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("pause", [0.01, 1.73])
+def test_memory_holds_passive_numbers(pause, integrator):
+    keys = {"rhs": driven, "method": "adams", "rtol": 1e-9, "correct": correcting(driven, 3), "active": 3}
+    one = integrator(np.append(START, np.zeros(3)), **keys)
+    one.advance(pause)
+    scalars, kept = one.memory()
+    memory = json.loads(json.dumps(scalars)), [vector.copy() for vector in kept]
+    other = integrator(one.u.copy(), norm=one.tolerance / 1e-9, start=one.t, memory=memory, **keys)
+    for integrator in (one, other):
+        integrator.advance(4.0)
+    np.testing.assert_array_equal(one.u, other.u)
     assert one.statistics == other.statistics
 
 

@@ -207,7 +207,8 @@ def measure(comm, modes, points, level, grid, methods, repeat, clock, exchange="
     equations, P, directions = problem(comm, modes, points, level, grid, exchange=exchange)
     picture, lines = equations.picture, equations.lines(modes, grid)
     integrators = {
-        method: Integrator(picture.rhs, picture.size, MPI.COMM_WORLD, method=method, rtol=1e-8) for method in methods
+        method: Integrator(picture.rhs, picture.size, MPI.COMM_WORLD, method=method, rtol=1e-8, correct=picture.correct,
+                           active=picture.active) for method in methods
     }
     for integrator in integrators.values():
         equations.start(0.0, integrator.u, P, directions.n)
