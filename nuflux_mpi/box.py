@@ -33,7 +33,8 @@ from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
-from . import kernels
+from . import across, kernels
+from .across import Across, SlopeAcross
 from .errors import InputError
 from .exchange import WHOLE, Exchange, Rows
 from .layout import AXES
@@ -377,6 +378,7 @@ class Transform:
             return
         self.physical = zeros((self.lines,) + box.local_shape)
         self._columns = inner.reshape(self.lines, *plan.inner_waves, box._nb)
+        self._across = Across(plan.across, box._nb, box.fftw) if plan.across and across.usable() else None
         self._axes = tuple(range(1, 1 + len(plan.inner)))
         if plan.factored:
             b = np.arange(box._b0, box._b0 + box._nb)
@@ -413,6 +415,9 @@ class Transform:
         plan, steps = self.box.plan, []
         if plan.inner:
             matrix, columns = self._matrices(count)
+        if plan.across and self._across:
+            steps.append(partial(self._across.forward, matrix, columns))
+        elif plan.inner:
             steps.append(_planned(fftw.rfftn, lambda: (matrix, columns), self.box.fftw, axes=self._axes))
         if plan.factored:
             steps.append(partial(np.multiply, columns, self._twiddle, out=columns))
@@ -426,7 +431,9 @@ class Transform:
             matrix, columns = self._matrices(count)
         if plan.factored:
             steps.append(partial(np.multiply, columns, self._untwiddle, out=columns))
-        if plan.inner:
+        if plan.across and self._across:
+            steps.append(partial(self._across.backward, columns, matrix))
+        elif plan.inner:
             planned = _planned(fftw.irfftn, lambda: (columns, matrix), self.box.fftw, shape=plan.inner, axes=self._axes)
             steps.append(planned)
         return steps
@@ -586,13 +593,13 @@ class Gradient:
     """
 
     def __init__(self, box, lines):
-        across = box.plan.across
-        rows = lines * math.prod(across)
+        others = box.plan.across
+        rows = lines * math.prod(others)
         along_z = Box(box.length[-1], box.points[-1], rows, box.comm, fftw=box.fftw, factor=1, exchange=box.exchange)
         self._along_z = Slope(along_z, rows)
         self.lines = self._along_z.lines.reshape(lines, *box.local_shape)
         self._result = zeros((box.dimensions, *self.lines.shape))
-        self._across = [_slope_across(box, self.lines, axis, self._result[axis]) for axis in range(len(across))]
+        self._across = [_slope_across(box, self.lines, axis, self._result[axis]) for axis in range(len(others))]
 
     def __call__(self, field=None):
         if field is not None:
@@ -608,6 +615,10 @@ def _slope_across(box, lines, axis, slope):
     from mpi4py_fft import fftw
 
     points, position = box.points[axis], axis - box.dimensions
+    if across.usable():
+        rate = _wave_numbers(_signed(np.arange(points), points), points, box.length[axis]) / points
+        shape = (-1, points, math.prod(lines.shape[position + 1 :]))
+        return partial(SlopeAcross(rate, shape[-1], box.fftw), lines.reshape(shape), slope.reshape(shape))
     shape = list(lines.shape)
     shape[position] = points // 2 + 1
     waves = zeros(tuple(shape), complex)

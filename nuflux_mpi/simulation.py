@@ -4,7 +4,7 @@ import time as clock
 
 import numpy as np
 
-from . import checkpoint, growth, initial, kernels, provenance
+from . import across, checkpoint, growth, initial, kernels, provenance
 from . import config as configuration
 from .errors import InputError, NumericalFailure
 from .parallel import any_rank, first_problem, largest, on_root
@@ -63,7 +63,8 @@ class Simulation:
         level = LEVELS[config["equations"]["level"]]
         special = level.settings_of(config, modes.s)
         method = method_of(config)
-        kernels.warm_up(comm, *level.own_kernels, *KERNELS.get(method, ()))
+        other_axes = (across.touch,) if configuration.dimensions(config) > 1 else ()
+        kernels.warm_up(comm, *level.own_kernels, *KERNELS.get(method, ()), *other_axes)
         lines = level.lines(len(modes), special)
         check_index_size(2 * lines * (np.prod(place["points"], dtype=int) // 2 + 1), 8 * petsc.IntType().itemsize)
         self.box = box = Box(place["length"], place["points"], lines, comm, origin=place["origin"], fftw=place["fftw"],
