@@ -586,28 +586,48 @@ if COMPILED:
             _rotate_block(P, v, D, start, stop)
 
     @_jit
-    def _rotate_and_drive_rows(P, kappa, v, s, rows):
-        """v, rows: tuples of contiguous rows, v[i][mode] and those of D, then those of dD."""
-        for start in range(0, P.shape[2], _BLOCK):
-            stop = min(start + _BLOCK, P.shape[2])
-            rest = stop - (stop - start) % 4
-            for a in range(P.shape[0]):
-                written, numbers = (P[a, 0], P[a, 1], P[a, 2], kappa[a]), _entries(v, a) + (-0.5 * s[a],)
-                for z in range(start, rest, 4):
-                    _rotate_and_drive_4(written, rows, numbers, z)
-                for z in range(rest, stop):
-                    _rotate_and_drive_1(written, rows, numbers, z)
+    def _rotate_and_drive_rows(P, kappa, v, s, rows, start, stop):
+        """The points start..stop; v, rows: tuples of contiguous rows, v[i][mode] and those of D, then of dD, from `start` on."""
+        width = stop - start
+        for a in range(P.shape[0]):
+            written = P[a, 0, start:stop], P[a, 1, start:stop], P[a, 2, start:stop], kappa[a, start:stop]
+            numbers = _entries(v, a) + (-0.5 * s[a],)
+            for z in range(0, width - 3, 4):
+                _rotate_and_drive_4(written, rows, numbers, z)
+            for z in range(width - width % 4, width):
+                _rotate_and_drive_1(written, rows, numbers, z)
+
+    @_jit
+    def _gather(rows, start, stop, near):
+        """near[..., : stop - start] = rows[..., start:stop]; rows, near: (any, 3, points)."""
+        for i in range(rows.shape[0]):
+            for c in range(3):
+                near[i, c, : stop - start] = rows[i, c, start:stop]
 
     @_jit
     def rotate_and_drive(P, kappa, v, s, D, dD):  # noqa: F811
-        if len(v) == 1:
-            _rotate_and_drive_rows(P, kappa, (v[0],), s, _moments_1(D) + _moments_1(dD[0]))
-        elif len(v) == 2:
-            rows = _moments_2(D) + _moments_2(dD[0]) + _moments_2(dD[1])
-            _rotate_and_drive_rows(P, kappa, (v[0], v[1]), s, rows)
-        else:
-            rows = _moments_3(D) + _moments_3(dD[0]) + _moments_3(dD[1]) + _moments_3(dD[2])
-            _rotate_and_drive_rows(P, kappa, (v[0], v[1], v[2]), s, rows)
+        d, n = len(v), P.shape[2]
+        if d == 1:
+            for start in range(0, n, _BLOCK):
+                stop = min(start + _BLOCK, n)
+                rows = _moments_1(D[:, :, start:stop]) + _moments_1(dD[0, :, :, start:stop])
+                _rotate_and_drive_rows(P, kappa, (v[0],), s, rows, start, stop)
+            return
+        # With several axes there are 27 or 48 rows, which all modes read. They are brought together first: where they lie,
+        # lines of a power of two points compete for the same places of the cache, of which there are eight.
+        block = _BLOCK // d**2
+        near, slopes = np.empty((1 + d, 3, block + 8)), np.empty((d, 1 + d, 3, block + 8))
+        for start in range(0, n, block):
+            stop = min(start + block, n)
+            _gather(D, start, stop, near)
+            for i in range(d):
+                _gather(dD[i], start, stop, slopes[i])
+            if d == 2:
+                rows = _moments_2(near) + _moments_2(slopes[0]) + _moments_2(slopes[1])
+                _rotate_and_drive_rows(P, kappa, (v[0], v[1]), s, rows, start, stop)
+            else:
+                rows = _moments_3(near) + _moments_3(slopes[0]) + _moments_3(slopes[1]) + _moments_3(slopes[2])
+                _rotate_and_drive_rows(P, kappa, (v[0], v[1], v[2]), s, rows, start, stop)
 
     @_jit
     def push(f, v, s, y, M, dM):  # noqa: F811
