@@ -48,34 +48,26 @@ class Exchange:
     """
 
     def __init__(self, box, line, shared, dealt, counts):
-        self.node, self.comm, self.line = box.node, box.comm, line
-        item, kind = line.itemsize, line.dtype
+        self.node, self.comm, self.line, self._shared = box.node, box.comm, line, shared  # whose addresses are in the tables
         held = [int(sizes[box.rank]) for sizes, _ in dealt]
         rows = sum(held)
-        widths, starts = box.columns, box.column_starts
-        outside = [r for r in range(box.size) if r not in box.node.ranks]
-        # One block (rows, columns) for each rank of another node, the ranks of a node in a row.
-        first = dict(zip(outside, np.concatenate(([0], np.cumsum(rows * widths[outside])))[:-1].astype(int)))
-        self._packed = np.zeros(rows * int(widths[outside].sum()), kind)
-        pieces, self._parts = np.zeros((box.size, 4), dtype=np.intp), []
-        ends = np.cumsum(held)
-        for r in range(box.size):
-            columns = slice(starts[r], starts[r] + widths[r])
-            if r in first:
-                block = self._packed[first[r] : first[r] + rows * widths[r]].reshape(rows, widths[r])
-                numbering, parts = _OWN, [block[end - size : end] for size, end in zip(held, ends)]
+        self._rows = {n: sum(held[:n]) for n in counts}
+        # Rows of each segment, among those of this rank and among all.
+        own = [slice(sum(held[:i]), sum(held[: i + 1])) for i in range(len(held))]
+        everywhere = [slice(starts[box.rank], starts[box.rank] + size) for size, (_, starts) in zip(held, dealt)]
+        among_all = np.concatenate([np.arange(part.start, part.stop) for part in everywhere])
+        self._numbers = np.stack((among_all, np.arange(rows))).astype(np.intp)
+        blocks, pieces, self._parts = _blocks(box, rows, line.dtype), np.zeros((box.size, 4), dtype=np.intp), []
+        for r, (width, start) in enumerate(zip(box.columns, box.column_starts)):
+            if r in blocks:
+                array, numbering, places = blocks[r], _OWN, own
             else:
-                block, numbering = shared[box.node.ranks.index(r)], _GLOBAL
-                parts = [block[begin[box.rank] : begin[box.rank] + size] for size, (_, begin) in zip(held, dealt)]
-            pieces[r] = block.ctypes.data, widths[r] * item, starts[r] * item, numbering
-            self._parts += [(i, slice(end - size, end), columns, part)
-                            for i, (size, end, part) in enumerate(zip(held, ends, parts))]
-        self._pieces = pieces[widths > 0]
-        numbers = [np.arange(begin[box.rank], begin[box.rank] + size) for size, (_, begin) in zip(held, dealt)]
-        self._numbers = np.stack((np.concatenate(numbers), np.arange(rows))).astype(np.intp)
-        self._rows = {n: int(sum(held[:n])) for n in counts}
-        self._keep = shared  # whose addresses are in the tables
-        self._messages = {n: _Messages(box, self._packed, first, shared, dealt[:n], self._rows[n]) for n in counts}
+                array, numbering, places = shared[box.node.ranks.index(r)], _GLOBAL, everywhere
+            pieces[r] = array.ctypes.data, width * line.itemsize, start * line.itemsize, numbering
+            columns = slice(start, start + width)
+            self._parts += [(i, mine, columns, array[place]) for i, (mine, place) in enumerate(zip(own, places))]
+        self._pieces = pieces[box.columns > 0]
+        self._messages = {n: _Messages(box, blocks, shared, dealt[:n], self._rows[n], line.dtype) for n in counts}
 
     def rows(self, segments):
         return Rows(self.line, self._pieces, self._numbers[:, : self._rows[segments]])
@@ -115,40 +107,49 @@ class Exchange:
                 outer[rows, columns] = part
 
 
-class _Messages:
-    """The messages between nodes, of the rows that each rank holds, `rows` on this one: an all-to-all, or nothing.
+def _blocks(box, rows, kind):
+    """Room for the pieces (rows, columns) of all ranks of other nodes, a dictionary; those of a node lie in a row."""
+    others = [r for ranks in box.node.nodes if ranks != box.node.ranks for r in ranks]
+    ends = np.cumsum(rows * box.columns[others])
+    packed = np.zeros(ends[-1] if others else 0, kind)
+    return {r: packed[end - rows * box.columns[r] : end].reshape(rows, box.columns[r]) for r, end in zip(others, ends)}
 
-    A rank sends to its partner on each other node, one block for each rank there, from `packed`; it receives from those of
-    whom it is the partner, and what it receives lies, in blocks of rows, in the arrays of all ranks of its own node.
+
+class _Messages:
+    """The messages between nodes, of the leading `rows` of this rank and of what the others hold: an all-to-all, or nothing.
+
+    A rank sends to its partner on each other node, one block for each rank there; it receives from those of whom it is the
+    partner, and what it receives lies, in blocks of rows, in the arrays of all ranks of its own node.
     """
 
-    def __init__(self, box, packed, first, shared, dealt, rows):
+    def __init__(self, box, blocks, shared, dealt, rows, kind):
         from mpi4py import MPI
 
         node, size = box.node, box.size
-        self._types, self._any = None, len(node.nodes) > 1
+        self._any = len(node.nodes) > 1
         if not self._any:
             return
-        base, item, widths = MPI._typedict[packed.dtype.char], packed.itemsize, box.columns
-        blocks = [([], []) for _ in range(size)], [([], []) for _ in range(size)]  # lengths and addresses, out and in
-        mine = node.ranks.index(box.rank)
+        widths, item = box.columns, np.dtype(kind).itemsize
+        # For each rank the (length, address) of what goes to it, and of what comes from it.
+        out, into = [[] for _ in range(size)], [[] for _ in range(size)]
+        place = node.ranks.index(box.rank)
         for there in node.nodes:
             if there == node.ranks:
                 continue
-            lengths, addresses = blocks[0][there[mine % len(there)]]
-            for r in there:
-                lengths.append(rows * int(widths[r]))
-                addresses.append(packed.ctypes.data + first[r] * item)
+            partner = there[place % len(there)]
+            out[partner] = [(rows * int(widths[r]), blocks[r].ctypes.data) for r in there]
             for i, sender in enumerate(there):
-                if node.ranks[i % len(node.ranks)] != box.rank:
-                    continue
-                lengths, addresses = blocks[1][sender]
-                for r, array in zip(node.ranks, shared):
-                    for sizes, starts in dealt:
-                        lengths.append(int(sizes[sender] * widths[r]))
-                        addresses.append(array.ctypes.data + int(starts[sender] * widths[r]) * item)
-        self._types = [[base.Create_hindexed(*block).Commit() for block in side] for side in blocks]
-        self._counts = [[int(any(lengths)) for lengths, _ in side] for side in blocks]
+                if node.ranks[i % len(node.ranks)] == box.rank:
+                    into[sender] = [
+                        (int(sizes[sender] * widths[r]), array.ctypes.data + int(starts[sender] * widths[r]) * item)
+                        for r, array in zip(node.ranks, shared) for sizes, starts in dealt
+                    ]
+        base = MPI._typedict[np.dtype(kind).char]
+        self._types = [
+            [base.Create_hindexed([n for n, _ in parts], [place for _, place in parts]).Commit() for parts in side]
+            for side in (out, into)
+        ]
+        self._counts = [[int(any(length for length, _ in parts)) for parts in side] for side in (out, into)]
         self._zeros = [0] * size
         weakref.finalize(self, _free, sum(self._types, []))
 
