@@ -465,7 +465,8 @@ if COMPILED:
         """An intrinsic that applies a formula to `width` points at once: ``(written, read, numbers, z)``.
 
         ``written[i][z] = formula(written, read, numbers)[i]`` for contiguous rows `written` and `read` and points z, z + 1,
-        ... LLVM's own vectoriser gives up on so many arrays, which might overlap for all it knows.
+        ... LLVM's own vectoriser gives up on so many arrays, which might overlap for all it knows. numbers: a tuple, or a
+        contiguous array of as many numbers as there are pairs of rows written and read.
         """
 
         @intrinsic
@@ -485,7 +486,13 @@ if COMPILED:
 
                 out = addresses(0)
                 values = [[_Lanes(builder, builder.load(x, align=8)) for x in rows] for rows in (out, addresses(1))]
-                constants = [everywhere(x) for x in cgutils.unpack_tuple(builder, arguments[2])]
+                if isinstance(signature.args[2], types.Array):
+                    first = context.make_array(signature.args[2])(context, builder, arguments[2]).data
+                    count = len(signature.args[0]) * len(signature.args[1])
+                    scalars = [builder.load(builder.gep(first, [ir.IntType(64)(i)])) for i in range(count)]
+                else:
+                    scalars = cgutils.unpack_tuple(builder, arguments[2])
+                constants = [everywhere(x) for x in scalars]
                 for address, new in zip(out, formula(*values, constants)):
                     builder.store(new.value, address, align=8)
                 return context.get_dummy_value()

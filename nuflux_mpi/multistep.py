@@ -29,7 +29,11 @@ from .stepper import Stepper
 
 MOST = 12  # largest k
 KEPT = MOST + 1  # derivatives kept: order k + 1 is judged by a difference of k + 2 of them
-VECTORS = KEPT + 4  # and the state, the predictor that becomes the new one, the extrapolation, the new derivative
+# And the state, the predictor that becomes the new one, the extrapolation, both as begun for the next step. The derivative
+# of the new state takes the place of the oldest.
+VECTORS = KEPT + 5
+# Where the next step could be this much longer than the last, it is as long, and sums begun for it are of use.
+KEEP = 0.95, 1.3
 _X, _W = np.polynomial.legendre.leggauss(8)  # exact to degree 15
 _X, _W = 0.5 * (_X + 1.0), 0.5 * _W
 # Numbers taken together: sums stay in the second-level cache, and rows are read long enough at a stretch.
@@ -65,6 +69,24 @@ def formula(nodes, b, x):
     return g, abs(e)
 
 
+def step_weights(times, h, ahead):
+    """Weights of the state and of the derivatives at `times`, the newest first, in the sums of a step of length h.
+
+    weights: (2, 1 + times) for the predictor and the extrapolation, then g and e of :func:`formula`. With `ahead`, (4, 1 +
+    times): then for the same sums of another such step, of which the derivative that is to come is left out.
+    """
+    k = len(times)
+    weights, b, x = np.zeros((4 if ahead else 2, k + 1)), np.empty(k), np.empty(k)
+    if ahead:
+        later = np.empty(k)
+        later[0], later[1:] = times[0] + h, times[:-1]
+        formula((later - later[0]) / h, b, x)
+        weights[2, 1:k], weights[3, 1:k] = h * b[1:], x[1:]
+    g, e = formula((times - times[0]) / h, b, x)
+    weights[0, 0], weights[0, 1:], weights[1, 1:] = 1.0, h * b, x
+    return weights, g, e
+
+
 def difference(nodes, d):
     """Weights d_j of the divided difference sum_j d_j f_j over all nodes, the new time's (1) first.
 
@@ -85,16 +107,23 @@ def difference(nodes, d):
     return abs(factor)
 
 
-def predict(pool, rows, b, x, start, p, extrapolated):
-    """p <- sum_j b_j pool[rows_j], extrapolated <- sum_j x_j pool[rows_j]; no more than 13 rows, and of each as many numbers
-    as p has, from `start`."""
-    some = pool[rows, start : start + len(p)]
-    np.dot(b, some, out=p)
-    np.dot(x, some, out=extrapolated)
+def weigh(pool, rows, weights, start, written):
+    """written[i] <- sum_j weights[i, j] pool[rows_j] for each of two or four vectors; no more than 13 rows, and of each as
+    many numbers as the vectors have, from `start`."""
+    some = pool[rows, start : start + len(written[0])]
+    for out, b in zip(written, weights):
+        np.dot(b, some, out=out)
 
 
-def integrate(pool, rows, b, x, start, g, rate, out):
-    """out <- p + g (rate - extrapolated) with `predict` for the numbers from `start`, which are the last.
+def complete(y, f, b, x, p, extrapolated):
+    """p <- y + p + b f, extrapolated <- extrapolated + x f: sums over the other derivatives are there already."""
+    p += y
+    p += b * f
+    extrapolated += x * f
+
+
+def integrate(pool, rows, weights, start, g, rate, out):
+    """out <- p + g (rate - extrapolated) for the numbers from `start`, which are the last; p, extrapolated as by `weigh`.
 
     rate, out: (numbers,). Returns the sum of squares of rate - extrapolated.
     """
@@ -102,7 +131,7 @@ def integrate(pool, rows, b, x, start, g, rate, out):
     for first in range(0, len(out), _BLOCK):
         last = min(first + _BLOCK, len(out))
         some, p = extrapolated[: last - first], out[first:last]
-        predict(pool, rows, b, x, start + first, p, some)
+        weigh(pool, rows, weights, start + first, (p, some))
         total += kernels.correct(p, some, rate[first:last], g)
     return total
 
@@ -113,7 +142,7 @@ def combine(pool, rows, b, out):
 
 
 def squares(pool, rows, d):
-    """Sums of squares of the combinations sum_j d[i, j] pool[rows_j], one for each row of d."""
+    """Sums of squares of the combinations sum_j d[i, j] pool[rows_j], one for each row of d, which are up to four."""
     return np.array([float(np.dot(v, v)) for v in d @ pool[rows]])
 
 
@@ -123,6 +152,7 @@ if kernels.COMPILED:
     _jit = njit(cache=True, fastmath={"contract", "nsz", "arcp", "reassoc"})
 
     formula, difference = _jit(formula), _jit(difference)
+    step_weights = _jit(step_weights)
 
     # Four rows at a time: with one, loading and storing the sum would cost more than reading the row.
 
@@ -146,14 +176,19 @@ if kernels.COMPILED:
             for i in range(len(out)):
                 out[i] += factor * row[i]
 
-    # Both sums of the predictor at once, and all rows in one pass: the sums are then never loaded. The number of rows must
-    # be known to the compiler; there are four of them, filled up with the first row, times zero.
+    # All sums of the predictor at once, and all rows in one pass: the sums are then never loaded. The number of rows must be
+    # known to the compiler; there are four of them, filled up with the first row, times zero.
 
     def _weighted(written, rows, numbers):
-        b, x = numbers[: len(rows)], numbers[len(rows) :]
-        return tuple(functools.reduce(operator.add, [c * row for c, row in zip(half, rows)]) for half in (b, x))
+        parts = [numbers[i : i + len(rows)] for i in range(0, len(numbers), len(rows))]
+        return tuple(functools.reduce(operator.add, [c * row for c, row in zip(part, rows)]) for part in parts)
 
-    _weigh_4, _weigh_1 = kernels.at_once(_weighted, 4), kernels.at_once(_weighted, 1)
+    def _completed(written, rows, numbers):
+        (p, extrapolated), (y, f), (b, x) = written, rows, numbers
+        return p + y + b * f, extrapolated + x * f
+
+    _weigh_8, _weigh_1 = kernels.at_once(_weighted, 8), kernels.at_once(_weighted, 1)
+    _complete_4, _complete_1 = kernels.at_once(_completed, 4), kernels.at_once(_completed, 1)
 
     @_jit
     def _four(x, i):
@@ -174,25 +209,33 @@ if kernels.COMPILED:
     @_jit
     def _weigh(written, rows, numbers):
         n = len(written[0])
-        for i in range(0, n - 3, 4):
-            _weigh_4(written, rows, numbers, i)
-        for i in range(n - n % 4, n):
+        for i in range(0, n - 7, 8):
+            _weigh_8(written, rows, numbers, i)
+        for i in range(n - n % 8, n):
             _weigh_1(written, rows, numbers, i)
 
     @_jit
-    def predict(pool, rows, b, x, start, p, extrapolated):  # noqa: F811
-        pool, count, written = pool[:, start:], len(rows), (p, extrapolated)
-        at, c = np.full(13, rows[0]), np.zeros((2, 13))
-        at[:count], c[0, :count], c[1, :count] = rows, b, x
-        each = np.arange(13)
-        if count <= 4:
-            _weigh(written, _four(pool, at), (*_four(c[0], each), *_four(c[1], each)))
-        elif count <= 7:
-            _weigh(written, _seven(pool, at), (*_seven(c[0], each), *_seven(c[1], each)))
-        elif count <= 10:
-            _weigh(written, _ten(pool, at), (*_ten(c[0], each), *_ten(c[1], each)))
+    def weigh(pool, rows, weights, start, written):  # noqa: F811
+        pool, count = pool[:, start:], len(rows)
+        room = max(4, 3 * ((count + 1) // 3) + 1)
+        at, c = np.full(room, rows[0]), np.zeros((len(weights), room))
+        at[:count], c[:, :count] = rows, weights
+        if room == 4:
+            _weigh(written, _four(pool, at), c)
+        elif room == 7:
+            _weigh(written, _seven(pool, at), c)
+        elif room == 10:
+            _weigh(written, _ten(pool, at), c)
         else:
-            _weigh(written, _thirteen(pool, at), (*_thirteen(c[0], each), *_thirteen(c[1], each)))
+            _weigh(written, _thirteen(pool, at), c)
+
+    @_jit
+    def complete(y, f, b, x, p, extrapolated):  # noqa: F811
+        n, written, rows, numbers = len(p), (p, extrapolated), (y, f), (b, x)
+        for i in range(0, n - 3, 4):
+            _complete_4(written, rows, numbers, i)
+        for i in range(n - n % 4, n):
+            _complete_1(written, rows, numbers, i)
 
     integrate = _jit(integrate)
 
@@ -205,16 +248,15 @@ if kernels.COMPILED:
 
     @_jit
     def squares(pool, rows, d):  # noqa: F811
-        space, total, n = np.empty(_BLOCK), np.zeros(d.shape[0]), pool.shape[1]
+        weights, space, total, n = np.zeros((4, len(rows))), np.empty((4, _BLOCK)), np.zeros(len(d)), pool.shape[1]
+        weights[: len(d)] = d
         for start in range(0, n, _BLOCK):
-            stop = min(start + _BLOCK, n)
-            block = space[: stop - start]
-            for i in range(d.shape[0]):
-                block[:] = 0.0
-                _add_rows(pool, rows, d[i], start, stop, block)
+            block = space[:, : min(n - start, _BLOCK)]
+            weigh(pool, rows, weights, start, (block[0], block[1], block[2], block[3]))
+            for i in range(len(d)):
                 part = 0.0
-                for z in range(len(block)):
-                    part += block[z] * block[z]
+                for z in range(block.shape[1]):
+                    part += block[i, z] * block[i, z]
                 total[i] += part
         return total
 
@@ -227,8 +269,7 @@ class Adams(Stepper):
     `active` leading numbers of p, then du <- the derivative of all at the new p, and returns this rank's sum of squares of
     F - extrapolated, which it may use up. The numbers behind the active ones are passive: nothing depends on them.
 
-    It keeps `VECTORS` vectors beside u: KEPT derivatives, and the four roles of the step, which change places and are
-    not copied.
+    It keeps `VECTORS` vectors beside u: derivatives, and the roles of the step, which change places and are not copied.
     """
 
     free_running = True
@@ -240,6 +281,7 @@ class Adams(Stepper):
         self._pool = np.empty((VECTORS, size))  # for which numpy asks for huge pages, unlike np.zeros; saves a tenth
         self._y, self._history = 0, []  # rows of the pool: the state; derivatives, the newest first
         self._times, self.order, self._since, self._ramp = [], 1, 0, True
+        self._ahead = None  # the next step, for which sums have been begun, and their rows
         self.starting = True
 
     # The state at any time that the last step has covered
@@ -259,7 +301,7 @@ class Adams(Stepper):
             out[:] = self._pool[self._y]
             return
         rows = self._history[: self.order + 1]
-        nodes = (np.array(self._times[: len(rows)]) - self._times[0]) / h
+        nodes = self._nodes(self._times[: len(rows)], self._times[0], h)
         b, x = np.empty(len(rows)), np.empty(len(rows))
         formula(nodes, b, x)
         combine(self._pool, np.array([self._y, *rows]), np.append(1.0, h * b), out)
@@ -267,7 +309,7 @@ class Adams(Stepper):
     def memory(self):
         rows = [self._y] + self._history
         scalars = {"times": list(self._times), "order": self.order, "since": self._since, "ramp": self._ramp,
-                   "starting": self.starting}
+                   "starting": self.starting, "ahead": self._ahead and self._ahead[0]}
         return scalars, [self._pool[row] for row in rows]
 
     def recall(self, scalars, vectors):
@@ -276,11 +318,16 @@ class Adams(Stepper):
         self._y, self._history = 0, list(range(1, len(vectors)))
         for row, vector in enumerate(vectors):
             self._pool[row] = vector
+        if scalars["ahead"]:  # made anew as in the step before, which was as long: the same bits
+            h, past = scalars["ahead"], slice(1, self.order + 1)
+            weights, rows, written = step_weights(np.array(self._times[past]), h, True)[0], self._history[past], self._free(4)
+            weigh(self._pool, np.array([self._y, *rows]), weights, 0, self._actives(*written))
+            self._ahead = h, *written[2:]
 
     # A step
 
     def _free(self, count):
-        used = {self._y, *self._history}
+        used = {self._y, *self._history, *(self._ahead[1:] if self._ahead else ())}
         return [row for row in range(VECTORS) if row not in used][:count]
 
     def _evaluate(self, t):
@@ -294,20 +341,32 @@ class Adams(Stepper):
         self._history = [row] + self._history[: KEPT - 1]
         self._times = [t] + self._times[: KEPT - 1]
 
-    def _nodes(self, count, origin, h):
-        return (np.array(self._times[:count]) - origin) / h
+    def _nodes(self, times, origin, h):
+        return (np.array(times) - origin) / h
+
+    def _actives(self, *rows):
+        return tuple(self._pool[row, : self._active] for row in rows)
 
     def _attempt(self, t, h):
-        k, pool = self.order, self._pool
-        p, extrapolated, new = self._free(3)
-        b, x = np.empty(k), np.empty(k)
-        g, e = formula(self._nodes(k, t, h), b, x)
+        # The oldest derivative makes room for that of the new state.
+        self._history, self._times = self._history[: KEPT - 1], self._times[: KEPT - 1]
+        k, pool, active = self.order, self._pool, self._active
+        begun = self._ahead if self._ahead and self._ahead[0] == h else None
+        self._ahead, ahead = None, not self._ramp and not begun
+        weights, g, e = step_weights(np.array(self._times[:k]), h, ahead)
         rows = np.array([self._y, *self._history[:k]])
-        b, x, active = np.append(1.0, h * b), np.append(0.0, x), self._active
-        predict(pool, rows, b, x, 0, pool[p, :active], pool[extrapolated, :active])
+        if begun:
+            p, extrapolated = begun[1:]
+            complete(*self._actives(*rows[:2]), *weights[:, 1], *self._actives(p, extrapolated))
+        else:
+            written = self._free(4 if ahead else 2)
+            weigh(pool, rows, weights, 0, self._actives(*written))
+            p, extrapolated = written[:2]
+            self._ahead = (h, *written[2:]) if ahead else None
+        new = next(row for row in self._free(VECTORS) if row not in (p, extrapolated))
         square = self._correct(t + h, pool[p], pool[extrapolated], h * g, pool[new])
         if active < self.size:
-            square += integrate(pool, rows, b, x, active, h * g, pool[new, active:], pool[p, active:])
+            square += integrate(pool, rows, weights[:2], active, h * g, pool[new, active:], pool[p, active:])
         self._attempted = p, new
         return np.array([square * (h * e) ** 2])
 
@@ -323,10 +382,13 @@ class Adams(Stepper):
         self._since += 1
         factor = self._choose_order(h, error)
         self.starting = self.starting and factor > 1.0
+        if self._ahead and KEEP[0] <= factor <= KEEP[1]:
+            return h
+        self._ahead = None
         return h * factor
 
     def _refuse(self, h=0.0, error=1.0, attempt=0):
-        self._ramp = self.starting = False
+        self._ramp, self.starting, self._ahead = False, False, None
         if attempt >= 2:  # the past says nothing about what comes: start again
             self.order = 1
         return h * min(0.5 if attempt else 1.0, self._factor(error, self.order + 1))
@@ -340,7 +402,7 @@ class Adams(Stepper):
                 self.order += 1
                 return self._factor(error, k + 1)
         self._ramp = False
-        if self._since > k:
+        if self._since > k and not self._ahead:
             orders = [m for m in (k - 1, k, k + 1) if 1 <= m <= MOST and m + 1 <= held]
             errors = self._errors(h, orders)
             factors = [max(e, 1e-30) ** (-1.0 / (m + 1)) for m, e in zip(orders, errors)]
@@ -354,7 +416,7 @@ class Adams(Stepper):
     def _errors(self, h, orders):
         """Estimated errors, in tolerances, of the formulas of these orders in the step just made."""
         rows = np.array(self._history[: max(orders) + 1])
-        nodes = self._nodes(len(rows), self._times[0] - h, h)  # the new time at 1
+        nodes = self._nodes(self._times[: len(rows)], self._times[0] - h, h)  # the new time at 1
         weights, factors = np.zeros((len(orders), len(rows))), np.zeros(len(orders))
         for i, m in enumerate(orders):
             factors[i] = h * difference(nodes[: m + 1], weights[i, : m + 1])
@@ -364,10 +426,14 @@ class Adams(Stepper):
 def touch():
     """Compile the vector kernels (or load them from numba's cache)."""
     pool, one, rows = np.zeros((2, 1)), np.zeros(1), np.zeros(1, dtype=np.int64)
-    predict(pool, rows, one, one, 0, pool[0], pool[1])
-    integrate(pool, rows, one, one, 0, 0.0, pool[0], pool[1])
+    two, four = np.zeros((2, 1)), np.zeros((4, 1))
+    weigh(pool, rows, two, 0, (pool[0], pool[1]))
+    weigh(pool, rows, four, 0, (pool[0], pool[1], pool[0], pool[1]))
+    complete(pool[0], pool[0], 0.0, 0.0, pool[0], pool[1])
+    integrate(pool, rows, two, 0, 0.0, pool[0], pool[1])
     kernels.correct(pool[0], pool[0], pool[1], 0.0)
     combine(pool, rows, one, pool[1])
     squares(pool, rows, np.zeros((1, 1)))
+    step_weights(one, 1.0, True)
     formula(one, one, one)
     difference(one, one)
