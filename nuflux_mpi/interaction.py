@@ -23,8 +23,8 @@ class InteractionPicture:
     source: callable ``source(t)``; finds the leading `needed` segments of lines in ``transform.physical`` and leaves the
         right-hand side R of *all* lines there.
     needed: how many leading segments the source reads.
-    active_source: where the lines behind the needed ones are passive, a callable like `source` that leaves the right-hand
-        side of the needed, active ones alone; default None: all lines are active.
+    active_source: where the lines behind the needed ones are passive, a callable like `source` that leaves the
+        right-hand side of the needed, active ones alone; default None: all lines are active.
     local_flow: callable ``local_flow(h)`` that carries the lines in ``transform.physical`` over a time h by the source
         alone; only `flow`, and so the splitting methods, want it.
 
@@ -74,8 +74,8 @@ class InteractionPicture:
     def correct(self, t, p, extrapolated, factor, du):
         """p <- p + factor (F - extrapolated), F = d_t p, for the active numbers alone, and then du <- d_t p.
 
-        Returns this rank's sum of squares of F - extrapolated, which is used up. The passive numbers of p are neither read
-        nor written. Two right-hand sides, the first without what serves passive lines alone, in fewer passes.
+        Returns this rank's sum of squares of F - extrapolated, which is used up. The passive numbers of p are neither
+        read nor written. Two right-hand sides, the first without what serves passive lines alone, in fewer passes.
         """
         p, extrapolated, rate = (
             v.view(complex).reshape(self.shape)[: self._active_rows] for v in (p, extrapolated, du)

@@ -63,7 +63,7 @@ def wind(amplitude, phase, group, row_scale, column_scale, out):
 
 
 def correct(p, extrapolated, rate, factor):
-    """p <- p + factor (rate - extrapolated); returns the sum of squares of rate - extrapolated, and uses up the latter."""
+    """p <- p + factor (rate - extrapolated); returns the sum of squares of rate - extrapolated, which is used up."""
     difference = np.subtract(rate, extrapolated, out=extrapolated)
     square = float(np.dot(difference, difference))
     difference *= factor

@@ -12,6 +12,9 @@ step of the method of order k, while the one of order k + 1 is carried on (Shamp
 Ordinary Differential Equations, 1975; Hairer, Norsett, Wanner, Solving ODEs I, III.5-7). Orders go from 1 at the start
 up to 12, where the estimated errors of neighbouring orders say that steps could be longer.
 
+Beyond its right-hand sides a step costs the reading of k derivatives. The pass that sums them for one step therefore
+begins the sums of the next one too, in the hope that it will be as long; then that only adds the newest derivative.
+
 Part of the state may be passive: the derivative does not depend on it. It needs no predictor, since it is a quadrature:
 the same formula with the derivative of the new state as F.
 
@@ -29,8 +32,8 @@ from .stepper import Stepper
 
 MOST = 12  # largest k
 KEPT = MOST + 1  # derivatives kept: order k + 1 is judged by a difference of k + 2 of them
-# And the state, the predictor that becomes the new one, the extrapolation, both as begun for the next step. The derivative
-# of the new state takes the place of the oldest.
+# And the state, the predictor that becomes the new one, the extrapolation, both as begun for the next step. The
+# derivative of the new state takes the place of the oldest.
 VECTORS = KEPT + 5
 # Where the next step could be this much longer than the last, it is as long, and sums begun for it are of use.
 KEEP = 0.95, 1.3
@@ -72,8 +75,8 @@ def formula(nodes, b, x):
 def step_weights(times, h, ahead):
     """Weights of the state and of the derivatives at `times`, the newest first, in the sums of a step of length h.
 
-    weights: (2, 1 + times) for the predictor and the extrapolation, then g and e of :func:`formula`. With `ahead`, (4, 1 +
-    times): then for the same sums of another such step, of which the derivative that is to come is left out.
+    weights: (2, 1 + times) for the predictor and the extrapolation; g and e of :func:`formula` come after. With `ahead`,
+    (4, 1 + times): then for the same sums of another such step, less the derivative that is to come.
     """
     k = len(times)
     weights, b, x = np.zeros((4 if ahead else 2, k + 1)), np.empty(k), np.empty(k)
@@ -108,8 +111,10 @@ def difference(nodes, d):
 
 
 def weigh(pool, rows, weights, start, written):
-    """written[i] <- sum_j weights[i, j] pool[rows_j] for each of two or four vectors; no more than 13 rows, and of each as
-    many numbers as the vectors have, from `start`."""
+    """written[i] <- sum_j weights[i, j] pool[rows_j] for each of two or four vectors.
+
+    No more than 13 rows, and of each as many numbers as the vectors have, from `start`.
+    """
     some = pool[rows, start : start + len(written[0])]
     for out, b in zip(written, weights):
         np.dot(b, some, out=out)
@@ -123,7 +128,7 @@ def complete(y, f, b, x, p, extrapolated):
 
 
 def integrate(pool, rows, weights, start, g, rate, out):
-    """out <- p + g (rate - extrapolated) for the numbers from `start`, which are the last; p, extrapolated as by `weigh`.
+    """out <- p + g (rate - extrapolated) for the numbers from `start`, the last; p and extrapolated as by `weigh`.
 
     rate, out: (numbers,). Returns the sum of squares of rate - extrapolated.
     """
@@ -176,8 +181,9 @@ if kernels.COMPILED:
             for i in range(len(out)):
                 out[i] += factor * row[i]
 
-    # All sums of the predictor at once, and all rows in one pass: the sums are then never loaded. The number of rows must be
-    # known to the compiler; there are four of them, filled up with the first row, times zero.
+    # All sums at once, and all rows in one pass: the sums are then never loaded. The number of rows must be known to the
+    # compiler; there are four of them, filled up with the first row, times zero. Eight numbers of a row at a time: with
+    # four, fetching the weights takes longer than memory does.
 
     def _weighted(written, rows, numbers):
         parts = [numbers[i : i + len(rows)] for i in range(0, len(numbers), len(rows))]
@@ -264,10 +270,11 @@ if kernels.COMPILED:
 class Adams(Stepper):
     """The method above. rhs: callable ``rhs(t, u, du)`` on local arrays.
 
-    correct: what an attempt asks of the right-hand side, where that knows a shorter way than calling `rhs` twice: callable
-    ``correct(t, p, extrapolated, factor, du)`` that makes p <- p + factor (F - extrapolated), F the derivative of the
-    `active` leading numbers of p, then du <- the derivative of all at the new p, and returns this rank's sum of squares of
-    F - extrapolated, which it may use up. The numbers behind the active ones are passive: nothing depends on them.
+    correct: what an attempt asks of the right-hand side, where that knows a shorter way than calling `rhs` twice:
+    callable ``correct(t, p, extrapolated, factor, du)`` that makes p <- p + factor (F - extrapolated), F the derivative
+    of the `active` leading numbers of p, then du <- the derivative of all at the new p, and returns this rank's sum of
+    squares of F - extrapolated, which it may use up. The numbers behind the active ones are passive: nothing depends on
+    them.
 
     It keeps `VECTORS` vectors beside u: derivatives, and the roles of the step, which change places and are not copied.
     """
@@ -281,7 +288,7 @@ class Adams(Stepper):
         self._pool = np.empty((VECTORS, size))  # for which numpy asks for huge pages, unlike np.zeros; saves a tenth
         self._y, self._history = 0, []  # rows of the pool: the state; derivatives, the newest first
         self._times, self.order, self._since, self._ramp = [], 1, 0, True
-        self._ahead = None  # the next step, for which sums have been begun, and their rows
+        self._ahead = None  # length of the next step for which sums have been begun, and their two rows
         self.starting = True
 
     # The state at any time that the last step has covered
@@ -320,8 +327,8 @@ class Adams(Stepper):
             self._pool[row] = vector
         if scalars["ahead"]:  # made anew as in the step before, which was as long: the same bits
             h, past = scalars["ahead"], slice(1, self.order + 1)
-            weights, rows, written = step_weights(np.array(self._times[past]), h, True)[0], self._history[past], self._free(4)
-            weigh(self._pool, np.array([self._y, *rows]), weights, 0, self._actives(*written))
+            weights, written = step_weights(np.array(self._times[past]), h, True)[0], self._free(4)
+            weigh(self._pool, np.array([self._y, *self._history[past]]), weights, 0, self._actives(*written))
             self._ahead = h, *written[2:]
 
     # A step

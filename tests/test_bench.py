@@ -30,7 +30,7 @@ def test_messages_of_one_right_hand_side(bench, comm, level, modes, grid, points
     exchanges = 0 if ranks == 1 else 4 if equations.gradient_lines else 2
     assert row["calls"] == exchanges
     assert row["messages"] <= exchanges * ranks * (ranks - 1)
-    # A step of the multistep method: one of these, and one for the active lines alone, which need no gradient for kappa.
+    # A step of the multistep method: one of these, and one for the active lines alone, which needs no gradient for kappa.
     counting.reset()
     picture = equations.picture
     picture.correct(0.5, *np.zeros((2, picture.size)), 0.0, np.zeros(picture.size))

@@ -176,7 +176,8 @@ def test_a_correction_is_two_right_hand_sides(points, factor, passive, compiled,
         case.transform.physical[3:] = 1.0
         active_source(t)
 
-    case = Advection(points, factor, comm, source if passive else whole, active_source=active_source if passive else None)
+    sources = {"source": source, "active_source": active_source} if passive else {"source": whole}
+    case = Advection(points, factor, comm, **sources)
     picture, t, random = case.picture, 17.3, np.random.default_rng(4)
     start = case.start(random.standard_normal((5, points))[:, case.box.indices()[0]])
     active, size = picture.active, picture.size

@@ -129,9 +129,9 @@ def test_sums_of_derivatives(count, size):
 @pytest.mark.parametrize("passive", [False, True])
 @pytest.mark.parametrize("k", range(1, multistep.MOST + 1))
 def test_adams_step_has_order_k_plus_one(k, passive, comm):
-    """One step of order k from exact derivatives at uneven times: its error falls as h^(k + 2), its estimate as h^(k + 1).
+    """One step from exact derivatives at uneven times: its error falls as h^(k + 2), its estimate as h^(k + 1).
 
-    Also with passive numbers, the integrals of 10 x and 10 y along the circle, which then have half of the error and most of the estimate.
+    Also with passive numbers, the integrals of 10 x and 10 y along the circle: half of the error, most of the estimate.
     """
 
     size = 4 if passive else 2
@@ -224,7 +224,8 @@ def test_passive_numbers_are_as_good_as_active_ones(integrator):
     """Taken for active, they give the same to the tolerance, in about as many steps: the error estimate sees them."""
     start, ends = np.append(START, np.zeros(3)), []
     for active in (3, 6):
-        one = integrator(start, rhs=driven, method="adams", rtol=1e-9, correct=correcting(driven, active), active=active)
+        keys = {"correct": correcting(driven, active), "active": active}
+        one = integrator(start, rhs=driven, method="adams", rtol=1e-9, **keys)
         one.advance(4.0)
         ends.append((one.u.copy(), one.statistics.steps))
     (u, steps), (expected, more) = ends
@@ -241,7 +242,8 @@ def test_passive_numbers_alone_refuse_a_step(integrator):
     def rhs(t, u, du):
         du[:] = 0.0, np.cos(t)
 
-    one = integrator(np.array([1.0, 0.0]), rhs=rhs, method="adams", rtol=1e-8, dt_initial=0.5, correct=correcting(rhs, 1), active=1)
+    keys = {"correct": correcting(rhs, 1), "active": 1}
+    one = integrator(np.array([1.0, 0.0]), rhs=rhs, method="adams", rtol=1e-8, dt_initial=0.5, **keys)
     one.advance(3.0)
     assert one.statistics.rejections > 0
     np.testing.assert_allclose(one.u, [1.0, np.sin(3.0)], rtol=0, atol=1e-6)  # 1e-8 x some dozens of steps
@@ -303,21 +305,22 @@ def steps_of(one, number):
 MANY = np.linspace(0.1, 0.9, 21)  # as many as the widest sums take at once, and more
 
 
+def continued(one, scalars, vectors, integrator):
+    """Another integrator that goes on where `one` is."""
+    return integrator(one.u.copy(), method="adams", rtol=1e-9, norm=one.tolerance / 1e-9, start=one.t,
+                      memory=(scalars, [vector.copy() for vector in vectors]))
+
+
 @pytest.mark.mpi
 def test_sums_begun_for_the_next_step_are_no_part_of_the_memory(integrator):
     """They are made anew: from the memory of any step, amid two of equal length or not, it goes on bit by bit."""
-
-    def rhs(t, u, du):
-        du[:] = 2 * np.cos(t) * u * (1 - u)
-
-    one, seen = integrator(MANY, rhs=rhs, method="adams", rtol=1e-9), set()
+    one, seen = integrator(MANY, method="adams", rtol=1e-9), set()
     steps_of(one, 30)
     for _ in range(12):
         scalars, kept = one.memory()
-        memory = json.loads(json.dumps(scalars)), [vector.copy() for vector in kept]
         seen.add(scalars["ahead"] is None)
         assert scalars["ahead"] in (None, scalars["dt"])
-        other = integrator(one.u.copy(), rhs=rhs, norm=one.tolerance / 1e-9, method="adams", rtol=1e-9, start=one.t, memory=memory)
+        other = continued(one, json.loads(json.dumps(scalars)), kept, integrator)
         np.testing.assert_array_equal(steps_of(one, 1), steps_of(other, 1))
         for vector, expected in zip(other.memory()[1], one.memory()[1]):
             np.testing.assert_array_equal(vector, expected)
@@ -325,23 +328,19 @@ def test_sums_begun_for_the_next_step_are_no_part_of_the_memory(integrator):
 
 
 def test_sums_begun_give_what_whole_ones_give(integrator):
-    def rhs(t, u, du):
-        du[:] = 2 * np.cos(t) * u * (1 - u)
-
-    one, compared = integrator(MANY, rhs=rhs, method="adams", rtol=1e-9), 0
+    one, compared = integrator(MANY, method="adams", rtol=1e-9), 0
     steps_of(one, 30)
     for _ in range(12):
         scalars, kept = one.memory()
-        memory = scalars | {"ahead": None}, [vector.copy() for vector in kept]
         compared += scalars["ahead"] is not None
-        other = integrator(one.u.copy(), rhs=rhs, norm=one.tolerance / 1e-9, method="adams", rtol=1e-9, start=one.t, memory=memory)
+        other = continued(one, scalars | {"ahead": None}, kept, integrator)
         # numbers below 1, weights up to some hundred times h
         np.testing.assert_allclose(steps_of(one, 1), steps_of(other, 1), rtol=0, atol=1e-14)
     assert compared > 3
 
 
 def test_a_refused_step_takes_sums_begun_with_it(integrator):
-    """Where the right-hand side turns at once, steps of a half, a quarter, ... follow, none from sums for another length."""
+    """Where the right-hand side turns at once, shorter steps follow, none of them from sums for another length."""
 
     def rhs(t, u, du):
         du[:] = np.where(t < 1, 1.0, np.cos(20 * (t - 1))) * np.ones(3)
