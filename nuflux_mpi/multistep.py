@@ -325,7 +325,7 @@ class Adams(Stepper):
         self._y, self._history = 0, list(range(1, len(vectors)))
         for row, vector in enumerate(vectors):
             self._pool[row] = vector
-        if scalars["ahead"]:  # made anew as in the step before, which was as long: the same bits
+        if scalars.get("ahead"):  # made anew as in the step before, which was as long: the same bits
             h, past = scalars["ahead"], slice(1, self.order + 1)
             weights, written = step_weights(np.array(self._times[past]), h, True)[0], self._free(4)
             weigh(self._pool, np.array([self._y, *self._history[past]]), weights, 0, self._actives(*written))
