@@ -366,6 +366,7 @@ class Transform:
     def _make_arrays(self, pairs, counts):
         plan, box = self.box.plan, self.box
         kind = complex if plan.inner else float
+        self._whole = {}
         if box.size == 1:
             self._exchange, inner = None, zeros((self.lines * plan.pairs_per_line, box._nb), kind)
             self.outer = inner
@@ -486,8 +487,10 @@ class Transform:
         return self.physical
 
     def _whole_rows(self, segments):
-        rows = self._rows_of[segments]
-        return Rows(self.outer[:rows], WHOLE, np.zeros((2, rows), dtype=np.intp))
+        if segments not in self._whole:
+            rows = self._rows_of[segments]
+            self._whole[segments] = Rows(self.outer[:rows], WHOLE, np.zeros((2, rows), dtype=np.intp))
+        return self._whole[segments]
 
     def line_plans(self):
         """(backward, forward, waves): plans of the long transform for one row at a time, and a buffer for one row of waves.

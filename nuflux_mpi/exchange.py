@@ -51,12 +51,11 @@ class Exchange:
         self.node, self.comm, self.line, self._shared = box.node, box.comm, line, shared  # whose addresses are in the tables
         held = [int(sizes[box.rank]) for sizes, _ in dealt]
         rows = sum(held)
-        self._rows = {n: sum(held[:n]) for n in counts}
         # Rows of each segment, among those of this rank and among all.
         own = [slice(sum(held[:i]), sum(held[: i + 1])) for i in range(len(held))]
         everywhere = [slice(starts[box.rank], starts[box.rank] + size) for size, (_, starts) in zip(held, dealt)]
         among_all = np.concatenate([np.arange(part.start, part.stop) for part in everywhere])
-        self._numbers = np.stack((among_all, np.arange(rows))).astype(np.intp)
+        numbers = np.stack((among_all, np.arange(rows))).astype(np.intp)
         blocks, pieces, self._parts = _blocks(box, rows, line.dtype), np.zeros((box.size, 4), dtype=np.intp), []
         for r, (width, start) in enumerate(zip(box.columns, box.column_starts)):
             if r in blocks:
@@ -66,16 +65,14 @@ class Exchange:
             pieces[r] = array.ctypes.data, width * line.itemsize, start * line.itemsize, numbering
             columns = slice(start, start + width)
             self._parts += [(i, mine, columns, array[place]) for i, (mine, place) in enumerate(zip(own, places))]
-        self._pieces = pieces[box.columns > 0]
-        self._messages = {n: _Messages(box, blocks, shared, dealt[:n], self._rows[n], line.dtype) for n in counts}
-
-    def rows(self, segments):
-        return Rows(self.line, self._pieces, self._numbers[:, : self._rows[segments]])
+        pieces, leading = pieces[box.columns > 0], {n: sum(held[:n]) for n in counts}
+        self._rows = {n: Rows(line, pieces, np.ascontiguousarray(numbers[:, : leading[n]])) for n in counts}
+        self._messages = {n: _Messages(box, blocks, shared, dealt[:n], leading[n], line.dtype) for n in counts}
 
     def open(self, segments):
         """The :class:`Rows` to write into. Collective."""
         self.node.wait()
-        return self.rows(segments)
+        return self._rows[segments]
 
     def close(self, segments):
         """Bring what was written to the points. Collective."""
@@ -86,7 +83,7 @@ class Exchange:
         """The :class:`Rows` to read, from the points. Collective."""
         self.node.wait()
         self._messages[segments].to_rows(self.comm)
-        return self.rows(segments)
+        return self._rows[segments]
 
     def release(self):
         """Nothing is read any more: the arrays at the points may be written again. Collective."""

@@ -6,7 +6,8 @@ eight directions in a box of two dimensions.
     python tools/work_precision.py --problem two_beam --methods adams,8vr --times 3
 
 Each method runs over tolerances until its error, against 8vr at rtol = 1e-14, covers 1e-3 .. 1e-11. Seconds are those of
-the time loop alone, the least of `--times` runs. Splittings are for one dimension only.
+the time loop alone, the least of `--times` runs; methods take turns at each tolerance, since the clock of a machine may
+change while they run. Splittings are for one dimension only.
 """
 
 import argparse
@@ -68,19 +69,18 @@ class Problem:
         return u, float(error), count, seconds
 
 
-def curve(problem, method, times, most):
-    """Points (rtol, error, right-hand sides, seconds) of one method, from loose to tight, up to `most` right-hand sides."""
-    points, exponent = [], 2.0
-    while exponent < 13:
-        rtol = 10.0**-exponent
-        runs = [problem.run(method, rtol) for _ in range(times)]
-        error, count, seconds = runs[0][1], runs[0][2], min(run[3] for run in runs)
-        if error < WORST:
-            points.append((rtol, error, count, seconds))
-        if error < BEST or count > most:
-            break
-        exponent += 1.0
-    return points
+def curves_of(problem, methods, times, most):
+    """Points (rtol, error, right-hand sides, seconds) of each method, from loose to tight, up to `most` right-hand sides."""
+    curves, going = {method: [] for method in methods}, list(methods)
+    for exponent in range(2, 13):
+        rounds = [{method: problem.run(method, 10.0**-exponent)[1:] for method in going} for _ in range(times)]
+        for method in list(going):
+            error, count = rounds[0][method][:2]
+            if error < WORST:
+                curves[method].append((10.0**-exponent, error, count, min(runs[method][2] for runs in rounds)))
+            if error < BEST or count > most:
+                going.remove(method)
+    return curves
 
 
 def at(points, error, column):
@@ -139,11 +139,9 @@ def main():
     results = {}
     for name in arguments.problem or PROBLEMS:
         problem = Problem(name)
-        curves = results[name] = {}
-        for method in arguments.methods.split(","):
-            if method in SPLITTINGS and name == "plane":
-                continue
-            curves[method] = curve(problem, method, arguments.times, arguments.most)
+        methods = [method for method in arguments.methods.split(",") if not (method in SPLITTINGS and name == "plane")]
+        curves = results[name] = curves_of(problem, methods, arguments.times, arguments.most)
+        for method in methods:
             for rtol, error, count, seconds in curves[method]:
                 print(f"{name} {method:5s} rtol {rtol:.0e} error {error:.2e} rhs {count} {seconds:.3f} s", flush=True)
         print(f"\n{problem.title}: right-hand sides\n\n{table(curves, 2, '{:.0f}')}")
