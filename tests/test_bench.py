@@ -68,6 +68,16 @@ def test_forecast_of_the_bytes_a_rank_sends(bench, comm):
     assert row["most"] == pytest.approx(expected, rel=0.1)  # uneven: the gradient's six lines on four ranks
 
 
+@pytest.mark.mpi
+def test_all_ranks_are_measured_against_one(bench, comm):
+    rows = bench.speedup(bench.CountingComm(comm), 2, 64, "energy", None, ("adams",), 1, "auto")
+    alone, together, ratio = np.transpose(rows)  # the right-hand side and the loop
+    assert len(rows) == 2 and np.all(together > 0)
+    if comm.rank == 0:  # which alone has worked alone
+        np.testing.assert_allclose(ratio, alone / together, rtol=1e-12)
+        assert np.all(ratio > 0)
+
+
 def test_a_table_is_measured(bench, capsys, monkeypatch, tmp_path):
     table = tmp_path / "table.json"
     options = ["--modes", "2", "--points", "64", "--level", "energy", "--repeat", "1", "--cpu", "--json", str(table)]

@@ -3,7 +3,9 @@
 
     python tools/bench.py                          a table of sizes on one rank
     mpirun -n 2 python tools/bench.py              the same on two ranks
+    mpirun -n 2 python tools/bench.py --speedup    all ranks against one of them alone, in turn
     python tools/bench.py --modes 64 --points 4096 --level energy
+    python tools/bench.py --modes 16 --points 256x256     a box of two dimensions
     python tools/bench.py --level momentum         two beams with 32, 64 and 128 points in q; --level full likewise
     mpirun -n 64 --oversubscribe python tools/bench.py --count --modes 2 --points 1024
     mpirun -n 64 --oversubscribe python tools/bench.py --count --node 16      as if on four nodes of 16 ranks
@@ -81,7 +83,7 @@ class CountingComm(MPI.Intracomm):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--modes", type=int, help="one size only: number of directions")
-    parser.add_argument("--points", type=int, default=1024)
+    parser.add_argument("--points", type=grid_points, default=1024, help="along z, or with an x between them along each axis")
     parser.add_argument("--level", choices=("standard", "energy", *GRIDS), action="append",
                         help="default: standard and energy")
     parser.add_argument("--method", action="append", help=f"time.method of a time loop; default: {' and '.join(METHODS)}")
@@ -91,6 +93,7 @@ def main():
     parser.add_argument("--count", action="store_true", help="count messages and bytes instead of timing")
     parser.add_argument("--node", type=int, help="take so many neighbouring ranks as a node; default: 1 with --count, else those "
                         "that share memory")
+    parser.add_argument("--speedup", action="store_true", help="how much faster all ranks are than rank 0 alone")
     parser.add_argument("--json", metavar="FILE", help="write the figures to a file as well")
     arguments = parser.parse_args()
 
@@ -99,12 +102,25 @@ def main():
     comm = CountingComm(MPI.COMM_WORLD)
     if arguments.cpu and comm.size > 1:
         parser.error("--cpu: waiting for other ranks is no processor time; use it on one rank")
+    if arguments.count and isinstance(arguments.points, tuple):
+        parser.error("--count: boxes of one dimension only")
     levels, methods = arguments.level or ("standard", "energy"), arguments.method or METHODS
     exchange = arguments.node or ("messages" if arguments.count else "auto")
     sizes = [(arguments.modes, arguments.points)] if arguments.modes else SIZES
     cases = [(*size, level, None) for size in sizes for level in levels if level not in GRIDS]
     cases += [(2, 512, level, grid) for level in levels for grid in GRIDS.get(level, ())]
     say = print if comm.rank == 0 else lambda *words, **keys: None
+    if arguments.speedup:
+        if comm.size == 1:
+            parser.error("--speedup: start several ranks")
+        say(f"{comm.size} ranks, and one of them alone: microseconds, and the median of ratios in turn")
+        say("  modes points level           rhs alone      all  ratio" + "".join(
+            f"{'loop ' + method + ' alone':>18s}{'all':>9s}  ratio" for method in methods))
+        for modes, points, level, grid in cases:
+            rows = speedup(comm, modes, points, level, grid, methods, arguments.repeat, exchange)
+            columns = "".join(f"{one:18.1f}{all_:9.1f}{ratio:7.2f}" for one, all_, ratio in rows)
+            say(f"  {modes:5d} {shown(points):>6s} {level:9s}{columns}", flush=True)
+        return
     say(f"{comm.size} rank(s), {'numba' if kernels.COMPILED else 'NumPy'} kernels")
     if arguments.count:
         say("  modes points  lines level     cut        all-to-alls  messages  bytes sent  formula  most bytes of a rank")
@@ -124,14 +140,26 @@ def main():
             times = "".join(f"{row[name]:10.1f}" for name in COLUMNS)
             loops = "".join(f"{row['loop'][method]:12.1f}{row['vectors'][method]:10.1f}{row['loop_ratio'][method]:12.2f}"
                             for method in methods)
-            say("  {modes:5d} {points:6d} {lines:6d} {level:9s}{times}  {ratio:8.2f}{loops}".format(
-                times=times, loops=loops, **row), flush=True)
+            say("  {modes:5d} {grid:>6s} {lines:6d} {level:9s}{times}  {ratio:8.2f}{loops}".format(
+                grid=shown(points), times=times, loops=loops, **row), flush=True)
     if arguments.json and comm.rank == 0:
         Path(arguments.json).write_text(json.dumps(rows, indent=1))
 
 
+def grid_points(text):
+    """The argument --points: a number, or a tuple of numbers."""
+    points = tuple(map(int, text.split("x")))
+    return points if len(points) > 1 else points[0]
+
+
+def shown(points):
+    return "x".join(map(str, points)) if isinstance(points, tuple) else str(points)
+
+
 def problem(comm, modes, points, level, grid, fftw="measure", exchange="auto"):
-    """(equations, P, directions) of a level on `points` points; grid: settings of the level, or None; exchange: see Box."""
+    """(equations, P, directions) of a level on `points` points, a number or one per axis; grid: settings of the level, or
+    None; exchange: see Box.
+    """
     import numpy as np
 
     from nuflux_mpi import kernels
@@ -139,23 +167,30 @@ def problem(comm, modes, points, level, grid, fftw="measure", exchange="auto"):
     from nuflux_mpi.levels import LEVELS
     from nuflux_mpi.modes import build
 
-    if grid or modes == 2:
+    axes = np.size(points)
+    if axes > 1:  # directions around a circle in the plane of the first and the last axis
+        angle = 2.0 * np.pi * (np.arange(modes) + 0.5) / modes
+        velocity = np.zeros((modes, axes))
+        velocity[:, 0], velocity[:, -1] = np.sin(angle), np.cos(angle)
+        directions = build({"kind": "beams", "velocity": velocity.tolist(), "sign": [1 if cos > 0 else -1 for cos in np.cos(angle)],
+                            "density": [1.0] * modes}, axes)
+    elif grid or modes == 2:
         directions = build({"kind": "beams", "velocity": [1.0, -1.0], "sign": [1, 1], "density": [1.0, 1.0]})
     else:
         directions = build({"kind": "angular", "number": modes, "quadrature": "midpoint", "distribution": "gaussian",
                             "alpha": 0.9, "sigma": 0.6, "sigma_bar": 0.53})
     kernels.warm_up(comm, *LEVELS[level].own_kernels)
-    box = Box(100.0, points, LEVELS[level].lines(modes, grid), comm, fftw=fftw, exchange=exchange)
+    box = Box([100.0] * axes, points, LEVELS[level].lines(modes, grid), comm, fftw=fftw, exchange=exchange)
     equations = LEVELS[level](box, directions, grid)
     P = np.zeros((modes, 3) + box.local_shape)
-    P[:, 2] = 0.9 * directions.n[:, None]
-    P[:, 0] = 1e-3 * np.cos(2 * np.pi * box.coordinates()[0] / 100.0)
+    P[:, 2] = 0.9 * directions.n.reshape(-1, *[1] * axes)
+    P[:, 0] = 1e-3 * np.cos(2 * np.pi * box.coordinates()[-1] / 100.0)
     return equations, P, directions
 
 
 def line_counts(equations, modes, grid):
     """Lines that one right-hand side transforms: (back, forward)."""
-    segments, gradient = equations.segments(modes, grid), equations.gradient_lines
+    segments, gradient = equations.segments(modes, grid), equations.gradient_lines // 2 * (1 + equations.box.dimensions)
     return segments[0] + gradient, sum(segments) + equations.flux_lines(modes, grid) + gradient
 
 
@@ -178,7 +213,11 @@ def count(comm, modes, points, level, grid, exchange="messages"):
 
 
 def bare_transforms(comm, back, forward, points, effort="measure"):
-    """A callable that transforms this rank's share of whole lines, `back` and `forward` many, each in one batch."""
+    """A callable that transforms this rank's share of whole lines, `back` and `forward` many, each in one batch.
+
+    points: a number, or one per axis: then transforms are along all of them.
+    """
+    import numpy as np
     from mpi4py_fft import fftw
 
     from nuflux_mpi.box import blocks
@@ -186,9 +225,11 @@ def bare_transforms(comm, back, forward, points, effort="measure"):
     back, forward = (int(blocks(lines, comm.size)[0][comm.rank]) for lines in (back, forward))
     flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_DESTROY_INPUT)
     most = max(back, forward)
-    lines, waves = fftw.aligned((most, points), dtype=float), fftw.aligned((most, points // 2 + 1), dtype=complex)
-    to_lines = fftw.irfftn(waves[:back], s=(points,), axes=(1,), flags=flags, output_array=lines[:back])
-    to_waves = fftw.rfftn(lines[:forward], axes=(1,), flags=flags, output_array=waves[:forward])
+    grid = tuple(np.atleast_1d(points).tolist())
+    axes, half = tuple(range(1, 1 + len(grid))), (*grid[:-1], grid[-1] // 2 + 1)
+    lines, waves = fftw.aligned((most, *grid), dtype=float), fftw.aligned((most, *half), dtype=complex)
+    to_lines = fftw.irfftn(waves[:back], s=grid, axes=axes, flags=flags, output_array=lines[:back])
+    to_waves = fftw.rfftn(lines[:forward], axes=axes, flags=flags, output_array=waves[:forward])
     lines[...], waves[...] = 0.0, 0.0
 
     def transform():
@@ -215,7 +256,8 @@ def measure(comm, modes, points, level, grid, methods, repeat, clock, exchange="
         integrator.begin()
     u, du, t = np.zeros(picture.size), np.zeros(picture.size), iter(np.linspace(0.0, 1.0, 10**6))
     equations.start(0.0, u, P, directions.n)
-    small = problem(comm, 2, 4 * comm.size, level, grid, exchange=exchange)[0].picture
+    few = 4 * comm.size if np.size(points) == 1 else (*[2] * (np.size(points) - 1), 4 * comm.size)
+    small = problem(comm, 2, few, level, grid, exchange=exchange)[0].picture
     nothing, nowhere = np.zeros(small.size), np.zeros(small.size)
 
     def rhs():
@@ -232,7 +274,7 @@ def measure(comm, modes, points, level, grid, methods, repeat, clock, exchange="
         "source": lambda: equations.source(0.0),
         "calls": lambda: small.rhs(next(t), nothing, nowhere),
     }
-    calls = max(1, int(1e6 / (lines * points)))
+    calls = max(1, int(1e6 / (lines * np.prod(points))))
     samples, loops = {name: [] for name in COLUMNS}, {method: [] for method in methods}
     for function in functions.values():
         function()
@@ -261,6 +303,41 @@ def measure(comm, modes, points, level, grid, methods, repeat, clock, exchange="
         "vectors": {method: 1e6 * median(np.subtract(values, samples["rhs"])) for method, values in loops.items()},
         "loop_ratio": {method: median(np.divide(values, samples["bare"])) for method, values in loops.items()},
     }
+
+
+def speedup(comm, modes, points, level, grid, methods, repeat, exchange):
+    """Rows (alone, all, ratio) of the right-hand side and of the loop of each method, in microseconds. Collective."""
+    import numpy as np
+
+    from nuflux_mpi.integrate import Integrator
+
+    def tasks(comm):
+        equations, P, directions = problem(comm, modes, points, level, grid, exchange=exchange)
+        picture = equations.picture
+        u, du, t = np.zeros(picture.size), np.zeros(picture.size), iter(np.linspace(0.0, 1.0, 10**6))
+        equations.start(0.0, u, P, directions.n)
+        calls = max(1, int(1e6 / (equations.lines(modes, grid) * np.prod(points))))
+        yield lambda: timed(comm, lambda: picture.rhs(next(t), u, du), calls, time.perf_counter)
+        for method in methods:
+            integrator = Integrator(picture.rhs, picture.size, MPI.Intracomm(comm), method=method, rtol=1e-8,
+                                    correct=picture.correct, active=picture.active)
+            equations.start(0.0, integrator.u, P, directions.n)
+            integrator.begin()
+            loop_time(comm, integrator, FIRST, time.perf_counter)
+            yield lambda integrator=integrator: loop_time(comm, integrator, max(calls, LEAST), time.perf_counter)
+
+    together, single = list(tasks(comm)), list(tasks(MPI.COMM_SELF)) if comm.rank == 0 else []
+    times = np.zeros((2, repeat, len(together)))
+    for turn in range(repeat):
+        for i, task in enumerate(together):
+            if comm.rank == 0:
+                times[0, turn, i] = single[i]()
+            arrived = comm.Ibarrier()
+            while not arrived.Test():
+                time.sleep(1e-3)  # not spinning: the core that works may share its memory and its clock
+            times[1, turn, i] = task()
+    alone, all_ = 1e6 * np.median(times, axis=1)
+    return list(zip(alone, all_, np.median(times[0] / times[1], axis=0)))
 
 
 def timed(comm, function, calls, clock):
