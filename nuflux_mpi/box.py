@@ -13,10 +13,10 @@ most. The discrete Fourier transform splits the same way, ``wave index = c + N1 
     X[c + N1 d] = sum_b exp(-2 pi i b d / N2) exp(-2 pi i b c / N) sum_a x[N2 a + b] exp(-2 pi i a c / N1)
 
 The inner sum over ``a`` is local (a short real transform), then come the twiddle factors, then *one* exchange that
-brings all ``b`` of a pair (line, ``c``) to one rank (:mod:`~nuflux_mpi.exchange`), and the sum over ``b``. The second transposition of the textbook is
-never made: the state stays in this order of wave numbers, and nobody needs another. With at least as many lines as
-ranks ``N1 = 1`` and whole lines are exchanged for slabs; with fewer, the smallest ``N1`` is taken that gives every rank
-work in both spaces.
+brings all ``b`` of a pair (line, ``c``) to one rank (:mod:`~nuflux_mpi.exchange`), and the sum over ``b``. The second
+transposition of the textbook is never made: the state stays in this order of wave numbers, and nobody needs another. With
+at least as many lines as ranks ``N1 = 1`` and whole lines are exchanged for slabs; with fewer, the smallest ``N1`` is taken
+that gives every rank work in both spaces.
 
 Two and three dimensions
 ------------------------

@@ -5,8 +5,8 @@ memory (:mod:`~nuflux_mpi.node`): a row is put down piece by piece where it is n
 and picked up in the same way. Nothing is copied on the way; ranks only wait for each other.
 
 Between nodes pieces travel in messages, packed by the loops that make or read the rows. All that one rank has for all
-ranks of another node goes in one message to one of them, its partner there, and MPI puts it into the memory of each. So R ranks on
-nodes of p send R (R/p - 1) messages in one all-to-all, not R (R - 1).
+ranks of another node goes in one message to one of them, its partner there, and MPI puts it into the memory of each. So R
+ranks on nodes of p send R (R/p - 1) messages in one all-to-all, not R (R - 1).
 """
 
 import weakref
@@ -38,9 +38,9 @@ WHOLE = np.zeros((0, 4), dtype=np.intp)  # no pieces
 class Exchange:
     """One way of cutting rows into pieces: see the module's text.
 
-    box: whose ranks, columns and node. line: (1, N2), room for a row. shared: for each rank of the node its
-    array (all rows, its columns). dealt: over segments the (sizes, starts) over the ranks of the rows that each holds.
-    counts: the numbers of leading segments that will be asked for.
+    box: whose ranks, columns and node. line: (1, N2), room for a row. shared: for each rank of the node its array (all
+    rows, its columns). dealt: over segments the (sizes, starts) over the ranks of the rows that each holds. counts: the
+    numbers of leading segments that will be asked for.
 
     Between :meth:`open` and :meth:`close` rows may be written, between :meth:`fetch` and :meth:`release` read, both of the
     leading `segments`. All four wait for the other ranks of the node; where there are several nodes `close` and `fetch` make

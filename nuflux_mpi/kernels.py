@@ -594,7 +594,7 @@ if COMPILED:
 
     @_jit
     def _rotate_and_drive_rows(P, kappa, v, s, rows, start, stop):
-        """The points start..stop; v, rows: tuples of contiguous rows, v[i][mode] and those of D, then of dD, from `start` on."""
+        """The points start..stop; v, rows: tuples of contiguous rows, v[i][mode] and, from `start` on, those of D and dD."""
         width = stop - start
         for a in range(P.shape[0]):
             written = P[a, 0, start:stop], P[a, 1, start:stop], P[a, 2, start:stop], kappa[a, start:stop]

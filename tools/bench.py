@@ -162,7 +162,7 @@ def problem(comm, modes, points, level, grid, fftw="measure", exchange="auto"):
     """
     import numpy as np
 
-    from nuflux_mpi import kernels
+    from nuflux_mpi import across, kernels
     from nuflux_mpi.box import Box
     from nuflux_mpi.levels import LEVELS
     from nuflux_mpi.modes import build
@@ -172,14 +172,14 @@ def problem(comm, modes, points, level, grid, fftw="measure", exchange="auto"):
         angle = 2.0 * np.pi * (np.arange(modes) + 0.5) / modes
         velocity = np.zeros((modes, axes))
         velocity[:, 0], velocity[:, -1] = np.sin(angle), np.cos(angle)
-        directions = build({"kind": "beams", "velocity": velocity.tolist(), "sign": [1 if cos > 0 else -1 for cos in np.cos(angle)],
+        directions = build({"kind": "beams", "velocity": velocity.tolist(), "sign": np.sign(velocity[:, -1]).astype(int).tolist(),
                             "density": [1.0] * modes}, axes)
     elif grid or modes == 2:
         directions = build({"kind": "beams", "velocity": [1.0, -1.0], "sign": [1, 1], "density": [1.0, 1.0]})
     else:
         directions = build({"kind": "angular", "number": modes, "quadrature": "midpoint", "distribution": "gaussian",
                             "alpha": 0.9, "sigma": 0.6, "sigma_bar": 0.53})
-    kernels.warm_up(comm, *LEVELS[level].own_kernels)
+    kernels.warm_up(comm, *LEVELS[level].own_kernels, *[across.touch] * (axes > 1))
     box = Box([100.0] * axes, points, LEVELS[level].lines(modes, grid), comm, fftw=fftw, exchange=exchange)
     equations = LEVELS[level](box, directions, grid)
     P = np.zeros((modes, 3) + box.local_shape)
