@@ -386,12 +386,14 @@ def test_resuming_a_directory_without_a_run_starts_one(run_cli, case):
 FAULT = """
 import sys
 from nuflux_mpi import cli, equations
-rotate = equations.Energy.source
-def source(self, t):
-    rotate(self, t)
-    if t > 0.5 and {where}:
-        {fault}
-equations.Energy.source = source
+def faulty(rotate):
+    def source(self, t):
+        rotate(self, t)
+        if t > 0.5 and {where}:
+            {fault}
+    return source
+for name in ("source", "active_source"):
+    setattr(equations.Energy, name, faulty(getattr(equations.Energy, name)))
 sys.exit(cli.main(sys.argv[1:]))
 """
 
