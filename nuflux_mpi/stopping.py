@@ -93,7 +93,9 @@ class StopRequest:
 
     def __exit__(self, *error):
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # A request to end that comes after the end must not kill a process that has nothing left to do.
+            late = number == signal.SIGUSR1 and handler == signal.SIG_DFL
+            signal.signal(number, signal.SIG_IGN if late else handler)
 
     def _note(self, number, frame):
         if self.reason and number == signal.SIGINT:

@@ -1,6 +1,7 @@
 """When a run should stop: wall times as they are typed, the margin before their end, the file STOP."""
 
 import os
+import signal
 import time
 from types import SimpleNamespace
 
@@ -112,3 +113,22 @@ def test_wall_time_in_which_nothing_can_be_done_is_told(tmp_path):
         enough.check_overrun(0)
     with pytest.raises(InputError, match="of 0.001 s is shorter than the start and one step"):
         little.check_overrun(1)
+
+
+def test_a_request_after_the_end_does_not_kill(tmp_path):
+    """SIGUSR1 is sent by a clock, which does not know that a run has just finished."""
+    before = {name: signal.getsignal(getattr(signal, name)) for name in stopping.StopRequest.SIGNALS}
+    try:
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        with stopping.StopRequest() as stop:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert stop() == "SIGUSR1"
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert signal.getsignal(signal.SIGINT) == before["SIGINT"]
+        signal.signal(signal.SIGUSR1, called := lambda *arguments: None)
+        with stopping.StopRequest():
+            pass
+        assert signal.getsignal(signal.SIGUSR1) is called  # somebody else's handler comes back
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)

@@ -203,7 +203,7 @@ class Fault:
     """
 
     name = meaning = ""
-    codes, words, tracebacks, goes_on, early = (3,), r"stopped by .*--resume auto", 0, False, False
+    codes, words, tracebacks, goes_on, early = (3,), r"stopped by .*continue with:\n.*--resume auto", 0, False, False
 
     @classmethod
     def missing(cls):
@@ -561,6 +561,8 @@ sys.stdin.read()
 
 class Reader(Fault):
     name, meaning = "reader", "series.h5 and fields.h5 are held open, and locked, by another program; then SIGUSR1"
+    # The other program takes a second to start, and a run of several ranks may then be over.
+    codes, words = (0, 3), r"stopped by .*continue with:\n.*--resume auto|^progress +finished"
 
     def strike(self, job):
         files = [job.directory / "series.h5", job.directory / "fields.h5"]
