@@ -130,7 +130,7 @@ def test_chain_goes_on_after_an_orderly_stop_only(code, submitted, tmp_path):
 
 
 def test_chain_passes_the_queues_signal_to_the_run(tmp_path):
-    (tmp_path / "case.toml").write_text(SMALL_CASE.replace("end = 0.1", "end = 1000.0"))
+    (tmp_path / "case.toml").write_text(SMALL_CASE.replace("end = 0.1", "end = 100000.0"))
     path = fake(tmp_path, "sbatch", f'echo "$@" > {tmp_path}/submitted\n')
     variables = {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_NTASKS": "2", "PATH": path}
     job = subprocess.Popen(["bash", JOBS / "slurm_chain.sh", "case.toml", "out"], env=job_environment(variables),
