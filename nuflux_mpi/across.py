@@ -104,19 +104,29 @@ def _partners(points):
 if kernels.COMPILED:
 
     @kernels._jit
-    def _bring(lines, first, matrix):
-        """matrix <- columns from `first` on, zeros behind the last; lines: (rows, columns) real. Returns how many there are."""
-        step = 2 * (matrix.shape[1] - _PAD)
-        count = min(step, lines.shape[1] - first)
-        if count < step:
+    def _step(matrix):
+        """How many real columns the matrix takes at a time."""
+        return 2 * (matrix.shape[1] - _PAD)
+
+    @kernels._jit
+    def _to_waves(lines, first, plan, matrix):
+        """matrix <- transform of the columns from `first` on, zeros behind the last; lines: (rows, columns) real.
+
+        Returns how many there are.
+        """
+        count = min(_step(matrix), lines.shape[1] - first)
+        if count < _step(matrix):
             matrix[:, count // 2 :] = 0.0
         source, target = lines.ctypes.data + 8 * first, matrix.ctypes.data
         for m in range(lines.shape[0]):
             kernels._copy(target + m * matrix.strides[0], source + m * lines.strides[0], 8 * count)
+        kernels._execute(plan[0], plan[1], matrix.ctypes.data, matrix.ctypes.data)
         return count
 
     @kernels._jit
-    def _take(matrix, first, count, lines):
+    def _to_lines(matrix, plan, first, count, lines):
+        """`count` columns of `lines` from `first` on <- the transform back of the matrix."""
+        kernels._execute(plan[0], plan[1], matrix.ctypes.data, matrix.ctypes.data)
         source, target = matrix.ctypes.data, lines.ctypes.data + 8 * first
         for m in range(lines.shape[0]):
             kernels._copy(target + m * lines.strides[0], source + m * matrix.strides[0], 8 * count)
@@ -181,41 +191,32 @@ if kernels.COMPILED:
     @kernels._jit
     def _forward(lines, kept, partner, plan, matrix, waves):
         for a in range(lines.shape[0]):
-            first = 0
-            while first < lines.shape[2]:
-                count = _bring(lines[a], first, matrix)
-                kernels._execute(plan[0], plan[1], matrix.ctypes.data, matrix.ctypes.data)
+            for first in range(0, lines.shape[2], _step(matrix)):
+                count = _to_waves(lines[a], first, plan, matrix)
                 for q in range(len(kept)):
                     _separate(matrix[kept[q]], matrix[partner[q]], waves[a, q, first : first + count])
-                first += count
 
     @kernels._jit
     def _backward(waves, source, kind, plan, matrix, lines):
-        step = 2 * (matrix.shape[1] - _PAD)
         for a in range(lines.shape[0]):
-            for first in range(0, lines.shape[2], step):
-                count = min(step, lines.shape[2] - first)
+            for first in range(0, lines.shape[2], _step(matrix)):
+                count = min(_step(matrix), lines.shape[2] - first)
                 for m in range(len(source)):
                     _join(waves[a, source[m], first : first + count], kind[m], matrix[m])
-                kernels._execute(plan[0], plan[1], matrix.ctypes.data, matrix.ctypes.data)
-                _take(matrix, first, count, lines[a])
+                _to_lines(matrix, plan, first, count, lines[a])
 
     @kernels._jit
     def _differentiate(lines, rate, forward, backward, matrix, slope):
         for a in range(lines.shape[0]):
-            first = 0
-            while first < lines.shape[2]:
-                count = _bring(lines[a], first, matrix)
-                kernels._execute(forward[0], forward[1], matrix.ctypes.data, matrix.ctypes.data)
+            for first in range(0, lines.shape[2], _step(matrix)):
+                count = _to_waves(lines[a], first, forward, matrix)
                 for m in range(len(rate)):
                     row = matrix[m].view(np.float64)
                     for j in range(len(row) // 2):
                         real = row[2 * j]
                         row[2 * j] = -rate[m] * row[2 * j + 1]
                         row[2 * j + 1] = rate[m] * real
-                kernels._execute(backward[0], backward[1], matrix.ctypes.data, matrix.ctypes.data)
-                _take(matrix, first, count, slope[a])
-                first += count
+                _to_lines(matrix, backward, first, count, slope[a])
 
 
 def touch():

@@ -36,7 +36,7 @@ import numpy as np
 from . import across, kernels
 from .across import Across, SlopeAcross
 from .errors import InputError
-from .exchange import WHOLE, Exchange, Rows
+from .exchange import Exchange, Stay
 from .layout import AXES
 from .lines import LinePlan, library, zeros
 from .node import node_of
@@ -366,10 +366,9 @@ class Transform:
     def _make_arrays(self, pairs, counts):
         plan, box = self.box.plan, self.box
         kind = complex if plan.inner else float
-        self._whole = {}
         if box.size == 1:
-            self._exchange, inner = None, zeros((self.lines * plan.pairs_per_line, box._nb), kind)
-            self.outer = inner
+            self.outer = inner = zeros((self.lines * plan.pairs_per_line, box._nb), kind)
+            self._exchange = Stay(inner, self._rows_of)
         else:
             shared = box.node.share([(self.lines * plan.pairs_per_line, box.columns[r]) for r in box.node.ranks], kind)
             inner = shared[box.node.ranks.index(box.rank)]
@@ -443,9 +442,8 @@ class Transform:
         """spectral <- physical, the leading `segments`, or all (`physical` is used up). One exchange."""
         segments = segments or len(self.segments)
         self.collect(segments)
-        if self._exchange:
-            self._exchange.take(self.outer, segments)
-            self.release()
+        self._exchange.take(self.outer, segments)
+        self.release()
         self._to_waves[segments]()
         return self.spectral
 
@@ -454,8 +452,7 @@ class Transform:
         segments = segments or len(self.segments)
         self._to_lines[segments]()
         self.open(segments)
-        if self._exchange:
-            self._exchange.put(self.outer, segments)
+        self._exchange.put(self.outer, segments)
         return self.spread(segments)
 
     # The halves of the way, for those who do the long transforms themselves. All are collective.
@@ -465,32 +462,23 @@ class Transform:
         segments = segments or len(self.segments)
         for step in self._inward[segments]:
             step()
-        return self._exchange.fetch(segments) if self._exchange else self._whole_rows(segments)
+        return self._exchange.fetch(segments)
 
     def release(self):
         """The rows that `collect` gave are no longer read, and `physical` may be written."""
-        if self._exchange:
-            self._exchange.release()
+        self._exchange.release()
 
     def open(self, segments=None):
         """The :class:`~nuflux_mpi.exchange.Rows` to write after the long transform; then comes `spread`."""
-        segments = segments or len(self.segments)
-        return self._exchange.open(segments) if self._exchange else self._whole_rows(segments)
+        return self._exchange.open(segments or len(self.segments))
 
     def spread(self, segments=None):
         """physical <- the rows that were written after `open`, or changed after `collect`; returns it."""
         segments = segments or len(self.segments)
-        if self._exchange:
-            self._exchange.close(segments)
+        self._exchange.close(segments)
         for step in self._outward[segments]:
             step()
         return self.physical
-
-    def _whole_rows(self, segments):
-        if segments not in self._whole:
-            rows = self._rows_of[segments]
-            self._whole[segments] = Rows(self.outer[:rows], WHOLE, np.zeros((2, rows), dtype=np.intp))
-        return self._whole[segments]
 
     def line_plans(self):
         """(backward, forward, waves): plans of the long transform for one row at a time, and a buffer for one row of waves.
@@ -503,7 +491,7 @@ class Transform:
         waves = zeros((1, self.shape[1]), complex)
         if self.rows == 0:
             return None, None, waves[0]
-        lines = self._exchange.line if self._exchange else self.outer
+        lines = self._exchange.line
         back, forth = ("backward", "forward") if self.box.plan.inner else ("c2r", "r2c")
         length, effort = self.box.plan.N2, self.box.fftw
         plans = LinePlan(back, length, waves, lines, effort), LinePlan(forth, length, lines, waves, effort)

@@ -32,7 +32,32 @@ class Rows(NamedTuple):
     numbers: np.ndarray
 
 
-WHOLE = np.zeros((0, 4), dtype=np.intp)  # no pieces
+class Stay:
+    """In the place of an :class:`Exchange` where there is one rank: rows are whole, and stay where they are.
+
+    outer: (rows, N2), whose rows they are; leading: number of rows of the leading segments that will be asked for.
+    """
+
+    def __init__(self, outer, leading):
+        self.line = outer
+        whole = np.zeros((0, 4), dtype=np.intp)
+        self._rows = {n: Rows(outer[:rows], whole, np.zeros((2, rows), dtype=np.intp)) for n, rows in leading.items()}
+
+    def open(self, segments):
+        return self._rows[segments]
+
+    fetch = open
+
+    def close(self, segments):
+        pass
+
+    def release(self):
+        pass
+
+    def put(self, outer, segments):
+        pass
+
+    take = put
 
 
 class Exchange:

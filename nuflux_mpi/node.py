@@ -144,7 +144,8 @@ def _mark():
 def _find(comm, exchange):
     from mpi4py import MPI
 
-    rank, alone = comm.Get_rank(), Node(comm.Get_rank(), tuple((r,) for r in range(comm.Get_size())), MPI.COMM_SELF)
+    rank = comm.Get_rank()
+    alone = Node(rank, tuple((r,) for r in range(comm.Get_size())), MPI.COMM_SELF)
     if exchange == "messages" or comm.Get_size() == 1:
         return alone
     together = comm.Split_type(MPI.COMM_TYPE_SHARED, key=rank)
@@ -163,16 +164,14 @@ def _find(comm, exchange):
 
 
 def _works(node):
-    """Whether the ranks of a node do see each other's memory. Collective on the node."""
+    """Whether this rank sees the memory of the others of its node. Collective on the node."""
     if any_rank(node.comm, not hasattr(os, "memfd_create")):
         return False
     secret = np.frombuffer(os.urandom(16), dtype=np.uint8)
     try:
         memory = node.share([secret.shape] * len(node.ranks), np.uint8)
-    except (OSError, MemoryError):
-        memory = None
-    if any_rank(node.comm, memory is None):
+    except MemoryError:  # on all of them
         return False
     memory[node.ranks.index(node.rank)][...] = secret
     written = node.comm.allgather(secret.tobytes())
-    return not any_rank(node.comm, [piece.tobytes() for piece in memory] != written)
+    return [piece.tobytes() for piece in memory] == written
