@@ -412,30 +412,29 @@ class Transform:
         """What is done from `physical` to the inner waves, a list of functions."""
         from mpi4py_fft import fftw
 
-        plan, steps = self.box.plan, []
-        if plan.inner:
-            matrix, columns = self._matrices(count)
-        if plan.across and self._across:
-            steps.append(partial(self._across.forward, matrix, columns))
-        elif plan.inner:
-            steps.append(_planned(fftw.rfftn, lambda: (matrix, columns), self.box.fftw, axes=self._axes))
+        plan = self.box.plan
+        if not plan.inner:
+            return []
+        matrix, columns = self._matrices(count)
+        if self._across:
+            return [partial(self._across.forward, matrix, columns)]
+        steps = [_planned(fftw.rfftn, lambda: (matrix, columns), self.box.fftw, axes=self._axes)]
         if plan.factored:
             steps.append(partial(np.multiply, columns, self._twiddle, out=columns))
         return steps
 
     def _inner_backward(self, count):
+        """What is done from the inner waves to `physical`, a list of functions."""
         from mpi4py_fft import fftw
 
-        plan, steps = self.box.plan, []
-        if plan.inner:
-            matrix, columns = self._matrices(count)
-        if plan.factored:
-            steps.append(partial(np.multiply, columns, self._untwiddle, out=columns))
-        if plan.across and self._across:
-            steps.append(partial(self._across.backward, columns, matrix))
-        elif plan.inner:
-            planned = _planned(fftw.irfftn, lambda: (columns, matrix), self.box.fftw, shape=plan.inner, axes=self._axes)
-            steps.append(planned)
+        plan = self.box.plan
+        if not plan.inner:
+            return []
+        matrix, columns = self._matrices(count)
+        if self._across:
+            return [partial(self._across.backward, columns, matrix)]
+        steps = [partial(np.multiply, columns, self._untwiddle, out=columns)] if plan.factored else []
+        steps.append(_planned(fftw.irfftn, lambda: (columns, matrix), self.box.fftw, shape=plan.inner, axes=self._axes))
         return steps
 
     def forward(self, segments=None):
