@@ -123,6 +123,11 @@ class Integrator:
     the last good state and `attempted` the step size that failed. Call `destroy` when done (collective).
     """
 
+    @classmethod
+    def of(cls, problem, comm, **options):
+        """The integrator of an object with `rhs`, `size`, `flow`, `correct` and `active`, as an interaction picture has them."""
+        return cls(problem.rhs, problem.size, comm, flow=problem.flow, correct=problem.correct, active=problem.active, **options)
+
     def __init__(self, rhs, size, comm, method=MULTISTEP, rtol=1e-10, atol=0.0, start=0.0, dt_initial=None, dt_min=None,
                  dt_max=None, options="", flow=None, correct=None, active=None):
         _check_options(options, method)

@@ -72,11 +72,9 @@ class Simulation:
         P = initial.polarization(config, modes, box)
         self.density = initial.density(P, modes, box)
         self.equations = level(box, modes, special)
-        picture = self.equations.picture
-        self.integrator = Integrator(
-            picture.rhs, picture.size, comm, method=method, rtol=times["rtol"], atol=times["atol"], start=times["start"],
-            dt_initial=times["dt_initial"], dt_min=times["dt_min"], dt_max=times["dt_max"],
-            options=config["petsc"]["options"], flow=picture.flow, correct=picture.correct, active=picture.active,
+        self.integrator = Integrator.of(
+            self.equations.picture, comm, method=method, rtol=times["rtol"], atol=times["atol"], start=times["start"],
+            dt_initial=times["dt_initial"], dt_min=times["dt_min"], dt_max=times["dt_max"], options=config["petsc"]["options"],
         )
         self.stopped = ""
         self.said, self.pace, self._lock = [], Pace(), None

@@ -243,17 +243,9 @@ def measure(comm, modes, points, level, grid, methods, repeat, clock, exchange="
     """One row of the table of times, in microseconds. Collective."""
     import numpy as np
 
-    from nuflux_mpi.integrate import Integrator
-
     equations, P, directions = problem(comm, modes, points, level, grid, exchange=exchange)
     picture, lines = equations.picture, equations.lines(modes, grid)
-    integrators = {
-        method: Integrator(picture.rhs, picture.size, MPI.COMM_WORLD, method=method, rtol=1e-8, correct=picture.correct,
-                           active=picture.active) for method in methods
-    }
-    for integrator in integrators.values():
-        equations.start(0.0, integrator.u, P, directions.n)
-        integrator.begin()
+    integrators = {method: begun(equations, P, directions, comm, method) for method in methods}
     u, du, t = np.zeros(picture.size), np.zeros(picture.size), iter(np.linspace(0.0, 1.0, 10**6))
     equations.start(0.0, u, P, directions.n)
     few = 4 * comm.size if np.size(points) == 1 else (*[2] * (np.size(points) - 1), 4 * comm.size)
@@ -309,8 +301,6 @@ def speedup(comm, modes, points, level, grid, methods, repeat, exchange):
     """Rows (alone, all, ratio) of the right-hand side and of the loop of each method, in microseconds. Collective."""
     import numpy as np
 
-    from nuflux_mpi.integrate import Integrator
-
     def tasks(comm):
         equations, P, directions = problem(comm, modes, points, level, grid, exchange=exchange)
         picture = equations.picture
@@ -319,10 +309,7 @@ def speedup(comm, modes, points, level, grid, methods, repeat, exchange):
         calls = max(1, int(1e6 / (equations.lines(modes, grid) * np.prod(points))))
         yield lambda: timed(comm, lambda: picture.rhs(next(t), u, du), calls, time.perf_counter)
         for method in methods:
-            integrator = Integrator(picture.rhs, picture.size, MPI.Intracomm(comm), method=method, rtol=1e-8,
-                                    correct=picture.correct, active=picture.active)
-            equations.start(0.0, integrator.u, P, directions.n)
-            integrator.begin()
+            integrator = begun(equations, P, directions, comm, method)
             loop_time(comm, integrator, FIRST, time.perf_counter)
             yield lambda integrator=integrator: loop_time(comm, integrator, max(calls, LEAST), time.perf_counter)
 
@@ -338,6 +325,16 @@ def speedup(comm, modes, points, level, grid, methods, repeat, exchange):
             times[1, turn, i] = task()
     alone, all_ = 1e6 * np.median(times, axis=1)
     return list(zip(alone, all_, np.median(times[0] / times[1], axis=0)))
+
+
+def begun(equations, P, directions, comm, method):
+    """The integrator of a method, at the start. Collective."""
+    from nuflux_mpi.integrate import Integrator
+
+    integrator = Integrator.of(equations.picture, MPI.Intracomm(comm), method=method, rtol=1e-8)
+    equations.start(0.0, integrator.u, P, directions.n)
+    integrator.begin()
+    return integrator
 
 
 def timed(comm, function, calls, clock):

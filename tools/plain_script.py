@@ -77,9 +77,7 @@ class Ours:
         level, method = self.simulation.equations, method or self.method
         method = level.auto_method if method == "auto" else method
         kernels.warm_up(self.simulation.comm, *KERNELS.get(method, ()))
-        integrator = Integrator(level.picture.rhs, level.picture.size, self.simulation.comm, method=method, rtol=rtol,
-                                start=t0, flow=level.picture.flow, correct=level.picture.correct,
-                                active=level.picture.active)
+        integrator = Integrator.of(level.picture, self.simulation.comm, method=method, rtol=rtol, start=t0)
         integrator.u[:] = self.start
         begun = time.perf_counter()
         integrator.begin()

@@ -56,8 +56,7 @@ class Problem:
 
         picture, times = self.simulation.equations.picture, self.simulation.config["time"]
         kernels.warm_up(self.simulation.comm, *KERNELS.get(method, ()))
-        integrator = Integrator(picture.rhs, picture.size, self.simulation.comm, method=method, rtol=rtol,
-                                start=times["start"], flow=picture.flow, correct=picture.correct, active=picture.active)
+        integrator = Integrator.of(picture, self.simulation.comm, method=method, rtol=rtol, start=times["start"])
         integrator.u[:] = self.start
         begun = time.perf_counter()
         integrator.begin()
