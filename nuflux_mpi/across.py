@@ -17,17 +17,12 @@ import math
 import numpy as np
 
 from . import kernels
-from .lines import ColumnPlan, library, zeros
+from .lines import ColumnPlan, usable, zeros
 
 _WIDTH = 64  # complex columns taken together
 _PAD = 4  # complex numbers that a row of the matrix is longer
 # How a wave of the whole grid follows from one that is kept: it is that one, its conjugate partner, or its own partner.
 _SAME, _CONJUGATE, _REAL = 0, 1, 2
-
-
-def usable():
-    """Whether the functions of this module can be called."""
-    return kernels.COMPILED and library() is not None
 
 
 class Across:

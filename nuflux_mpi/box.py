@@ -33,12 +33,12 @@ from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
-from . import across, kernels
+from . import kernels
 from .across import Across, SlopeAcross
 from .errors import InputError
 from .exchange import Exchange, Stay
 from .layout import AXES
-from .lines import LinePlan, library, zeros
+from .lines import LinePlan, usable, zeros
 from .node import node_of
 
 
@@ -378,7 +378,7 @@ class Transform:
             return
         self.physical = zeros((self.lines,) + box.local_shape)
         self._columns = inner.reshape(self.lines, *plan.inner_waves, box._nb)
-        self._across = Across(plan.across, box._nb, box.fftw) if plan.across and across.usable() else None
+        self._across = Across(plan.across, box._nb, box.fftw) if plan.across and usable() else None
         self._axes = tuple(range(1, 1 + len(plan.inner)))
         if plan.factored:
             b = np.arange(box._b0, box._b0 + box._nb)
@@ -483,9 +483,9 @@ class Transform:
         """(backward, forward, waves): plans of the long transform for one row at a time, and a buffer for one row of waves.
 
         :class:`~nuflux_mpi.lines.LinePlan` between `waves` (K,) and any row of ``Rows.lines``; None for the plans where there
-        are no rows, None altogether where FFTW's functions cannot be reached. The lines are lost.
+        are no rows, None altogether where no compiled loop could execute them. The lines are lost.
         """
-        if library() is None:
+        if not usable():
             return None
         waves = zeros((1, self.shape[1]), complex)
         if self.rows == 0:
@@ -545,7 +545,7 @@ class Slope:
 
     def __init__(self, box, lines):
         transform = self._transform = box.transform(lines)
-        plans = transform.line_plans() if kernels.COMPILED else None
+        plans = transform.line_plans()
         if plans is None:
             self._differentiate = self._batch
             self._factor = 1j * transform.k / box.global_points
@@ -605,7 +605,7 @@ def _slope_across(box, lines, axis, slope):
     from mpi4py_fft import fftw
 
     points, position = box.points[axis], axis - box.dimensions
-    if across.usable():
+    if usable():
         rate = _wave_numbers(_signed(np.arange(points), points), points, box.length[axis]) / points
         shape = (-1, points, math.prod(lines.shape[position + 1 :]))
         return partial(SlopeAcross(rate, shape[-1], box.fftw), lines.reshape(shape), slope.reshape(shape))

@@ -48,7 +48,7 @@ class InteractionPicture:
         key = np.column_stack((speeds, transform.residue.astype(float)))
         groups, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
         phases = _Phases(transform, groups[:, :-1], np.ascontiguousarray(group.reshape(-1), dtype=np.int64), first)
-        plans = transform.line_plans() if kernels.COMPILED else None
+        plans = transform.line_plans()
         self._waves = _Batches(transform, phases) if plans is None else _Lines(transform, phases, *plans)
 
     def fields(self, t, u, segments=None):

@@ -10,6 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from . import kernels
+
 # name of the planner, its sign if it takes one, name of the function that executes the plan
 _KINDS = {
     "r2c": ("fftw_plan_dft_r2c_1d", None, "fftw_execute_dft_r2c"),
@@ -38,6 +40,11 @@ def library():
     except (OSError, AttributeError):
         return None
     return fftw
+
+
+def usable():
+    """Whether there are plans, and compiled loops that can execute them."""
+    return kernels.COMPILED and library() is not None
 
 
 def zeros(shape, dtype=float):

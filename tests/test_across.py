@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from nuflux_mpi import across
+from nuflux_mpi import lines as plans
 from nuflux_mpi.box import _signed, _wave_numbers
 
-pytestmark = pytest.mark.skipif(not across.usable(), reason="for compiled loops alone")
+pytestmark = pytest.mark.skipif(not plans.usable(), reason="for compiled loops alone")
 # One column, an odd number, one chunk but for a column, three chunks of which the last is odd.
 COLUMNS = [1, 2, 7, 127, 128, 261]
 GRIDS = [(6,), (7,), (1,), (4, 6), (5, 4), (4, 5), (3, 1)]
