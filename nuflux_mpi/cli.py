@@ -125,7 +125,11 @@ def _positive(text):
 
 
 def main(argv=None):
-    """Run one command; -> exit code. All ranks call it with the same arguments."""
+    """Run one command; -> exit code. All ranks call it with the same arguments.
+
+    argv: default those of the process, which then is to end with the command.
+    """
+    last = argv is None
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv[:1] == ["doctor"]:
         from . import doctor
@@ -133,7 +137,7 @@ def main(argv=None):
         return doctor.main(argv[1:])
     cut = argv.index("--") if "--" in argv else len(argv)
     arguments = parser().parse_args(_normalized(argv[:cut]))
-    arguments.petsc = argv[cut + 1 :]
+    arguments.petsc, arguments.last = argv[cut + 1 :], last
     if arguments.petsc and arguments.command != "run":
         parser().error("only run takes options for PETSc after --")
     environment.install_excepthook()
@@ -174,7 +178,7 @@ def _run(arguments):
 
     comm = MPI.COMM_WORLD
     # Signals are heard from here on: one that comes while the run is being set up stops it before its first step.
-    with stopping.StopRequest(arguments.walltime) as stop, Simulation(
+    with stopping.StopRequest(arguments.walltime, arguments.last) as stop, Simulation(
         arguments.case, out=arguments.out or "", overrides=overrides, comm=comm, overwrite=arguments.overwrite,
         resume=arguments.resume, deterministic=arguments.deterministic, checkout=checkout,
     ) as simulation:

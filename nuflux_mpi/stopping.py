@@ -41,14 +41,16 @@ class StopRequest:
     """Asked after every step: the reason to stop now, or "".
 
     Within ``with``, Ctrl-C, SIGTERM and SIGUSR1 ask for an orderly end; a second Ctrl-C ends at once. `attend`, called on
-    one rank, adds the wall time and the file STOP. walltime: seconds since the start of the process, or None.
+    one rank, adds the wall time and the file STOP. walltime: seconds since the start of the process, or None. last: the
+    process ends after it, and a SIGUSR1 of a clock that does not know this is ignored from then on; other signals, and all
+    of them where a program lives on, get back the handlers they had.
     """
 
     SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
 
-    def __init__(self, walltime=None):
+    def __init__(self, walltime=None, last=False):
         self.reason = ""
-        self.walltime = walltime
+        self.walltime, self._last = walltime, last
         self._before, self._pace, self._file = {}, None, None
 
     def attend(self, pace, directory, every=1.0):
@@ -93,8 +95,7 @@ class StopRequest:
 
     def __exit__(self, *error):
         for number, handler in self._before.items():
-            # A request to end that comes after the end must not kill a process that has nothing left to do.
-            late = number == signal.SIGUSR1 and handler == signal.SIG_DFL
+            late = self._last and number == signal.SIGUSR1
             signal.signal(number, signal.SIG_IGN if late else handler)
 
     def _note(self, number, frame):

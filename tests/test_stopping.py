@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nuflux_mpi import stopping
+from nuflux_mpi import cli, stopping
 from nuflux_mpi.errors import InputError
 
 
@@ -115,20 +115,36 @@ def test_wall_time_in_which_nothing_can_be_done_is_told(tmp_path):
         little.check_overrun(1)
 
 
-def test_a_request_after_the_end_does_not_kill(tmp_path):
-    """SIGUSR1 is sent by a clock, which does not know that a run has just finished."""
+@pytest.fixture
+def handlers():
+    """Handlers of all signals as they were; restored at the end, since every process that a test starts inherits them."""
     before = {name: signal.getsignal(getattr(signal, name)) for name in stopping.StopRequest.SIGNALS}
-    try:
-        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-        with stopping.StopRequest() as stop:
-            os.kill(os.getpid(), signal.SIGUSR1)
-            assert stop() == "SIGUSR1"
+    yield before
+    for name, handler in before.items():
+        signal.signal(getattr(signal, name), handler)
+
+
+def test_a_request_after_the_end_does_not_kill(handlers):
+    """SIGUSR1 is sent by a clock, which does not know that a run has just finished."""
+    with stopping.StopRequest(last=True) as stop:
         os.kill(os.getpid(), signal.SIGUSR1)
-        assert signal.getsignal(signal.SIGINT) == before["SIGINT"]
-        signal.signal(signal.SIGUSR1, called := lambda *arguments: None)
-        with stopping.StopRequest():
-            pass
-        assert signal.getsignal(signal.SIGUSR1) is called  # somebody else's handler comes back
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
+        assert stop() == "SIGUSR1"
+    os.kill(os.getpid(), signal.SIGUSR1)
+    assert signal.getsignal(signal.SIGINT) == handlers["SIGINT"]
+    assert signal.getsignal(signal.SIGTERM) == handlers["SIGTERM"]
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN, lambda *arguments: None])
+def test_a_program_that_lives_on_gets_its_handlers_back(handlers, handler):
+    """An ignored signal would be ignored by every process it starts, too: bash cannot trap what it inherits ignored."""
+    for name in handlers:
+        signal.signal(getattr(signal, name), handler)
+    with stopping.StopRequest():
+        pass
+    assert all(signal.getsignal(getattr(signal, name)) is handler for name in handlers)
+
+
+def test_commands_called_from_a_program_leave_its_signals_alone(handlers, tmp_path):
+    assert cli.main(["run", "two_beam", "--out", str(tmp_path / "run"), "--set", "time.end=0.01", "--set", "box.points=64",
+                     "--set", "initial.n_max=8", "--set", "output.figures=false"]) == 0
+    assert {name: signal.getsignal(getattr(signal, name)) for name in handlers} == handlers
