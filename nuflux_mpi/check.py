@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from . import hdf5, modes
+from . import hdf5, modes, rotation
 from .box import blocks, most_ranks, plan
-from .config import dimensions, mode_count, per_axis
+from .config import SPLITTINGS, dimensions, mode_count, per_axis
 from .diagnostics import shells
 from .integrate import stored_vectors, vectors
 from .levels import LEVELS, method_of
@@ -40,7 +40,8 @@ def report(resolved, ranks):
     kept = stored_vectors(method)
     snapshots, series_rows, spectra = output_times(resolved)
     sizes, level = file_sizes(resolved), LEVELS[resolved["equations"]["level"]]
-    sent = exchange_bytes(cut, segments, gradient_lines(resolved), level.flux_lines(count, _settings(resolved)))
+    back = sum(segments) if method in SPLITTINGS else None
+    sent = exchange_bytes(cut, segments, gradient_lines(resolved), level.flux_lines(count, _settings(resolved)), back)
     grid = " x ".join(map(str, per_axis(points)))
     text = [
         f"{resolved['name']}: {resolved['title']}",
@@ -105,26 +106,36 @@ def memory_per_rank(resolved, ranks):
     # Spectrum of up to 16 modes and gradient of the moments, for the series; what the level has of this kind. A gradient
     # in more dimensions holds its lines and their derivatives, `axes` times as many.
     axes = dimensions(resolved)
-    lines = 2 * min(16, count) + (3 * (1 + axes) + level.auxiliary_lines(count)) * (1 if axes == 1 else 1 + axes)
+    gradients = 3 * (1 + axes) + level.auxiliary_lines(count)
+    if level.gradient_lines and method_of(resolved) in SPLITTINGS:
+        gradients += 2 * gradient_lines(resolved)  # the series of the moments, and the gradient's own lines
+    lines = 2 * min(16, count) + gradients * (1 if axes == 1 else 1 + axes)
     auxiliary = 8 * lines * cut.points_per_rank.max()
     return PROCESS_BYTES + state * (kept + WORK_STATES + 2 * fluxes + level.passing_states) + WORK_STATES * auxiliary
 
 
 def gradient_lines(resolved):
-    """Lines whose gradient each right-hand side takes: those of the moments, D_0 and one for each axis."""
-    return LEVELS[resolved["equations"]["level"]].gradient_lines // 2 * (1 + dimensions(resolved))
+    """Lines whose gradient each right-hand side takes: those of the moments, D_0 and one for each axis.
 
-
-def exchange_bytes(cut, segments, gradient_lines, flux_lines=0):
-    """Bytes that the fullest rank sends to others per right-hand side, to a few per cent where blocks are uneven.
-
-    One exchange back (the first segment) and one forward (all lines and their fluxes); both again for the lines of the
-    moments' gradient, which travel as real numbers where only their derivative along z needs them to.
+    A flow of a splitting takes that of their series.
     """
+    axes, of_moments = dimensions(resolved), LEVELS[resolved["equations"]["level"]].gradient_lines
+    if of_moments and method_of(resolved) in SPLITTINGS:
+        return 3 * rotation.rows(axes)
+    return of_moments // 2 * (1 + axes)
+
+
+def exchange_bytes(cut, segments, gradient_lines, flux_lines=0, back=None):
+    """Bytes that the fullest rank sends to others per right-hand side or flow, to a few per cent where blocks are uneven.
+
+    One exchange back (`back` lines, default the first segment) and one forward (all lines and their fluxes); both again for
+    the lines of the moments' gradient, which travel as real numbers where only their derivative along z needs them to.
+    """
+    back = segments[0] if back is None else back
     numbers = 2 * cut.pairs_per_line / math.prod(cut.inner)  # per point: half the inner waves, complex
     numbers = numbers if cut.inner else 1
     of_gradient = 1 if cut.across else numbers
-    lines = numbers * (segments[0] + sum(segments) + flux_lines) + of_gradient * 2 * gradient_lines
+    lines = numbers * (back + sum(segments) + flux_lines) + of_gradient * 2 * gradient_lines
     return 8 * lines * cut.points_per_rank.max() * (1 - 1 / cut.ranks)
 
 

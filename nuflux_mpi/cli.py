@@ -164,6 +164,7 @@ def _normalized(argv):
 
 
 def _run(arguments):
+    environment.use_one_thread()
     from . import provenance
 
     # Git is asked while MPI is not running, by one process.

@@ -662,10 +662,10 @@ def _cross_check(resolved, problems):
         except InputError as error:
             problems.append(f"{str(error).rstrip('.')}.")
     time, level = resolved["time"], resolved["equations"]["level"]
-    if time["method"] in SPLITTINGS and level != "standard":
+    if time["method"] in SPLITTINGS and level not in ("standard", "energy"):
         problems.append("time.method must be adams, auto or a Runge-Kutta pair (8vr, ...) with equations.level = "
-                        f"{level}, not {time['method']}: splitting is for level standard, whose local terms need no "
-                        "gradient.")
+                        f"{level}, not {time['method']}: splitting is for the levels standard and energy, at which "
+                        "neutrinos keep their momenta.")
     if "-ts_type" in resolved["petsc"]["options"].split():
         problems.append("petsc.options must not hold -ts_type: time.method chooses the method.")
     if time["end"] <= time["start"]:
@@ -696,7 +696,7 @@ def _check_box(box, problems):
 def _check_dimensions(resolved, problems):
     """What a box of one dimension has and others have not, and the lengths of all vectors."""
     axes, modes, initial = dimensions(resolved), resolved["modes"], resolved["initial"]
-    level, method = resolved["equations"]["level"], resolved["time"]["method"]
+    level = resolved["equations"]["level"]
     vectors = {f"initial.{name}": initial[name] for name in ("n", "center") if initial.get(name) is not None}
     vectors |= {f"initial.waves[{i}].n": wave["n"] for i, wave in enumerate(initial.get("waves", ()))}
     if modes["kind"] == "beams":
@@ -714,9 +714,6 @@ def _check_dimensions(resolved, problems):
     if level not in ("standard", "energy"):
         problems.append(f"equations.level must be standard or energy in a box of {axes} dimensions (box.points), not {level}: "
                         "momenta are resolved in one dimension only.")
-    if method in SPLITTINGS:
-        problems.append(f"time.method must be adams, auto or a Runge-Kutta pair (8vr, ...) in a box of {axes} dimensions, not "
-                        f"{method}: the local flow that a splitting needs is known for one dimension only.")
     for a, v in enumerate(modes.get("velocity", ())):
         if isinstance(v, list) and math.hypot(*v) > 1 + 1e-12:  # rounding of a unit vector
             problems.append(f"modes.velocity[{a}] must not be longer than 1, the speed of light, not {toml_value(v)} with "

@@ -106,7 +106,7 @@ def check_threads():
     """Whether ranks would compete for cores with their own threads."""
     threads = os.environ.get("OMP_NUM_THREADS")
     yield Finding("threads", None if threads not in (None, "1") else True,
-                  f"OMP_NUM_THREADS={threads}" if threads else "OMP_NUM_THREADS is not set; 1 is used under mpirun",
+                  f"OMP_NUM_THREADS={threads}" if threads else "OMP_NUM_THREADS is not set; runs use 1",
                   "one thread per rank is fastest unless there are fewer ranks than cores: export OMP_NUM_THREADS=1")
 
 

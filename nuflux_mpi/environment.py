@@ -40,9 +40,17 @@ def prepare():
     # Debian has a serial and a parallel h5py side by side and chooses the serial one unless told; others ignore this.
     os.environ.setdefault("H5PY_ALWAYS_USE_MPI", "1")
     if launcher_size() > 1:
-        for name in THREAD_VARIABLES:
-            os.environ.setdefault(name, "1")  # the ranks already fill the cores
+        use_one_thread()  # the ranks already fill the cores
     find_petsc4py()
+
+
+def use_one_thread():
+    """Keep numpy, which is not loaded yet, from starting threads of its own; a user's own setting stays.
+
+    In a time loop they have little to do, a scalar product at most, and wait for each other at full power meanwhile.
+    """
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")
 
 
 def find_petsc4py(pattern=DEBIAN_PETSC4PY):

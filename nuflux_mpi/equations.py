@@ -17,6 +17,8 @@ what it stores, `source` holds its local terms, `start`, `put` and `take` move f
 `levels.LEVELS` lists them.
 """
 
+import functools
+
 import numpy as np
 
 from . import kernels, rotation
@@ -66,7 +68,7 @@ class Standard:
     """
 
     level = "standard"
-    splits = True  # whether the local terms can be solved by themselves, point by point: `local_flow`
+    splits = True  # whether the local terms can be solved by themselves: `local_flow`
     gradient_lines = 0  # lines whose spectral derivative each right-hand side takes, half of them for each moment: D_0, D_1
     active_source = None  # `source` without what serves passive lines alone: those that do not act back
     own_kernels = ()  # functions that call once what the level compiles besides `kernels`, for kernels.warm_up
@@ -135,8 +137,8 @@ class Standard:
         kernels.precess(self._P, self._speeds, self.s, self._D)
 
     def local_flow(self, h):
-        """Carry the lines of `transform.physical` over a time h by the local terms alone; one dimension only."""
-        rotation.turn(self.P, self.v, self.s, h)
+        """Carry the lines of `transform.physical` over a time h by the local terms alone."""
+        rotation.turn(self._P, self._speeds, self.s, h)
 
     def start(self, t, u, P, density):
         """u <- the state at time t of the initial polarization P (modes, 3, *local_shape); nothing gained yet."""
@@ -182,7 +184,6 @@ class Energy(Standard):
     """
 
     level = "energy"
-    splits = False  # the power needs gradients: it is not local
     gradient_lines = 6
     active_source = Standard.source  # kappa does not act back
 
@@ -207,8 +208,21 @@ class Energy(Standard):
         self.kappa = self._kappa.reshape(count, *box.local_shape)
         self.gradient = box.gradient(3 * len(self.D))
 
+    @functools.cached_property
+    def _expansion(self):
+        """For `local_flow` alone: room for the series of the moments at each point, and their gradient."""
+        S = np.zeros((rotation.rows(self.box.dimensions), 3) + self.box.local_shape)
+        return S, self.box.gradient(3 * len(S))
+
     def _velocity(self):
         return np.concatenate((np.repeat(self.velocity, 3, axis=0), self.velocity))
+
+    def local_flow(self, h):
+        S, gradient = self._expansion
+        flat = S.reshape(*S.shape[:2], -1)
+        rotation.series(self._P, self._speeds, self.s, h, flat)
+        dS = gradient(S).reshape(self.box.dimensions, *flat.shape)
+        rotation.turn_and_drive(self._P, self._kappa, self._speeds, self.s, flat, dS)
 
     def take(self, t, u):
         fields = super().take(t, u)

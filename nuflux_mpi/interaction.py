@@ -61,7 +61,7 @@ class InteractionPicture:
 
     def flow(self, t, h, u):
         """u <- u carried over a time h by the local terms alone, while advection stands still at time t."""
-        self.fields(t, u, self.needed)
+        self.fields(t, u)
         self.local_flow(h)
         self.store(t, u)
 

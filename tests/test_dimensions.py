@@ -7,8 +7,8 @@ from loading import load_tool
 
 import nuflux_mpi
 from nuflux_mpi import (
-    check, cli, compare, config, diagnostics, equations, initial, linear, linear_lattice, linear_report, modes,
-    watch,
+    check, cli, compare, config, diagnostics, equations, initial, levels, linear, linear_lattice, linear_report,
+    modes, watch,
 )
 from nuflux_mpi.box import Box
 from nuflux_mpi.errors import InputError
@@ -307,6 +307,47 @@ def test_messages_of_one_right_hand_side_are_those_of_the_formula(level, axes, p
     assert foretold * comm.size == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.mpi
+@pytest.mark.parametrize("axes, points", [(1, [96]), (2, [10, 24]), (3, [6, 6, 24])])
+@pytest.mark.parametrize("level", ["standard", "energy"])
+def test_messages_of_one_flow_of_a_splitting_are_those_of_the_forecast(level, axes, points, comm):
+    counting = load_tool("bench").CountingComm(comm)
+    if axes > 1:
+        case = oblique(axes, equations={"level": level}, time={"method": "4bm"}, box={"points": points})
+    else:
+        case = beams(1, 1.0, points[0], equations={"level": level}) | {"time": {"end": 1.0, "method": "4bm"}}
+    resolved = config.resolve(case)
+    directions = modes.build(resolved["modes"], axes)
+    box = Box([5.0] * axes, points, 12, counting, exchange="messages")
+    one = levels.LEVELS[level](box, directions)
+    u = np.zeros(one.picture.size)
+    one.put(0.0, u)
+    one.picture.flow(0.0, 0.1, u)  # plans what it needs
+    counting.reset()
+    one.picture.flow(0.0, 0.1, u)
+    segments = one.segments(len(directions))
+    foretold = check.exchange_bytes(box.plan, segments, check.gradient_lines(resolved), back=sum(segments))
+    assert comm.allreduce(counting.sent) == pytest.approx(foretold * comm.size, rel=0.02)  # blocks uneven by a row
+    assert counting.calls == (0 if comm.size == 1 else 4 if level == "energy" else 2)
+
+
+# ---- splittings
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("axes", [2, 3])
+@pytest.mark.parametrize("method, rtol", [("4bm", 1e-5), ("6bm", 1e-7)])
+def test_splittings_keep_lengths_and_the_energy_budget(method, rtol, axes, comm):
+    exact = shared(comm, nuflux_mpi.simulate(oblique(axes), comm=comm))
+    run = nuflux_mpi.simulate(oblique(axes, time={"method": method, "rtol": rtol}), comm=comm)
+    found, size = shared(comm, run), np.abs(run.series["K"]).max() + np.abs(run.series["U_osc"]).max()
+    for name, field in exact.items():  # some thirty steps with a part of the tolerance each
+        np.testing.assert_allclose(found[name][-1], field[-1], rtol=0, atol=rtol, err_msg=name)
+    length = np.mean(np.sum(found["P"] ** 2, axis=2), axis=tuple(range(-axes, 0)))
+    np.testing.assert_allclose(length, np.broadcast_to(length[0], length.shape), rtol=1e-12)  # rounding of 200 to 500 flows
+    assert np.abs(run.series["energy_residual"]).max() < rtol * size
+
+
 # ---- initial states
 
 
@@ -421,8 +462,6 @@ REFUSED = [
     ({"initial": {"n_max": 5}}, "initial.n_max must be below box.points / 2, not 5: a grid of 9 points carries"),
     ({"equations": {"level": "momentum"}},
      "equations.level must be standard or energy in a box of 2 dimensions (box.points), not momentum"),
-    ({"equations": {"level": "standard"}, "time": {"method": "6bm"}},
-     "time.method must be adams, auto or a Runge-Kutta pair (8vr, ...) in a box of 2 dimensions, not 6bm"),
 ]
 
 

@@ -90,6 +90,18 @@ def test_threads_are_one_under_a_launcher_unless_chosen(no_launcher, monkeypatch
     assert {os.environ[name] for name in environment.THREAD_VARIABLES[1:]} == {"1"}
 
 
+def test_a_run_has_one_thread_unless_more_are_chosen(tmp_path):
+    """Chosen before numpy is loaded, which reads it once; a program that imports the package keeps its own."""
+    run = ("import os, sys; from nuflux_mpi import cli; print(os.environ.get('OMP_NUM_THREADS'), 'numpy' in sys.modules); "
+           f"cli.main(['run', 'no_such_case', '--out', {str(tmp_path / 'out')!r}]); print(os.environ['OMP_NUM_THREADS'])")
+    variables = {name: os.environ[name] for name in environment.THREAD_VARIABLES if name in os.environ}
+    for chosen, expected in ((None, ["None False", "1"]), ("3", ["3 False", "3"])):
+        env = {name: value for name, value in environment.mpirun_environment().items() if name not in variables}
+        env |= {"OMP_NUM_THREADS": chosen} if chosen else {}
+        done = subprocess.run([sys.executable, "-c", run], env=env, capture_output=True, text=True, timeout=60)
+        assert done.stdout.split("\n")[:2] == expected, done.stderr
+
+
 def test_h5py_is_the_parallel_one_without_a_launcher():
     done = run_python("import nuflux_mpi, h5py; print(h5py.get_config().mpi)", H5PY_ALWAYS_USE_MPI="1")
     if done.stdout.strip() == "False":

@@ -7,7 +7,7 @@ eight directions in a box of two dimensions.
 
 Each method runs over tolerances until its error, against 8vr at rtol = 1e-14, covers 1e-3 .. 1e-11. Seconds are those of
 the time loop alone, the least of `--times` runs; methods take turns at each tolerance, since the clock of a machine may
-change while they run. Splittings are for one dimension only.
+change while they run.
 """
 
 import argparse
@@ -21,7 +21,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import nuflux_mpi  # noqa: E402  (prepares the environment before numpy is loaded)
-from nuflux_mpi.config import SPLITTINGS  # noqa: E402
 
 QUIET = ["equations.level=standard", "output.series_every=1e6", "output.fields_every=0", "output.spectrum_every=0"]
 DIRECTIONS = [[math.sin(math.pi * (j + 0.5) / 4), math.cos(math.pi * (j + 0.5) / 4)] for j in range(8)]
@@ -138,7 +137,7 @@ def main():
     results = {}
     for name in arguments.problem or PROBLEMS:
         problem = Problem(name)
-        methods = [method for method in arguments.methods.split(",") if not (method in SPLITTINGS and name == "plane")]
+        methods = arguments.methods.split(",")
         curves = results[name] = curves_of(problem, methods, arguments.times, arguments.most)
         for method in methods:
             for rtol, error, count, seconds in curves[method]:
