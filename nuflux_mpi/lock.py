@@ -99,10 +99,14 @@ def _describe(owner):
 
 
 def _birth(pid):
-    """When a process of this host started, in a form that tells it from a later one of the same number; None: no such."""
+    """When a process of this host started, in a form that tells it from a later one of the same number; None: no such.
+
+    One that is dead and whose parent has not noticed yet is none: in a container it may stay so for ever.
+    """
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[19]
+            state, *numbers = file.read().rpartition(")")[2].split()
+        return None if state in "ZXx" else numbers[18]
     except OSError:
         pass
     if os.path.isdir("/proc/self"):

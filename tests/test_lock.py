@@ -47,6 +47,21 @@ def test_lock_of_a_dead_run_is_taken_over(tmp_path, owner, age):
     assert not list(tmp_path.iterdir())
 
 
+def test_lock_of_a_dead_run_is_taken_over_before_its_parent_has_noticed(tmp_path):
+    owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        left_behind(tmp_path, pid=owner.pid, born=lock._birth(owner.pid))
+        with pytest.raises(InputError, match=f"process {owner.pid}"):
+            lock.RunLock(tmp_path)
+        owner.kill()
+        os.waitid(os.P_PID, owner.pid, os.WEXITED | os.WNOWAIT)  # dead, and still among the processes
+        lock.RunLock(tmp_path).release()
+        assert not list(tmp_path.iterdir())
+    finally:
+        owner.kill()
+        owner.communicate()
+
+
 def test_run_on_another_host_lives_while_it_touches_its_lock(tmp_path):
     left_behind(tmp_path, lock.SILENCE - 30.0, host="elsewhere", job="4711")
     with pytest.raises(InputError, match="on elsewhere, job 4711, since then"):
