@@ -97,13 +97,15 @@ def _partners(points):
 
 
 if kernels.COMPILED:
+    from .intrinsics import copy, execute, two_waves
+    from .kernels import jit
 
-    @kernels._jit
+    @jit
     def _step(matrix):
         """How many real columns the matrix takes at a time."""
         return 2 * (matrix.shape[1] - _PAD)
 
-    @kernels._jit
+    @jit
     def _to_waves(lines, first, plan, matrix):
         """matrix <- transform of the columns from `first` on, zeros behind the last; lines: (rows, columns) real.
 
@@ -114,55 +116,28 @@ if kernels.COMPILED:
             matrix[:, count // 2 :] = 0.0
         source, target = lines.ctypes.data + 8 * first, matrix.ctypes.data
         for m in range(lines.shape[0]):
-            kernels._copy(target + m * matrix.strides[0], source + m * lines.strides[0], 8 * count)
-        kernels._execute(plan[0], plan[1], matrix.ctypes.data, matrix.ctypes.data)
+            copy(target + m * matrix.strides[0], source + m * lines.strides[0], 8 * count)
+        execute(plan[0], plan[1], matrix.ctypes.data, matrix.ctypes.data)
         return count
 
-    @kernels._jit
+    @jit
     def _to_lines(matrix, plan, first, count, lines):
         """`count` columns of `lines` from `first` on <- the transform back of the matrix."""
-        kernels._execute(plan[0], plan[1], matrix.ctypes.data, matrix.ctypes.data)
+        execute(plan[0], plan[1], matrix.ctypes.data, matrix.ctypes.data)
         source, target = matrix.ctypes.data, lines.ctypes.data + 8 * first
         for m in range(lines.shape[0]):
-            kernels._copy(target + m * lines.strides[0], source + m * matrix.strides[0], 8 * count)
+            copy(target + m * lines.strides[0], source + m * matrix.strides[0], 8 * count)
 
-    # Four numbers at a time, in vector registers: see kernels.
-
-    @kernels.intrinsic
-    def _part(typing, C, D, out, j):
-        """out[2 j], out[2 j + 1] = the waves of two columns, from C[j] and the opposite D[j]; all contiguous and complex."""
-
-        def generate(context, builder, signature, arguments):
-            ir = kernels.ir
-            two, four = (ir.VectorType(ir.DoubleType(), n) for n in (2, 4))
-
-            def address(array, index, kind):
-                data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
-                return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
-
-            def spread(array):
-                value = builder.load(address(array, arguments[3], two), align=8)
-                mask = ir.Constant(ir.VectorType(ir.IntType(32), 4), [0, 1, 1, 0])
-                return builder.shuffle_vector(value, value, mask)
-
-            c = builder.fmul(spread(0), ir.Constant(four, [0.5, 0.5, 0.5, -0.5]))
-            d = builder.fmul(spread(1), ir.Constant(four, [0.5, -0.5, 0.5, 0.5]))
-            twice = builder.shl(arguments[3], ir.Constant(arguments[3].type, 1))
-            builder.store(builder.fadd(c, d), address(2, twice, four), align=8)
-            return context.get_dummy_value()
-
-        return kernels.types.void(C, D, out, j), generate
-
-    @kernels._jit
+    @jit
     def _separate(C, D, out):
         """The waves `out` of all columns, from C and the opposite D."""
         pairs = len(out) // 2
         for j in range(pairs):
-            _part(C, D, out, j)
+            two_waves(C, D, out, j)
         if len(out) % 2:
             out[2 * pairs] = 0.5 * (C[pairs] + D[pairs].conjugate())
 
-    @kernels._jit
+    @jit
     def _join(waves, kind, C):
         """C[j] = the wave of column 2 j and i times that of column 2 j + 1, of the kept `waves` or as `kind` says."""
         pairs = len(waves) // 2
@@ -183,7 +158,7 @@ if kernels.COMPILED:
             last = waves[2 * pairs]
             C[pairs] = last.real if kind == _REAL else last if kind == _SAME else last.conjugate()
 
-    @kernels._jit
+    @jit
     def _forward(lines, kept, partner, plan, matrix, waves):
         for a in range(lines.shape[0]):
             for first in range(0, lines.shape[2], _step(matrix)):
@@ -191,7 +166,7 @@ if kernels.COMPILED:
                 for q in range(len(kept)):
                     _separate(matrix[kept[q]], matrix[partner[q]], waves[a, q, first : first + count])
 
-    @kernels._jit
+    @jit
     def _backward(waves, source, kind, plan, matrix, lines):
         for a in range(lines.shape[0]):
             for first in range(0, lines.shape[2], _step(matrix)):
@@ -200,7 +175,7 @@ if kernels.COMPILED:
                     _join(waves[a, source[m], first : first + count], kind[m], matrix[m])
                 _to_lines(matrix, plan, first, count, lines[a])
 
-    @kernels._jit
+    @jit
     def _differentiate(lines, rate, forward, backward, matrix, slope):
         for a in range(lines.shape[0]):
             for first in range(0, lines.shape[2], _step(matrix)):

@@ -10,7 +10,7 @@ coefficients (w0, W) of w0 1 + W.sigma for the two moments G_0 and G_1. `start` 
 
 import numpy as np
 
-from .kernels import _BLOCK, COMPILED, numba
+from .kernels import BLOCK, COMPILED
 
 
 def moments(f, w0, w1, M):
@@ -54,13 +54,13 @@ def subtract_derivative(spectral, flux, k):
 
 
 if COMPILED:
-    _jit = numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"}, boundscheck=False)
+    from .kernels import jit
 
-    @_jit
+    @jit
     def moments(f, w0, w1, M):  # noqa: F811
         n = f.shape[3]
-        for start in range(0, n, _BLOCK):
-            stop = min(start + _BLOCK, n)
+        for start in range(0, n, BLOCK):
+            stop = min(start + BLOCK, n)
             M[:, :, start:stop] = 0.0
             for q in range(f.shape[0]):
                 for c in range(4):
@@ -71,7 +71,7 @@ if COMPILED:
                             M0[z] += a * line[z]
                             M1[z] += b * line[z]
 
-    @_jit
+    @jit
     def anticommute(f, alpha, beta, G, start, stop, out, shift):  # noqa: F811
         for i in range(f.shape[1]):
             a, b = alpha[i], beta[i]
@@ -86,7 +86,7 @@ if COMPILED:
                 Y_[z - shift] = A0 * y + m * A2
                 Z_[z - shift] = A0 * u + m * A3
 
-    @_jit
+    @jit
     def commute(f, v, G, start, stop):  # noqa: F811
         for i in range(f.shape[1]):
             vi = v[i]
@@ -99,7 +99,7 @@ if COMPILED:
                 n[z] = 0.0
                 X[z], Y[z], Z[z] = wy * u - wz * y, wz * x - wx * u, wx * y - wy * x
 
-    @_jit
+    @jit
     def add(f, change, start, stop):  # noqa: F811
         for c in range(4):
             for i in range(f.shape[1]):
@@ -107,7 +107,7 @@ if COMPILED:
                 for z in range(start, stop):
                     line[z] += more[z - start]
 
-    @_jit
+    @jit
     def differentiate(waves, rate):  # noqa: F811
         for c in range(waves.shape[0]):
             for m in range(waves.shape[1]):
@@ -116,7 +116,7 @@ if COMPILED:
                     a = row[z]
                     row[z] = complex(-r * a.imag, r * a.real)
 
-    @_jit
+    @jit
     def subtract_derivative(spectral, flux, k):  # noqa: F811
         shared = k.shape[0] == 1
         for r in range(spectral.shape[0]):

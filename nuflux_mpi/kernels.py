@@ -20,17 +20,15 @@ try:
     if os.environ.get("NUFLUX_NUMBA") == "0":
         raise ImportError("switched off by NUFLUX_NUMBA=0")
     import numba
-    from llvmlite import ir
-    from numba import types
-    from numba.core import cgutils
-    from numba.extending import intrinsic
+
+    from .intrinsics import at_once, copy, entries, execute, two_products
 except ImportError:
     numba = None
 
 COMPILED = numba is not None
 
 # Points handled together: the moments and one mode of a block stay in the second-level cache.
-_BLOCK = 2048
+BLOCK = 2048
 
 
 def phase_table(angle, harmonic, phase):
@@ -130,81 +128,26 @@ def push(f, v, s, y, M, dM):
 
 
 if COMPILED:
-    _jit = numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"}, boundscheck=False)
+    jit = numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"}, boundscheck=False)
 
     # For sums over a row: they may be taken in any order, but the same one at each call.
     _jit_sum = numba.njit(cache=True, fastmath={"contract", "nsz", "arcp", "reassoc"}, boundscheck=False)
 
-    @intrinsic
-    def _execute(typing, function, plan, source, target):
-        """Call the C function at an address with three addresses: ``function(plan, source, target)``."""
-
-        def generate(context, builder, signature, arguments):
-            word = arguments[0].type
-            kind = ir.FunctionType(ir.VoidType(), [word] * 3)
-            builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
-            return context.get_dummy_value()
-
-        return types.void(function, plan, source, target), generate
-
-    @intrinsic
-    def _copy(typing, target, source, count):
-        """Copy `count` bytes between addresses."""
-
-        def generate(context, builder, signature, arguments):
-            word = ir.IntType(8).as_pointer()
-            ends = [builder.inttoptr(address, word) for address in arguments[:2]]
-            cgutils.raw_memcpy(builder, *ends, arguments[2], 1)
-            return context.get_dummy_value()
-
-        return types.void(target, source, count), generate
-
-    @intrinsic
-    def _two_products(typing, x, i, y, out, d, conjugate):
-        """out[d : d + 2] = x[i : i + 2] y[d : d + 2], of conjugate x with conjugate = 1.
-
-        In vector registers as they lie in memory: LLVM by itself takes complex numbers apart and together again, which
-        takes twice the time.
-        """
-
-        def generate(context, builder, signature, arguments):
-            numbers = ir.VectorType(ir.DoubleType(), 4)
-
-            def address(array, index):
-                data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
-                return builder.bitcast(builder.gep(data, [arguments[index]]), numbers.as_pointer())
-
-            def pick(a, b, *lanes):
-                return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), 4), lanes))
-
-            a, b = (builder.load(address(*place), align=8) for place in ((0, 1), (2, 4)))
-            fused = ("contract",)
-            first = builder.fmul(pick(a, a, 0, 0, 2, 2), b, flags=fused)
-            second = builder.fmul(pick(a, a, 1, 1, 3, 3), pick(b, b, 1, 0, 3, 2), flags=fused)
-            plus, minus = builder.fadd(first, second, flags=fused), builder.fsub(first, second, flags=fused)
-            straight, turned = pick(minus, plus, 0, 5, 2, 7), pick(plus, minus, 0, 5, 2, 7)
-            zero = ir.Constant(arguments[5].type, 0)
-            value = builder.select(builder.icmp_signed("==", arguments[5], zero), straight, turned)
-            builder.store(value, address(3, 4), align=8)
-            return context.get_dummy_value()
-
-        return types.void(x, i, y, out, d, conjugate), generate
-
-    @_jit
+    @jit
     def _multiply(x, y, out):
         """out = x y for contiguous complex rows of one length."""
         n = len(y)
         for d in range(0, n - 1, 2):
-            _two_products(x, d, y, out, d, 0)
+            two_products(x, d, y, out, d, 0)
         if n % 2:
             out[n - 1] = x[n - 1] * y[n - 1]
 
-    @_jit
+    @jit
     def _multiply_conjugate(x, y, out):
         """out = conj(x) y for contiguous complex rows of one length."""
         n = len(y)
         for d in range(0, n - 1, 2):
-            _two_products(x, d, y, out, d, 1)
+            two_products(x, d, y, out, d, 1)
         if n % 2:
             out[n - 1] = x[n - 1].conjugate() * y[n - 1]
 
@@ -224,7 +167,7 @@ if COMPILED:
                     table[j] = table[q * m] * table[j - q * m]
             m *= 8
 
-    @_jit
+    @jit
     def phase_table(angle, harmonic, phase):  # noqa: F811
         groups, K = phase.shape
         shared = harmonic.shape[0] == 1
@@ -254,7 +197,7 @@ if COMPILED:
                 out[d] = complex(c.real * f.real - c.imag * f.imag, im if h >= 0 else -im)
                 d += 1
 
-    @_jit
+    @jit
     def unwind(u, phase, group, row_scale, column_scale, out):  # noqa: F811
         for r in range(u.shape[0]):
             p, scale = phase[group[r]], row_scale[r]
@@ -262,7 +205,7 @@ if COMPILED:
                 a, b, c = u[r, d], p[d], scale * column_scale[d]
                 out[r, d] = complex(c * (a.real * b.real + a.imag * b.imag), c * (a.imag * b.real - a.real * b.imag))
 
-    @_jit
+    @jit
     def wind(amplitude, phase, group, row_scale, column_scale, out):  # noqa: F811
         for r in range(amplitude.shape[0]):
             p, scale = phase[group[r]], row_scale[r]
@@ -270,7 +213,7 @@ if COMPILED:
                 a, b, c = amplitude[r, d], p[d], scale * column_scale[d]
                 out[r, d] = complex(c * (a.real * b.real - a.imag * b.imag), c * (a.imag * b.real + a.real * b.imag))
 
-    @_jit
+    @jit
     def phase_factors(angle, step, first, fine, coarse):
         """fine[g, j] = exp(i step j angle_g) and coarse[g, r] = exp(i first[g or 0, r] angle_g); see `unwind_lines`."""
         top = 0
@@ -290,7 +233,7 @@ if COMPILED:
                 p = high[abs(h[r]) >> 6] * low[abs(h[r]) & 63]
                 coarse[g, r] = p if h[r] >= 0 else p.conjugate()
 
-    @_jit
+    @jit
     def _phase_row(fine, coarse, scale, start, factor, phase):
         """phase[start[r] + j] = scale[r] coarse[r] fine[j] for the runs r of up to len(fine) waves."""
         for r in range(len(coarse)):
@@ -298,25 +241,30 @@ if COMPILED:
             p = phase[start[r] : start[r + 1]]
             n = len(p)
             for j in range(0, n - 1, 2):
-                _two_products(factor, 0, fine, p, j, 0)
+                two_products(factor, 0, fine, p, j, 0)
             if n % 2:
                 p[n - 1] = factor[0] * fine[n - 1]
 
     # Rows go where `lines`, `pieces` and `numbers` say, see exchange.Rows.
 
-    @_jit
+    @jit
+    def _line(lines, pieces, r):
+        """Address of the line of row r: its own where it stays whole, else the one through which all rows go in turn."""
+        return lines[r if len(pieces) == 0 else 0].ctypes.data
+
+    @jit
     def _put_down(line, pieces, numbers, r):
         """Copy row r from the address `line` to its pieces."""
         for i in range(len(pieces)):
-            _copy(pieces[i, 0] + numbers[pieces[i, 3], r] * pieces[i, 1], line + pieces[i, 2], pieces[i, 1])
+            copy(pieces[i, 0] + numbers[pieces[i, 3], r] * pieces[i, 1], line + pieces[i, 2], pieces[i, 1])
 
-    @_jit
+    @jit
     def _pick_up(line, pieces, numbers, r):
         """Copy row r from its pieces to the address `line`."""
         for i in range(len(pieces)):
-            _copy(line + pieces[i, 2], pieces[i, 0] + numbers[pieces[i, 3], r] * pieces[i, 1], pieces[i, 1])
+            copy(line + pieces[i, 2], pieces[i, 0] + numbers[pieces[i, 3], r] * pieces[i, 1], pieces[i, 1])
 
-    @_jit
+    @jit
     def unwind_lines(u, group, fine, coarse, scale, start, plan, waves, lines, pieces, numbers):
         """Row r = transform of ``u[r] conj(phase) scale`` for the rows of `numbers`, one at a time.
 
@@ -324,30 +272,28 @@ if COMPILED:
         addresses of a :class:`~nuflux_mpi.lines.LinePlan`; waves: buffer of a row of waves.
         """
         phase, factor, last = np.empty(len(waves), dtype=np.complex128), np.empty(2, dtype=np.complex128), -1
-        whole = len(pieces) == 0
         for r in range(numbers.shape[1]):
             g = group[r]
             if g != last:
                 _phase_row(fine[g], coarse[g], scale[g], start[g], factor, phase)
                 last = g
             _multiply_conjugate(phase, u[r], waves)
-            line = lines[r if whole else 0].ctypes.data
-            _execute(plan[0], plan[1], waves.ctypes.data, line)
+            line = _line(lines, pieces, r)
+            execute(plan[0], plan[1], waves.ctypes.data, line)
             _put_down(line, pieces, numbers, r)
 
-    @_jit
+    @jit
     def wind_lines(lines, pieces, numbers, group, fine, coarse, scale, start, plan, waves, u):
         """u[r] = ``phase scale`` times the transform of row r, one at a time; see `unwind_lines`."""
         phase, factor, last = np.empty(len(waves), dtype=np.complex128), np.empty(2, dtype=np.complex128), -1
-        whole = len(pieces) == 0
         for r in range(numbers.shape[1]):
             g = group[r]
             if g != last:
                 _phase_row(fine[g], coarse[g], scale[g], start[g], factor, phase)
                 last = g
-            line = lines[r if whole else 0].ctypes.data
+            line = _line(lines, pieces, r)
             _pick_up(line, pieces, numbers, r)
-            _execute(plan[0], plan[1], line, waves.ctypes.data)
+            execute(plan[0], plan[1], line, waves.ctypes.data)
             _multiply(phase, waves, u[r])
 
     @_jit_sum
@@ -359,7 +305,7 @@ if COMPILED:
             p[i] += factor * d
         return total
 
-    @_jit
+    @jit
     def correct_lines(
         lines, pieces, numbers, group, fine, coarse, to_state, from_state, start, forward, backward, waves, p, extrapolated,
         factor
@@ -372,60 +318,58 @@ if COMPILED:
         K = len(waves)
         wound, unwound = np.empty(K, dtype=np.complex128), np.empty(K, dtype=np.complex128)
         F, two, last, total = np.empty(K, dtype=np.complex128), np.empty(2, dtype=np.complex128), -1, 0.0
-        whole = len(pieces) == 0
         for r in range(numbers.shape[1]):
             g = group[r]
             if g != last:
                 _phase_row(fine[g], coarse[g], to_state[g], start[g], two, wound)
                 _phase_row(fine[g], coarse[g], from_state[g], start[g], two, unwound)
                 last = g
-            line = lines[r if whole else 0].ctypes.data
+            line = _line(lines, pieces, r)
             _pick_up(line, pieces, numbers, r)
-            _execute(forward[0], forward[1], line, waves.ctypes.data)
+            execute(forward[0], forward[1], line, waves.ctypes.data)
             _multiply(wound, waves, F)
             total += correct(p[r].view(np.float64), extrapolated[r].view(np.float64), F.view(np.float64), factor)
             _multiply_conjugate(unwound, p[r], waves)
-            _execute(backward[0], backward[1], waves.ctypes.data, line)
+            execute(backward[0], backward[1], waves.ctypes.data, line)
             _put_down(line, pieces, numbers, r)
         return total
 
-    @_jit
+    @jit
     def differentiate_lines(lines, pieces, numbers, k, forward, backward, waves):
         """Row r <- transform back of ``i k`` times the transform of row r, one at a time; k (1 or rows, K).
 
         forward, backward: addresses of two plans; waves: buffer of a row of waves.
         """
-        whole = len(pieces) == 0
         for r in range(numbers.shape[1]):
-            row, line = k[r if len(k) > 1 else 0], lines[r if whole else 0].ctypes.data
+            row, line = k[r if len(k) > 1 else 0], _line(lines, pieces, r)
             _pick_up(line, pieces, numbers, r)
-            _execute(forward[0], forward[1], line, waves.ctypes.data)
+            execute(forward[0], forward[1], line, waves.ctypes.data)
             for d in range(len(waves)):
                 a = waves[d]
                 waves[d] = complex(-row[d] * a.imag, row[d] * a.real)
-            _execute(backward[0], backward[1], waves.ctypes.data, line)
+            execute(backward[0], backward[1], waves.ctypes.data, line)
             _put_down(line, pieces, numbers, r)
 
     # Loops over views that start at 0: with an index that might be negative LLVM does not vectorise.
 
-    @_jit
+    @jit
     def _add_two(p, q, s0, s1, t0, t1, D0, D1):
         for z in range(len(p)):
             D0[z] += s0 * p[z] + t0 * q[z]
             D1[z] += s1 * p[z] + t1 * q[z]
 
-    @_jit
+    @jit
     def _add_one(p, s0, s1, D0, D1):
         for z in range(len(p)):
             D0[z] += s0 * p[z]
             D1[z] += s1 * p[z]
 
-    @_jit
+    @jit
     def _add_to_row(p, q, s, t, D):
         for z in range(len(p)):
             D[z] += s * p[z] + t * q[z]
 
-    @_jit
+    @jit
     def _add_moments(P, v, s, D, start, stop):
         """The moments of the points start..stop; two modes at a time, so that D is read half as often."""
         D[:, :, start:stop] = 0.0
@@ -445,61 +389,6 @@ if COMPILED:
                 _add_one(p, s[a], s[a] * v[0, a], D[0, c, start:stop], D[1, c, start:stop])
                 for i in range(1, axes):
                     _add_to_row(p, p, s[a] * v[i, a], 0.0, D[i + 1, c, start:stop])
-
-    class _Lanes:
-        """A register of several doubles with the arithmetic of a number, for formulas that `at_once` compiles."""
-
-        def __init__(self, builder, value):
-            self.builder, self.value = builder, value
-
-        def __add__(self, other):
-            return _Lanes(self.builder, self.builder.fadd(self.value, other.value, flags=("contract",)))
-
-        def __sub__(self, other):
-            return _Lanes(self.builder, self.builder.fsub(self.value, other.value, flags=("contract",)))
-
-        def __mul__(self, other):
-            return _Lanes(self.builder, self.builder.fmul(self.value, other.value, flags=("contract",)))
-
-    def at_once(formula, width):
-        """An intrinsic that applies a formula to `width` points at once: ``(written, read, numbers, z)``.
-
-        ``written[i][z] = formula(written, read, numbers)[i]`` for contiguous rows `written` and `read` and points z, z + 1,
-        ... LLVM's own vectoriser gives up on so many arrays, which might overlap for all it knows. numbers: a tuple, or a
-        contiguous array of as many numbers as there are pairs of rows written and read.
-        """
-
-        @intrinsic
-        def apply(typing, written, read, numbers, z):
-            def generate(context, builder, signature, arguments):
-                lanes = ir.VectorType(ir.DoubleType(), width)
-
-                def addresses(position):
-                    rows = zip(signature.args[position].types, cgutils.unpack_tuple(builder, arguments[position]))
-                    data = [context.make_array(kind)(context, builder, row).data for kind, row in rows]
-                    return [builder.bitcast(builder.gep(row, [arguments[3]]), lanes.as_pointer()) for row in data]
-
-                def everywhere(number):
-                    first = builder.insert_element(ir.Constant(lanes, ir.Undefined), number, ir.IntType(32)(0))
-                    spread = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
-                    return _Lanes(builder, builder.shuffle_vector(first, first, spread))
-
-                out = addresses(0)
-                values = [[_Lanes(builder, builder.load(x, align=8)) for x in rows] for rows in (out, addresses(1))]
-                if isinstance(signature.args[2], types.Array):
-                    first = context.make_array(signature.args[2])(context, builder, arguments[2]).data
-                    count = len(signature.args[0]) * len(signature.args[1])
-                    scalars = [builder.load(builder.gep(first, [ir.IntType(64)(i)])) for i in range(count)]
-                else:
-                    scalars = cgutils.unpack_tuple(builder, arguments[2])
-                constants = [everywhere(x) for x in scalars]
-                for address, new in zip(out, formula(*values, constants)):
-                    builder.store(new.value, address, align=8)
-                return context.get_dummy_value()
-
-            return types.void(written, read, numbers, z), generate
-
-        return apply
 
     # Formulas for any number of axes d: the moments of each axis are three more rows, the numbers one more per axis.
 
@@ -525,48 +414,36 @@ if COMPILED:
     _rotate_4, _rotate_1 = at_once(_rotated, 4), at_once(_rotated, 1)
     _rotate_and_drive_4, _rotate_and_drive_1 = at_once(_rotated_and_driven, 4), at_once(_rotated_and_driven, 1)
 
-    @intrinsic
-    def _entries(typing, arrays, index):
-        """The entry at one index of each of a tuple of arrays."""
-
-        def generate(context, builder, signature, arguments):
-            rows = zip(signature.args[0].types, cgutils.unpack_tuple(builder, arguments[0]))
-            data = [context.make_array(kind)(context, builder, row).data for kind, row in rows]
-            values = [builder.load(builder.gep(row, [arguments[1]])) for row in data]
-            return context.make_tuple(builder, signature.return_type, values)
-
-        return types.UniTuple(types.float64, len(arrays))(arrays, index), generate
-
-    @_jit
+    @jit
     def _components(D):
         return D[0], D[1], D[2]
 
     # As many rows as there are axes: tuples have their lengths when they are compiled, and so one is made for each d.
 
-    @_jit
+    @jit
     def _moments_1(D):
         return _components(D[0]) + _components(D[1])
 
-    @_jit
+    @jit
     def _moments_2(D):
         return _components(D[0]) + _components(D[1]) + _components(D[2])
 
-    @_jit
+    @jit
     def _moments_3(D):
         return _components(D[0]) + _components(D[1]) + _components(D[2]) + _components(D[3])
 
-    @_jit
+    @jit
     def _rotate_rows(P, v, rows, start, stop):
         """Rotate the points start..stop; v, rows: tuples of contiguous rows, v[i][mode] and those of D."""
         rest = stop - (stop - start) % 4
         for a in range(P.shape[0]):
-            written, speeds = (P[a, 0], P[a, 1], P[a, 2]), _entries(v, a)
+            written, speeds = (P[a, 0], P[a, 1], P[a, 2]), entries(v, a)
             for z in range(start, rest, 4):
                 _rotate_4(written, rows, speeds, z)
             for z in range(rest, stop):
                 _rotate_1(written, rows, speeds, z)
 
-    @_jit
+    @jit
     def _rotate_block(P, v, D, start, stop):
         if len(v) == 1:
             _rotate_rows(P, (v[0],), _moments_1(D), start, stop)
@@ -575,54 +452,54 @@ if COMPILED:
         else:
             _rotate_rows(P, (v[0], v[1], v[2]), _moments_3(D), start, stop)
 
-    @_jit
+    @jit
     def moments(P, v, s, D):  # noqa: F811
-        for start in range(0, P.shape[2], _BLOCK):
-            _add_moments(P, v, s, D, start, min(start + _BLOCK, P.shape[2]))
+        for start in range(0, P.shape[2], BLOCK):
+            _add_moments(P, v, s, D, start, min(start + BLOCK, P.shape[2]))
 
-    @_jit
+    @jit
     def rotate(P, v, D):  # noqa: F811
-        for start in range(0, P.shape[2], _BLOCK):
-            _rotate_block(P, v, D, start, min(start + _BLOCK, P.shape[2]))
+        for start in range(0, P.shape[2], BLOCK):
+            _rotate_block(P, v, D, start, min(start + BLOCK, P.shape[2]))
 
-    @_jit
+    @jit
     def precess(P, v, s, D):  # noqa: F811
-        for start in range(0, P.shape[2], _BLOCK):
-            stop = min(start + _BLOCK, P.shape[2])
+        for start in range(0, P.shape[2], BLOCK):
+            stop = min(start + BLOCK, P.shape[2])
             _add_moments(P, v, s, D, start, stop)
             _rotate_block(P, v, D, start, stop)
 
-    @_jit
+    @jit
     def _rotate_and_drive_rows(P, kappa, v, s, rows, start, stop):
         """The points start..stop; v, rows: tuples of contiguous rows, v[i][mode] and, from `start` on, those of D and dD."""
         width = stop - start
         for a in range(P.shape[0]):
             written = P[a, 0, start:stop], P[a, 1, start:stop], P[a, 2, start:stop], kappa[a, start:stop]
-            numbers = _entries(v, a) + (-0.5 * s[a],)
+            numbers = entries(v, a) + (-0.5 * s[a],)
             for z in range(0, width - 3, 4):
                 _rotate_and_drive_4(written, rows, numbers, z)
             for z in range(width - width % 4, width):
                 _rotate_and_drive_1(written, rows, numbers, z)
 
-    @_jit
+    @jit
     def _gather(rows, start, stop, near):
         """near[..., : stop - start] = rows[..., start:stop]; rows, near: (any, 3, points)."""
         for i in range(rows.shape[0]):
             for c in range(3):
                 near[i, c, : stop - start] = rows[i, c, start:stop]
 
-    @_jit
+    @jit
     def rotate_and_drive(P, kappa, v, s, D, dD):  # noqa: F811
         d, n = len(v), P.shape[2]
         if d == 1:
-            for start in range(0, n, _BLOCK):
-                stop = min(start + _BLOCK, n)
+            for start in range(0, n, BLOCK):
+                stop = min(start + BLOCK, n)
                 rows = _moments_1(D[:, :, start:stop]) + _moments_1(dD[0, :, :, start:stop])
                 _rotate_and_drive_rows(P, kappa, (v[0],), s, rows, start, stop)
             return
         # With several axes there are 27 or 48 rows, which all modes read. They are brought together first: where they lie,
         # lines of a power of two points compete for the same places of the cache, of which there are eight.
-        block = _BLOCK // d**2
+        block = BLOCK // d**2
         near, slopes = np.empty((1 + d, 3, block + 8)), np.empty((d, 1 + d, 3, block + 8))
         for start in range(0, n, block):
             stop = min(start + block, n)
@@ -636,13 +513,13 @@ if COMPILED:
                 rows = _moments_3(near) + _moments_3(slopes[0]) + _moments_3(slopes[1]) + _moments_3(slopes[2])
                 _rotate_and_drive_rows(P, kappa, (v[0], v[1], v[2]), s, rows, start, stop)
 
-    @_jit
+    @jit
     def push(f, v, s, y, M, dM):  # noqa: F811
         Q, n = f.shape[2], f.shape[3]
         pairs = (Q - 1) // 2
-        W, A = np.empty((3, _BLOCK)), np.empty((4, _BLOCK))
-        for start in range(0, n, _BLOCK):
-            width = min(start + _BLOCK, n) - start
+        W, A = np.empty((3, BLOCK)), np.empty((4, BLOCK))
+        for start in range(0, n, BLOCK):
+            width = min(start + BLOCK, n) - start
             for a in range(f.shape[0]):
                 va, half = v[a], 0.5 * s[a] * v[a]
                 for z in range(width):
@@ -674,7 +551,7 @@ if COMPILED:
                         Z[i] = wx * y0 - wy * x0 - a0 * z1 - az * n1
                         H[i] = wx * y1 - wy * x1 + a0 * z0 + az * n0
 
-    @_jit
+    @jit
     def _turn(f, a, j, start, width, W):
         """n <- 0, P <- W x P for one amplitude that feels no force."""
         N, X, Y, Z = f[a, 0, j], f[a, 1, j], f[a, 2, j], f[a, 3, j]

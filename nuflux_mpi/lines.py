@@ -57,7 +57,7 @@ def zeros(shape, dtype=float):
 
 
 class _Plan:
-    """A plan of FFTW. ``address = (function, plan)`` are the two addresses that compiled loops call, see `kernels`."""
+    """A plan of FFTW. ``address = (function, plan)`` are the two addresses for `intrinsics.execute`."""
 
     def __init__(self, plan, execute):
         self._fftw, self._plan = library(), ctypes.c_void_p(plan)

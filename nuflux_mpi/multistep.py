@@ -154,6 +154,8 @@ def squares(pool, rows, d):
 if kernels.COMPILED:
     from numba import njit
 
+    from .intrinsics import at_once
+
     _jit = njit(cache=True, fastmath={"contract", "nsz", "arcp", "reassoc"})
 
     formula, difference = _jit(formula), _jit(difference)
@@ -193,8 +195,8 @@ if kernels.COMPILED:
         (p, extrapolated), (y, f), (b, x) = written, rows, numbers
         return p + y + b * f, extrapolated + x * f
 
-    _weigh_8, _weigh_1 = kernels.at_once(_weighted, 8), kernels.at_once(_weighted, 1)
-    _complete_4, _complete_1 = kernels.at_once(_completed, 4), kernels.at_once(_completed, 1)
+    _weigh_8, _weigh_1 = at_once(_weighted, 8), at_once(_weighted, 1)
+    _complete_4, _complete_1 = at_once(_completed, 4), at_once(_completed, 1)
 
     @_jit
     def _four(x, i):
