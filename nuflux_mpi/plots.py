@@ -54,6 +54,7 @@ MAP = {"shading": "nearest", "rasterized": True}  # values as they are, not inte
 WINDOW = {"color": VERMILLION, "alpha": 0.2, "lw": 0}  # the times in which growth rates were measured
 TIME_LABEL = r"time $t\ [1/\mu]$"
 MOST_PIXELS = 1200  # per direction of a colour map; more would not be seen
+DECADES = 12  # of power that are shown below the largest
 FEWEST_SNAPSHOTS = 4  # a map of fewer would show colours where nothing is known
 
 
@@ -178,7 +179,7 @@ def spectrum(run, path=None, title=True):
     found = survey(run)
     with _style():
         figure, (power, bar, rates, total, words) = spectrum_panels()
-        _draw_power(figure, power, bar, run.series, found)
+        _draw_band(figure, power, bar, run.series, found)
         _draw_rates(rates, found)
         _draw_total(total, run.series, found)
         words.legend(handles=_spectrum_legend(rates, found), loc="upper left", borderpad=0)
@@ -266,28 +267,38 @@ def _around(band, k):
     return max(band[0] - margin, k[0]), min(band[1] + margin, k[-1])
 
 
-def _draw_power(figure, axes, colorbar_axes, series, found):
-    k, t = series["k"], series["spectrum_time"]
+def _draw_band(figure, axes, colorbar_axes, series, found):
+    k = series["k"]
     low, high = found.k[0], found.k[-1]
     seen = np.flatnonzero((k >= low) & (k <= high))
-    seen = seen[_thinned(len(seen))]
-    rows = _thinned(len(t))
-    values = series["psi2"][rows][:, seen].T
-    top = values.max()
-    if top > 0:
-        floor = max(values[values > 0].min(), top * 1e-12)  # below twelve decades is round-off
-        norm = LogNorm(vmin=min(floor, top / 10), vmax=top)
-        image = axes.pcolormesh(t[rows], k[seen], np.maximum(values, floor), norm=norm, cmap="magma", **MAP)
-        figure.colorbar(image, cax=colorbar_axes).set_label(r"$\Sigma_a|\psi_{a,k}|^2\ [n^2]$")
-    else:
-        _say_in(axes, "no coherence at any time")
-        colorbar_axes.set_axis_off()
+    label = r"$\Sigma_a|\psi_{a,k}|^2\ [n^2]$"
+    draw_power(figure, axes, colorbar_axes, series["spectrum_time"], k[seen], series["psi2"][:, seen], label)
     for edge in found.band or ():
         axes.axhline(edge, color="white", lw=0.9, ls="--")
     axes.set_ylim(low, high)
     axes.set_ylabel(r"wavenumber $k\ [\mu]$")
+
+
+def draw_power(figure, axes, colorbar_axes, t, k, power, label):
+    """Power (times, waves) in colors over t and k, with its color bar; words where there is none."""
+    rows, seen = _thinned(len(t)), _thinned(len(k))
+    values = power[rows][:, seen].T
+    if values.any():
+        floor, top = power_floor(values), values.max()
+        norm = LogNorm(vmin=min(floor, top / 10), vmax=top)
+        image = axes.pcolormesh(t[rows], k[seen], np.maximum(values, floor), norm=norm, cmap="magma", **MAP)
+        figure.colorbar(image, cax=colorbar_axes).set_label(label)
+    else:
+        _say_in(axes, "no coherence at any time")
+        axes.set_ylim(k[0], k[-1])
+        colorbar_axes.set_axis_off()
     axes.set_title("power spectrum of flavor coherence")
     axes.tick_params(labelbottom=False)
+
+
+def power_floor(power):
+    """The smallest power that is shown, for power that is not zero everywhere: below DECADES is round-off."""
+    return max(power[power > 0].min(), power.max() * 10.0**-DECADES)
 
 
 def _draw_rates(axes, found):

@@ -9,16 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib.colors import LogNorm
 
 from .errors import InputError
 from .layout import space_of
 from .plots import (
-    BLUE, GREY, MAP, TIME_LABEL, _figure, _finished, _style, _thinned, _time_range, _title, spectrum_panels,
+    BLUE, GREY, MAP, TIME_LABEL, _figure, _finished, _logarithmic, _say_in, _style, _thinned, _time_range, _title, draw_power,
+    power_floor, spectrum_panels,
 )
 
 COLUMNS = 4  # times that a figure shows
-DECADES = 12  # below the largest power: what is less is round-off
 
 
 def draw_all(run, directory=None, title=True):
@@ -44,18 +43,15 @@ def maps(run, path=None, title=True):
     if not len(times):
         raise InputError("The run has written no results yet.")
     rows = np.unique(np.linspace(0, len(times) - 1, COLUMNS).round().astype(int))
-    kinds = [(_coherence, r"coherence $|\psi|/n$", "cividis")]
+    kinds = [(_coherence, "coherence", r"$|\psi|/n$", False)]
     if "kappa" in run.fields:
-        kinds.append((_energy_gained, r"energy gained $[\mu]$", "RdBu_r"))
+        kinds.append((_energy_gained, "energy gained", r"$[\mu]$", True))
     with _style():
         figure = _figure(height=0.9 + 2.0 * len(kinds))
         figure.set_layout_engine("compressed")  # axes of fixed aspect, with colour bars of their height
         grid = figure.subplots(len(kinds), len(rows), sharex=True, sharey=True, squeeze=False)
-        for line, (quantity, label, colours) in zip(grid, kinds):
-            values = [quantity(run, row) for row in rows]
-            limits = _limits(values, signed=quantity is _energy_gained)
-            images = [_map(axes, run, value, colours, limits) for axes, value in zip(line, values)]
-            figure.colorbar(images[-1], ax=list(line), aspect=15, pad=0.02).set_label(label)
+        for line, (quantity, name, unit, signed) in zip(grid, kinds):
+            _draw_line(figure, line, run, [quantity(run, row) for row in rows], name, unit, signed)
             line[0].set_ylabel(r"$z\ [1/\mu]$")
         for axes, t in zip(grid[0], times[rows]):
             axes.set_title(f"$t = {t:g}$")
@@ -67,18 +63,24 @@ def maps(run, path=None, title=True):
         return _finished(figure, run, path)
 
 
-def _map(axes, run, values, colours, limits):
+def _draw_line(figure, line, run, values, name, unit, signed):
+    """Maps of one quantity on one scale of colors: from zero, or with zero in the middle where it is signed."""
+    most = max(float(np.abs(value).max()) for value in values)
+    for axes, value in zip(line, values):
+        if most > 0:
+            image = _map(axes, run, value, cmap="RdBu_r" if signed else "cividis", vmin=-most if signed else 0.0, vmax=most)
+        else:
+            _map(axes, run, np.ma.masked_all_like(value))  # the same extent, without a color
+            _say_in(axes, f"{name}:\nzero everywhere")
+    if most > 0:
+        figure.colorbar(image, ax=list(line), aspect=15, pad=0.02).set_label(f"{name} {unit}")
+
+
+def _map(axes, run, values, **colors):
     x, z = np.asarray(run.fields["x"]), np.asarray(run.fields["z"])
     columns, rows = _thinned(len(x)), _thinned(len(z))
     axes.set_aspect("equal")
-    low, high = limits
-    return axes.pcolormesh(x[columns], z[rows], values[columns, rows].T, vmin=low, vmax=high, cmap=colours, **MAP)
-
-
-def _limits(values, signed):
-    """Range of colours that all maps of one quantity share."""
-    most = max(float(np.abs(value).max()) for value in values) or 1.0
-    return (-most if signed else 0.0), most
+    return axes.pcolormesh(x[columns], z[rows], values[columns, rows].T, **colors, **MAP)
 
 
 def _coherence(run, row):
@@ -106,36 +108,40 @@ def shells(run, path=None, title=True):
     if not len(series.get("psi2", ())):
         raise InputError("The run recorded no power spectra: set output.spectrum_every.")
     k, t, power = series["k"], series["spectrum_time"], series["psi2"]
-    top = power.max() or 1.0
-    floor = max(power[power > 0].min(initial=top), top * 10.0**-DECADES)
     with _style():
         figure, (over_time, scale, profile, total, words) = spectrum_panels()
-        rows, seen = _thinned(len(t)), _thinned(len(k))
-        norm = LogNorm(vmin=min(floor, top / 10), vmax=top)
-        values = np.maximum(power[rows][:, seen].T, floor)
-        image = over_time.pcolormesh(t[rows], k[seen], values, norm=norm, cmap="magma", **MAP)
-        bar = figure.colorbar(image, cax=scale)
-        bar.set_label(r"$\Sigma|\psi_{a,k}|^2\ [n^2]$")
+        draw_power(figure, over_time, scale, t, k, power, r"$\Sigma|\psi_{a,k}|^2\ [n^2]$")
         over_time.set_ylabel(r"wavenumber $|k|\ [\mu]$")
-        over_time.set_title("power spectrum of flavor coherence")
-        over_time.tick_params(labelbottom=False)
-
-        shown = np.unique(np.linspace(0, len(t) - 1, COLUMNS).round().astype(int))
-        for i, row in enumerate(shown):
-            shade = (i + 1) / len(shown)
-            profile.plot(np.maximum(power[row], floor), k, color=BLUE, alpha=shade, label=f"$t = {t[row]:g}$")
-        profile.set_xscale("log")
-        profile.set_title("in shells of $|k|$ $[n^2]$")
-        profile.tick_params(labelleft=False)
-        words.legend(*profile.get_legend_handles_labels(), loc="upper left")
-
-        total.plot(t, power.sum(axis=1), color=BLUE)
-        total.axhline(np.sum(np.asarray(series["density"]) ** 2), color=GREY, lw=0.6)
-        total.set_yscale("log")
-        total.set_ylabel(r"power in all waves $[n^2]$")
-        total.set_xlabel(TIME_LABEL)
-        total.set_xlim(_time_range(t))
+        _draw_profiles(profile, t, k, power)
+        _draw_total(total, t, power.sum(axis=1), np.sum(np.asarray(series["density"]) ** 2))
+        handles = [handle for axes in (profile, total) for handle in axes.get_legend_handles_labels()[0]]
+        words.legend(handles=handles, loc="upper left")
         if title:
             figure.suptitle(_title(run), fontsize=12)
         figure.align_ylabels([over_time, total])
         return _finished(figure, run, path)
+
+
+def _draw_profiles(axes, t, k, power):
+    """Power by shell at a few times, on the k axis of the panel beside."""
+    if power.any():
+        shown = np.unique(np.linspace(0, len(t) - 1, COLUMNS).round().astype(int))
+        for i, row in enumerate(shown):
+            seen = np.ma.masked_less(power[row], power_floor(power))
+            axes.plot(seen, k, color=BLUE, alpha=(i + 1) / len(shown), label=f"$t = {t[row]:g}$")
+        axes.set_xscale("log")
+    else:
+        axes.set_xticks([])
+    axes.set_title("in shells of $|k|$ $[n^2]$")
+    axes.tick_params(labelleft=False)
+
+
+def _draw_total(axes, t, total, most):
+    """Power in all shells over time, below the most that there can be."""
+    axes.plot(t, total, color=BLUE)
+    if total.any():
+        axes.axhline(most, color=GREY, lw=0.6, label=r"$\Sigma_a n_a^2$, all coherent")
+    _logarithmic(axes, [*total, most] if total.any() else total)
+    axes.set_ylabel(r"power in all waves $[n^2]$")
+    axes.set_xlabel(TIME_LABEL)
+    axes.set_xlim(_time_range(t))
