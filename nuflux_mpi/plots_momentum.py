@@ -8,6 +8,7 @@ Figure and, given a path, save it with the provenance of its runs.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ FEW = 0.01  # part of a beam below which the mean momentum of a flavor is not sh
 PURPLE = "#CC79A7"
 # Dashes, so that levels that agree are both seen.
 LEVEL_STYLES = {"standard": (GREY, "-"), "energy": (VERMILLION, "-"), "momentum": (BLUE, "--"), "full": (GREEN, "-")}
+MARKERS = "", "o", "s", "^", "D", "v"  # of the first run of a level, the second, ...
 
 # name: (label, colour, marker, power of 1/width with which the gradient expansion lets it drift)
 DRIFTS = {
@@ -82,8 +84,9 @@ def missing_energy(runs, path=None, title=True):
 
     runs: dict label -> run, say of the levels "standard", "energy", "momentum" and "full". Each panel has U_osc, the
     kinetic energy gained K and their sum, in units of |U_osc(0)|; where the densities have a refractive energy of their
-    own (U_trace), the sum holds its change. A run without K has U_osc alone, and its residual is the change of that.
-    Returns the Figure; InputError without runs, or for one that has written nothing.
+    own (U_trace), the sum holds its change. A run without K has U_osc alone, and its residual is the change of that. A
+    residual has the color of its level, and runs of one level differ by markers. Runs that do not share title, L and N go
+    without the line above the figure. Returns the Figure; InputError without runs, or for one that has written nothing.
     """
     if not runs:
         raise InputError("There are no runs to compare.")
@@ -94,17 +97,19 @@ def missing_energy(runs, path=None, title=True):
         figure = _figure(height=5.0)
         grid = figure.add_gridspec(2, len(runs), height_ratios=[3, 2.4])
         residuals = figure.add_subplot(grid[1, :])
-        first = None
+        first, drawn = None, Counter()
         for column, (label, run) in enumerate(runs.items()):
             axes = figure.add_subplot(grid[0, column], sharey=first)
             _draw_level(axes, run)
+            label, level = label.replace(", ", ",\n", 1), run.config["equations"]["level"]
             axes.set_title(label)
             if first is None:
                 first = axes
                 axes.set_ylabel("energy" + _energy_unit(run)[1])
             else:
                 axes.tick_params(labelleft=False)
-            _draw_residual(residuals, label, run)
+            _draw_residual(residuals, label, run, MARKERS[drawn[level] % len(MARKERS)])
+            drawn[level] += 1
         _label_zero(first, np.concatenate([curve.get_ydata() for axes in figure.axes for curve in axes.lines]))
         beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "handlelength": 1.5}
         fullest = max((axes for axes in figure.axes if axes is not residuals), key=lambda axes: len(axes.lines))
@@ -115,8 +120,8 @@ def missing_energy(runs, path=None, title=True):
         residuals.set_xlim(_time_range(max((run.series["time"] for run in runs.values()), key=lambda t: t[-1])))
         residuals.set_title("how far the sum has moved from its start")
         residuals.legend(**beside)
-        if title:
-            figure.suptitle(_title(list(runs.values())[-1]), fontsize=12)
+        if title and len(titles := {_title(run) for run in runs.values()}) == 1:
+            figure.suptitle(*titles, fontsize=12)
         return saved(figure, runs, path)
 
 
@@ -152,14 +157,15 @@ def _draw_level(axes, run):
     axes.set_xlabel(r"$t\ [1/\mu]$")
 
 
-def _draw_residual(axes, label, run):
+def _draw_residual(axes, label, run, marker):
     unit, _ = _energy_unit(run)
     total = budget(run.series)
     # A logarithm has no place for the exact zero at the start.
     residual = np.ma.masked_equal(abs(total - total[0]) / unit, 0)
     color, dashes = LEVEL_STYLES[run.config["equations"]["level"]]
     what = label if kinetic_energy(run.series) is not None else f"{label}:\nchange of $U_{{\\rm osc}}$"
-    axes.plot(run.series["time"], residual, lw=1.2, color=color, ls=dashes, label=what)
+    axes.plot(run.series["time"], residual, lw=1.2, color=color, ls=dashes, label=what,
+              marker=marker, ms=4.5, mfc="white", markevery=0.1)
 
 
 # ---- one run --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from nuflux_mpi.results import MemoryRun
 pytest.importorskip("matplotlib")
 from test_plots import axes_titled, line, mesh, png_text  # noqa: E402  (needs matplotlib)
 
-from nuflux_mpi import plots_momentum  # noqa: E402
+from nuflux_mpi import plots, plots_momentum  # noqa: E402
 
 
 def momentum_run(level="momentum", **changes):
@@ -78,6 +78,25 @@ def test_residuals_of_all_levels_share_one_logarithmic_panel():
     assert all(np.ma.is_masked(values[0]) for values in residual.values())  # an exact zero has no logarithm
     styles = {(curve.get_color(), curve.get_linestyle()) for curve in axes.lines}
     assert len(styles) == 4
+
+
+def test_runs_of_one_level_are_told_apart():
+    runs = {"energy, one": level_run("energy"), "energy, two": level_run("energy"), "momentum": level_run("momentum")}
+    figure = plots_momentum.missing_energy(runs)
+    residuals = axes_titled(figure, "how far the sum has moved")
+    one, two, momentum = residuals.lines
+    assert one.get_color() == two.get_color() != momentum.get_color()
+    assert one.get_marker() != two.get_marker() and one.get_marker() == momentum.get_marker()
+    labels = [text.get_text() for text in residuals.get_legend().get_texts()]
+    assert labels == ["energy,\none", "energy,\ntwo", "momentum"]
+    figure.canvas.draw()
+
+
+def test_a_figure_of_several_runs_names_what_they_share():
+    runs = {"energy": level_run("energy"), "momentum": level_run("momentum")}
+    assert plots_momentum.missing_energy(runs).get_suptitle() == plots.energy(runs["energy"]).get_suptitle() != ""
+    runs["momentum"].config["box"]["points"] *= 2
+    assert plots_momentum.missing_energy(runs).get_suptitle() == ""
 
 
 def test_a_run_without_any_energy_has_no_invented_scale():
