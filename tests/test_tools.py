@@ -1,5 +1,6 @@
-"""tools/: the summary that continuous integration reads, the guard of the MPI tests, and run.sh."""
+"""tools/: what they import, the summary that continuous integration reads, the guard of the MPI tests, and run.sh."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -12,6 +13,14 @@ from loading import load_tool
 from nuflux_mpi import environment
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tools").glob("*.py")), ids=lambda path: path.name)
+def test_what_tools_import_exists(path):
+    """Tools import late and are not all run by tests: a name that moved would go unnoticed."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("nuflux_mpi"):
+            exec(ast.unparse(node), {})  # ImportError where it does not
 
 
 # --- the summary -----------------------------------------------------------------------------------------------------

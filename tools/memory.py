@@ -54,11 +54,11 @@ def report(level, size, ranks, overrides):
     """Print one row of the table."""
     from nuflux_mpi import check, config
     from nuflux_mpi.box import plan
-    from nuflux_mpi.integrate import MULTISTEP, chosen
-    from nuflux_mpi.levels import LEVELS
+    from nuflux_mpi.integrate import MULTISTEP
+    from nuflux_mpi.levels import method_of
 
     resolved = config.resolve("missing_energy", overrides)
-    method = chosen(resolved["time"]["method"], LEVELS[level].auto_method)
+    method = method_of(resolved)
     overrides = [*overrides, MANY_STEPS] if method == MULTISTEP else overrides
     segments = check.segments_of(resolved)
     state = check.state_bytes(plan(resolved["box"]["points"], sum(segments), ranks), segments).max()
