@@ -26,7 +26,7 @@ RUNGE_KUTTA_STAGES = {"3bs": 4, "5dp": 7, "5bs": 8, "6vr": 9, "7vr": 10, "8vr": 
 FIRST_SAME_AS_LAST = ("3bs", "5dp", "5bs", "6vr")
 MULTISTEP = "adams"
 # Beginnings of PETSc's options that act on TSRK alone.
-OPTIONS_OF_RUNGE_KUTTA = ("-ts_type", "-ts_rk_", "-ts_adapt_")
+OPTIONS_OF_RUNGE_KUTTA = ("-ts_rk_", "-ts_adapt_")
 # Kernels that a method calls besides those of the right-hand side, for kernels.warm_up.
 KERNELS = {MULTISTEP: (multistep.touch,)} | {method: (rotation.touch,) for method in ORDERS}
 
@@ -49,6 +49,17 @@ def stored_vectors(method):
     if method == MULTISTEP:
         return 2 + multistep.KEPT
     return 2 if method in FIRST_SAME_AS_LAST else 1
+
+
+def check_options(options, method):
+    """InputError for PETSc options that choose another method than `method`, or that it has no use for."""
+    words = options.split()
+    if "-ts_type" in words:
+        raise InputError("petsc.options must not hold -ts_type: time.method chooses the method.")
+    lost = [word for word in words if word.startswith(OPTIONS_OF_RUNGE_KUTTA)]
+    if lost and method not in RUNGE_KUTTA:
+        raise InputError(f"petsc.options: {lost[0]} acts on Runge-Kutta pairs alone: choose one of them with time.method "
+                         f"({', '.join(RUNGE_KUTTA)}), not {method}.")
 
 
 def initialize(comm, options=""):
@@ -117,7 +128,7 @@ class Integrator:
     dt_initial, dt_max: optional step sizes. dt_min: a controller that asks for less ends the run as a collapsed step;
     default 1e-13 of the larger of 1 and the time reached, also while a multistep method starts.
     options: PETSc options of this integrator alone; those of PETSc as a whole, such as -log_view, stay in force.
-    InputError for options of TSRK where the method is not one of it.
+    InputError for options that the method leaves no room for, see `check_options`.
 
     `u` is the local state and `t` its time: set them, then call `begin`, then `advance`. After a NumericalFailure `u` is
     the last good state and `attempted` the step size that failed. Call `destroy` when done (collective).
@@ -125,12 +136,14 @@ class Integrator:
 
     @classmethod
     def of(cls, problem, comm, **options):
-        """The integrator of an object with `rhs`, `size`, `flow`, `correct` and `active`, as an interaction picture has them."""
-        return cls(problem.rhs, problem.size, comm, flow=problem.flow, correct=problem.correct, active=problem.active, **options)
+        """The integrator of an object with `rhs`, `size`, `flow`, `correct` and `active`, such as an interaction picture."""
+        return cls(
+            problem.rhs, problem.size, comm, flow=problem.flow, correct=problem.correct, active=problem.active, **options
+        )
 
     def __init__(self, rhs, size, comm, method=MULTISTEP, rtol=1e-10, atol=0.0, start=0.0, dt_initial=None, dt_min=None,
                  dt_max=None, options="", flow=None, correct=None, active=None):
-        _check_options(options, method)
+        check_options(options, method)
         PETSc = self._PETSc = initialize(comm, options)
         keep_duplicate(comm, PETSc)
         self._rhs, self.rtol, self.atol, self.method, self._options = rhs, rtol, atol, method, options
@@ -376,13 +389,6 @@ class Integrator:
         vectors = (self._vector, self._work, self._good) if self._stepper is None else (self._vector,)
         for thing in (self._ts, *vectors):
             thing.destroy()
-
-
-def _check_options(options, method):
-    lost = [word for word in options.split() if word.startswith(OPTIONS_OF_RUNGE_KUTTA)]
-    if lost and method not in RUNGE_KUTTA:
-        raise InputError(f"petsc.options: {lost[0]} acts on Runge-Kutta pairs alone: choose one of them with time.method "
-                         f"({', '.join(RUNGE_KUTTA)}), not {method}.")
 
 
 def _fitted(h, remaining):

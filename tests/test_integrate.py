@@ -328,10 +328,16 @@ def test_petsc_options_end_with_their_run():
     assert counts[0] == counts[2] < counts[1]  # a method of order 3 needs more
 
 
-@pytest.mark.parametrize("option", ["-ts_rk_type 3bs", "-ts_adapt_type none", "-ts_type rk"])
+@pytest.mark.parametrize("option", ["-ts_rk_type 3bs", "-ts_adapt_type none"])
 def test_petsc_options_that_would_do_nothing_are_refused(option, comm):
     with pytest.raises(InputError, match=f"petsc.options: {option.split()[0]} acts on Runge-Kutta pairs alone: .* not adams"):
         Integrator(logistic, len(START), comm, method="adams", options=f"-ts_view {option}")
+
+
+@pytest.mark.parametrize("method", ["adams", "8vr"])
+def test_petsc_options_do_not_choose_the_method(method, comm):
+    with pytest.raises(InputError, match="-ts_type: time.method chooses"):
+        Integrator(logistic, len(START), comm, method=method, options="-ts_type rk")
 
 
 @pytest.mark.parametrize("first", [0.9, 2.0])
