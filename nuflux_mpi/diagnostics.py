@@ -74,7 +74,8 @@ class Spectrum:
     """Power of flavor coherence per wave: sum over modes of |psi_{a,k}|^2 with psi = P^x + i P^y = sum_k psi_k exp(i k z).
 
     For a box of one dimension; of more: `Shells`. `k`: ascending signed wave numbers of the grid (points,), 1/mu. Calling
-    it with P returns the power (points,), the same on all ranks. Modes are taken in batches of at most `batch` to bound the memory. Collective.
+    it with P returns the power (points,), the same on all ranks. Modes are taken in batches of at most `batch` to
+    bound the memory. Collective.
     """
 
     def __init__(self, box, modes, batch=16):

@@ -216,8 +216,9 @@ def check_memory(needed, comm):
     lacking, on_node, available = max(comm.allgather((on_node - available, on_node, available)))
     if lacking > 0:
         raise InputError(
-            f"the run needs about {on_node / 1e9:.3g} GB on one node and {available / 1e9:.3g} GB are available there: use more "
-            "nodes, fewer points, or a method with fewer vectors (time.method = \"3bs\"); `check` tells the sizes beforehand"
+            f"the run needs about {on_node / 1e9:.3g} GB on one node and {available / 1e9:.3g} GB are available there: "
+            "use more nodes, fewer points, or a method with fewer vectors (time.method = \"3bs\"); `check` tells the sizes "
+            "beforehand"
         )
 
 

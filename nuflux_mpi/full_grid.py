@@ -209,9 +209,10 @@ def _check_thermal(settings, v):
                 needed *= 1.02
             raise InputError(f"full.p_max = {p_max:g}: the grid is too narrow for the distribution; take at least "
                              f"{math.ceil(needed)}")
-        if _waves_left(grid, beam) > WAVES:
-            raise InputError(f"full.points = {points}: the grid is too coarse for the distribution, {_waves_left(grid, beam):.2g} "
-                             "of it is in waves that the grid cannot carry; take more points or a smaller full.p_max")
+        left = _waves_left(grid, beam)
+        if left > WAVES:
+            raise InputError(f"full.points = {points}: the grid is too coarse for the distribution, {left:.2g} of it is in "
+                             "waves that the grid cannot carry; take more points or a smaller full.p_max")
     _check_quadrature(settings, beams(settings, v))
 
 

@@ -232,17 +232,18 @@ _TRANSVERSE = {"seeds": _seeds, "power-law": _power_law, "fourier": _fourier, "p
 
 
 def _eigenmode(initial, modes, zeta, unit, r, box):
-    """One wave of linear theory, psi_a = A_a exp(i (k z + phase)), k.r in more dimensions; its largest |A_a| / unit_a is the amplitude.
+    """One wave of linear theory, psi_a = A_a exp(i (k z + phase)), with k.r in more dimensions.
 
-    The phase is that of the largest A_a in units of n. InputError if the wave does not grow and a growing one is wanted.
+    The amplitude is its largest |A_a| / unit_a, the phase that of the largest A_a in units of n. InputError if the
+    wave does not grow and a growing one is wanted.
     """
     k = wave_vector(initial["n"], box)
     shown = f"{k[0]:.6g}" if len(r) == 1 else f"({', '.join(f'{component:.6g}' for component in k)})"
     omega, waves = linear.eigenmodes(k[0] if len(r) == 1 else k, modes.v, modes.s, zeta)
     root = initial["root"]
     if initial["growing"] and omega[root].imag <= linear.ROUND_OFF * np.sum(np.abs(zeta)):
-        raise InputError(f"initial.root = {root}: this wave of harmonic initial.n = {initial['n']} (k = {shown}) does not grow, "
-                         f"{_growing_ones(omega, zeta)}; choose another, or growing = false.")
+        raise InputError(f"initial.root = {root}: this wave of harmonic initial.n = {initial['n']} (k = {shown}) does not "
+                         f"grow, {_growing_ones(omega, zeta)}; choose another, or growing = false.")
     wave = waves[root] / np.max(np.abs(waves[root]) / unit)
     return initial["amplitude"] * _column(wave, len(r)) * np.exp(1j * (sum(map(np.multiply, k, r)) + initial["phase"]))
 

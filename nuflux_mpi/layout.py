@@ -21,7 +21,8 @@ LAYOUT = {
     "K": (("time", "mode"), "mu n (1/mu)", "kinetic energy gained by the mode"),
     "energy": (("time",), "mu n (1/mu)", "sum of K over modes, plus U_osc; level full: kinetic_energy + U_trace + U_osc"),
     "energy_residual": (("time",), "mu n (1/mu)", "energy minus its first value"),
-    "momentum": (("time",), "mu n (1/mu)", "momentum gained along the box, sum of K_a / v_a over v_a != 0; level full: int p_z Tr f"),
+    "momentum": (("time",), "mu n (1/mu)",
+                 "momentum gained along the box, sum of K_a / v_a over v_a != 0; level full: int p_z Tr f"),
     "D0": (("time", "component"), "n (1/mu)", "integral of the moment D_0"),
     "P_mean": (("time", "mode", "component"), "n", "box average of the polarization vector"),
     "P_drift_max": (("time",), "n_a", "largest change of |P_a| along the rays"),
@@ -66,7 +67,8 @@ LAYOUT = {
     "f": (("time", "mode", "coefficient", "q", "{space}"), "n/mu", "density matrix per unit of q"),
     "P": (("time", "mode", "component", "{space}"), "n", "polarization vector, weight absorbed"),
     "kappa": (("time", "mode", "{space}"), "mu n", "kinetic energy density gained by the mode"),
-    "F": (("time", "mode", "{vector}", "{space}"), "mu^2 n", "flux in momentum space, Tr F of Eq. 21 summed over the momenta of the mode"),
+    "F": (("time", "mode", "{vector}", "{space}"), "mu^2 n",
+          "flux in momentum space, Tr F of Eq. 21 summed over the momenta of the mode"),
     "Phi": (("time", "mode", "{space}"), "n", "number flux beyond v n, with a minus sign: Tr Phi of Eq. 20, summed likewise"),
 }
 

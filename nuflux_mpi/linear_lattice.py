@@ -84,7 +84,8 @@ def report(lattice):
     text.append(f"  growing      {len(growing)} of them, up to |k| = {reach:.6g}")
     edge = np.abs(lattice.n).max(axis=0)
     if np.any(np.abs(lattice.n[growing]) == edge):
-        text.append("  beyond       growth reaches the last of these waves: two directions grow across their difference at any |k|")
+        text.append("  beyond       growth reaches the last of these waves: two directions grow across their difference "
+                    "at any |k|")
     return "\n".join(text)
 
 
@@ -93,8 +94,8 @@ def _table(lattice, growing):
     width = max(len(shown(lattice.k[i])) for i in rows)
     lines = [f"  {'k':>{width}} {'gamma':>14} {'Re omega':>14}  n"]
     for i in rows:
-        real = round(lattice.omega[i].real, 10) + 0.0  # no "-0"
-        lines.append(f"  {shown(lattice.k[i]):>{width}} {lattice.omega[i].imag:>14.10f} {real:>14.10f}  {lattice.n[i].tolist()}")
+        gamma, real = lattice.omega[i].imag, round(lattice.omega[i].real, 10) + 0.0  # no "-0"
+        lines.append(f"  {shown(lattice.k[i]):>{width}} {gamma:>14.10f} {real:>14.10f}  {lattice.n[i].tolist()}")
     if len(rows) < len(growing):
         lines.append(f"  (the fastest {len(rows)} of {len(growing)} growing waves; --out writes all)")
     return lines

@@ -89,9 +89,9 @@ def problem(config):
     directions, points = modes.build(config["modes"], axes), per_axis(box["points"])
     needed, available = STATES * 16 * len(directions) * math.prod(points), available_memory()
     if needed > available:
-        raise InputError(f"linear: box.points = {box['points']} with {len(directions)} modes need about {needed / 1e9:.3g} GB, and "
-                         f"{available / 1e9:.3g} GB are available; choose fewer points, the growth of a wave does not depend "
-                         "on them.")
+        raise InputError(f"linear: box.points = {box['points']} with {len(directions)} modes need about {needed / 1e9:.3g} GB, "
+                         f"and {available / 1e9:.3g} GB are available; choose fewer points, the growth of a wave does not "
+                         "depend on them.")
     if config["initial"]["kind"] == "file":
         P = _from_file(config)
         zeta, psi = P[:, 2].reshape(len(P), -1).mean(axis=-1), P[:, 0] + 1j * P[:, 1]
@@ -104,8 +104,8 @@ def problem(config):
     size, seed = np.abs(zeta).max(), np.abs(psi).max()
     if seed > LARGEST_SEED * size or uneven > LARGEST_SEED * size:
         what = f"|psi| reaches {seed:.3g}" if seed > LARGEST_SEED * size else f"P^z varies by {uneven:.3g}"
-        raise InputError(f"initial: the background is not stationary, {what} where the largest P^z is {size:.3g}; linear theory "
-                         f"takes up to {LARGEST_SEED:g} of it.")
+        raise InputError(f"initial: the background is not stationary, {what} where the largest P^z is {size:.3g}; linear "
+                         f"theory takes up to {LARGEST_SEED:g} of it.")
     spacing = directions.weight if config["modes"]["kind"] == "angular" and axes == 1 else None
     return Problem(config, directions.v, directions.s, zeta, psi, spacing)
 
@@ -137,8 +137,8 @@ def wave_numbers(problem, k=None, span=None, continuous=False):
         raise InputError("linear: --k and --range take finite numbers.")
     chosen = _chosen(problem, k, span, continuous)
     if len(chosen) > MOST_WAVES:
-        raise InputError(f"linear: {len(chosen)} wavenumbers of the box are to be solved for, at most {MOST_WAVES} can be; choose "
-                         "some with --k or --range, or fewer box.points.")
+        raise InputError(f"linear: {len(chosen)} wavenumbers of the box are to be solved for, at most {MOST_WAVES} can be; "
+                         "choose some with --k or --range, or fewer box.points.")
     return chosen
 
 
@@ -154,8 +154,8 @@ def _chosen(problem, k, span, continuous):
         low, high = sorted(span)
         inside = lattice[(lattice >= low) & (lattice <= high)]
         if not inside.size:
-            raise InputError(f"linear: the box has no wavenumber in --range {low:g} {high:g}; they are {problem.step:.6g} apart "
-                             f"and end at {lattice[-1]:.6g} (see --continuous).")
+            raise InputError(f"linear: the box has no wavenumber in --range {low:g} {high:g}; they are {problem.step:.6g} "
+                             f"apart and end at {lattice[-1]:.6g} (see --continuous).")
         return inside
     if lattice.size * len(problem.v) ** 3 <= MOST_OPERATIONS:
         return lattice
@@ -313,8 +313,8 @@ def report(result):
     problem, config = result.problem, result.problem.config
     count, box = len(problem.v), config["box"]
     text = [f"{config['name']}: {config['title']}",
-            f"  modes        {count}, sum |P^z| = {np.sum(np.abs(problem.zeta)):.6g}, D_0^z = {np.sum(problem.s * problem.zeta):.6g}, "
-            f"D_1^z = {np.sum(problem.s * problem.v * problem.zeta):.6g}",
+            f"  modes        {count}, sum |P^z| = {np.sum(np.abs(problem.zeta)):.6g}, "
+            f"D_0^z = {np.sum(problem.s * problem.zeta):.6g}, D_1^z = {np.sum(problem.s * problem.v * problem.zeta):.6g}",
             f"  wavenumbers  {len(result.k)}, from {result.k[0]:.6g} to {result.k[-1]:.6g}, box of length {box['length']:g}",
             f"  method       {_method(result)}"]
     if config["equations"]["level"] == "full":
@@ -330,8 +330,8 @@ def report(result):
         text.append(f"  its psi_a    {parts}")
     others = len(result.waves) - sum(wave.kind == "collective" for wave in result.waves)
     if others:
-        text.append(f"  continuum    {others} of {len(result.waves)} growing waves, with less than one bin of directions in their "
-                    "line: a finer grid has them otherwise or not at all")
+        text.append(f"  continuum    {others} of {len(result.waves)} growing waves, with less than one bin of directions in "
+                    "their line: a finer grid has them otherwise or not at all")
     if problem.two_beams:
         k1, k2 = linear.two_beam_edges(*problem.two_beams)
         worst = max(abs(wave.omega.imag - linear.two_beam_growth(wave.k, *problem.two_beams)) for wave in result.waves)
@@ -364,8 +364,8 @@ def _advice_lines(result):
     problem, box, end = result.problem, result.problem.config["box"], result.problem.config["time"]["end"]
     lines, asked = [], advice(result)
     if asked:
-        lines.append(f"  asks for     length >= {asked[0]:.4g} ({WAVELENGTHS} of the fastest waves, {WAVES_IN_BAND} wavenumbers that "
-                     f"grow), with points >= {asked[1]} ({CASCADE} times the largest k)")
+        lines.append(f"  asks for     length >= {asked[0]:.4g} ({WAVELENGTHS} of the fastest waves, {WAVES_IN_BAND} "
+                     f"wavenumbers that grow), with points >= {asked[1]} ({CASCADE} times the largest k)")
         lines.append(f"  has          length = {box['length']:g}, points = {box['points']}")
     again = recurrence(problem, result.fastest.k)
     if again is not None:
@@ -404,7 +404,8 @@ def write(result, directory, text):
             table.writerow(["mode", "v", "sign", "zeta", "psi_real", "psi_imag"])
             psi = result.fastest.psi if result.fastest else []
             for a, value in enumerate(psi):
-                table.writerow([a, *(float(values[a]) for values in result.problem.modes), float(value.real), float(value.imag)])
+                direction = (float(values[a]) for values in result.problem.modes)
+                table.writerow([a, *direction, float(value.real), float(value.imag)])
     except OSError as error:
         raise InputError(f"--out: {directory} cannot be written ({error.strerror or error}).") from None
     return paths

@@ -19,8 +19,9 @@ class Modes:
     """A list of directions; every array has shape (modes,).
 
     v: velocity along the box, |v| <= 1, with more axes than one a vector for each mode, (modes, axes). s: +1 or -1; for an
-    angular distribution the sign of G(v). n: density n_a in units of n, None where the initial state decides. weight: quadrature weight, 1 for beams. nu_weight, antinu_weight:
-    densities of neutrinos and of antineutrinos that share the direction, for survival probabilities (None for beams).
+    angular distribution the sign of G(v). n: density n_a in units of n, None where the initial state decides. weight:
+    quadrature weight, 1 for beams. nu_weight, antinu_weight: densities of neutrinos and of antineutrinos that share the
+    direction, for survival probabilities (None for beams).
     """
 
     v: np.ndarray

@@ -4,7 +4,7 @@
 `spectrum` sets the growth of each wave beside linear theory. Both take any run of `results`, return a matplotlib Figure
 and, given a path, save it; PNG and PDF files carry their provenance. With `title` false, as for publication, all figures
 of this package go without the line above them: title of the run, L and N. pyplot is never used, so that drawing neither
-needs a display nor disturbs the settings of a notebook. Only the modules plots, plots_momentum and plots_linear need matplotlib.
+needs a display nor disturbs the settings of a notebook. Only the modules named plots need matplotlib.
 """
 
 from __future__ import annotations

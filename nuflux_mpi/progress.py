@@ -96,7 +96,9 @@ class Progress:
         if t <= before or now <= then:
             return "?"
         seconds = (self._end - t) * (now - then) / (t - before)
-        return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+        if seconds < 120:
+            return f"{seconds:.0f} s"
+        return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
     def close(self):
         self._wipe()

@@ -115,7 +115,8 @@ class Simulation:
             rows = saved.memory["rows"] if own else None
             end = config["time"]["end"]
             if self.finished and self.integrator.t > end + 1e-9 * (end - config["time"]["start"]):
-                raise InputError(f"--resume: time.end = {end:g} is before t = {self.integrator.t:g}, which {saved.path} has reached")
+                raise InputError(f"--resume: time.end = {end:g} is before t = {self.integrator.t:g}, which {saved.path} has "
+                                 "reached")
             if self.finished and own:
                 return RunDirectory.closed(directory)
             if self.finished:
@@ -165,7 +166,8 @@ class Simulation:
         lines = [
             config["title"] or config["name"],
             f'{len(modes)} modes, box of length {length} with {points} points, level "{self.equations.level}", '
-            f"t = {self.integrator.t:g} .. {config['time']['end']:g}, {self.integrator.method} at rtol {config['time']['rtol']:g}",
+            f"t = {self.integrator.t:g} .. {config['time']['end']:g}, {self.integrator.method} "
+            f"at rtol {config['time']['rtol']:g}",
             f"{box.size} rank{'s' * (box.size > 1)}, {cut}, {exchange}{kernels_used}",
         ]
         return "\n".join(lines)
@@ -182,10 +184,10 @@ class Simulation:
     def run(self, progress=None, stop=None):
         """Integrate to the end, writing as the config asks; -> results.
 
-        progress: a :class:`~nuflux_mpi.progress.Progress` or None. stop: callable asked after every step and output on every rank;
-        a true answer on any rank, best a few words that name the reason, ends the run there, and `stopped` is that
-        reason. A run in a directory leaves a checkpoint at the start, as often as the config asks, and when it ends
-        or stops. NumericalFailure if the integration cannot go on; all rows before are written.
+        progress: a :class:`~nuflux_mpi.progress.Progress` or None. stop: callable asked after every step and output on
+        every rank; a true answer on any rank, best a few words that name the reason, ends the run there, and `stopped`
+        is that reason. A run in a directory leaves a checkpoint at the start, as often as the config asks, and when it
+        ends or stops. NumericalFailure if the integration cannot go on; all rows before are written.
         """
         integrator = self.integrator
         self._begun, self._progress = clock.monotonic(), progress

@@ -113,7 +113,8 @@ class Watch:
             number = mode_count(self.config["modes"])
             keys = "modes.number" if self.config["modes"].get("azimuths") is None else "modes.number and modes.azimuths"
             due = 2 * math.pi / (row["k_rms"] * self._spacing)
+            remedy = f"double {'it' if keys.endswith('number') else 'them'}, or end before t = {self.onset + due:.4g}"
             return (f"{number} directions recur: waves of k = {row['k_rms']:.3g} come back 2 pi / (k dv) = {due:.3g} "
                     f"after they became large at t = {self.onset:.6g}, with dv = {self._spacing:.2g}; what follows depends "
-                    f"on {keys}: double {'it' if keys.endswith('number') else 'them'}, or end before t = {self.onset + due:.4g}")
+                    f"on {keys}: {remedy}")
         return None

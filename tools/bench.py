@@ -91,8 +91,8 @@ def main():
     parser.add_argument("--cpu", action="store_true",
                         help="processor time instead of wall-clock time, where other programs share the cores; one rank only")
     parser.add_argument("--count", action="store_true", help="count messages and bytes instead of timing")
-    parser.add_argument("--node", type=int, help="take so many neighbouring ranks as a node; default: 1 with --count, else those "
-                        "that share memory")
+    parser.add_argument("--node", type=int, help="take so many neighbouring ranks as a node; default: 1 with --count, else "
+                        "those that share memory")
     parser.add_argument("--speedup", action="store_true", help="how much faster all ranks are than rank 0 alone")
     parser.add_argument("--json", metavar="FILE", help="write the figures to a file as well")
     arguments = parser.parse_args()
@@ -172,7 +172,8 @@ def problem(comm, modes, points, level, grid, fftw="measure", exchange="auto"):
         angle = 2.0 * np.pi * (np.arange(modes) + 0.5) / modes
         velocity = np.zeros((modes, axes))
         velocity[:, 0], velocity[:, -1] = np.sin(angle), np.cos(angle)
-        directions = build({"kind": "beams", "velocity": velocity.tolist(), "sign": np.sign(velocity[:, -1]).astype(int).tolist(),
+        sign = np.sign(velocity[:, -1]).astype(int)
+        directions = build({"kind": "beams", "velocity": velocity.tolist(), "sign": sign.tolist(),
                             "density": [1.0] * modes}, axes)
     elif grid or modes == 2:
         directions = build({"kind": "beams", "velocity": [1.0, -1.0], "sign": [1, 1], "density": [1.0, 1.0]})
@@ -195,7 +196,7 @@ def line_counts(equations, modes, grid):
 
 
 def count(comm, modes, points, level, grid, exchange="messages"):
-    """One row of the table of messages: sums over all ranks, and the largest number of bytes that one rank sends. Collective."""
+    """One row of the table of messages: sums over all ranks, and the most bytes that one rank sends. Collective."""
     import numpy as np
 
     equations, P, directions = problem(comm, modes, points, level, grid, fftw="estimate", exchange=exchange)

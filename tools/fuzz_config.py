@@ -300,10 +300,10 @@ def _short(number):
 
 # Files and directories that `prepare` makes, inside of a run and beside; none leads out of the directory.
 _RUNS = ("good", "good", "good", "stopped", "full", "damaged", "empty")
-_PLACES = ("new", "new/deeper", "new.svg", "new.jpg", "good/series.h5", "good/energy.png", "good/run.toml", 
+_PLACES = ("new", "new/deeper", "new.svg", "new.jpg", "good/series.h5", "good/energy.png", "good/run.toml",
            "stopped/checkpoint.h5", "stopped/run.toml", "damaged/checkpoint.h5", "damaged/series.h5", "damaged/energy.png",
-           "start.h5", "start.h5/below", "case.toml", "case.toml/below", "none.toml", "none.h5", "none.xyz", "new.png", "new.pdf",
-           "empty/none.h5")
+           "start.h5", "start.h5/below", "case.toml", "case.toml/below", "none.toml", "none.h5", "none.xyz", "new.png",
+           "new.pdf", "empty/none.h5")
 _WALL_TIMES = ("99:30", "99:00:20", "1-00:00:00", "100000", "1e3", "-5", "0", "0.5", "1:2:3:4", "99:99:99", "9" * 400,
                "1:", "1-1", "٣", "²", "1.5e", "inf")
 _CASES = ("two_beam", "single_wave", "two_beams", "Two_Beam")

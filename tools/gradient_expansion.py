@@ -42,7 +42,8 @@ def main():
     for width in arguments.widths:
         run = runs[f"width {width:g}"] = nuflux_mpi.simulate("missing_energy", comm=comm, overrides=[
             f"time.end={arguments.end}", f"momentum.sigma={width}", f"momentum.half_width={max(12.0, 7.0 * width + 8.0)}",
-            f"modes.density=[{arguments.density}, {arguments.density}]", f"output.series_every={arguments.end}", "output.spectrum_every=0", "output.fields_every=0",
+            f"modes.density=[{arguments.density}, {arguments.density}]", f"output.series_every={arguments.end}",
+            "output.spectrum_every=0", "output.fields_every=0",
         ])
         if comm.rank:
             continue
