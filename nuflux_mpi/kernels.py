@@ -371,24 +371,25 @@ if COMPILED:
 
     @jit
     def _add_moments(P, v, s, D, start, stop):
-        """The moments of the points start..stop; two modes at a time, so that D is read half as often."""
-        D[:, :, start:stop] = 0.0
+        """The moments of the points start..stop, at the beginning of D; two modes at a time, so that D is read half as often."""
+        width = stop - start
+        D[:, :, :width] = 0.0
         axes, modes = v.shape
         for a in range(0, modes - 1, 2):
             for c in range(3):
                 p, q = P[a, c, start:stop], P[a + 1, c, start:stop]
                 _add_two(
-                    p, q, s[a], s[a] * v[0, a], s[a + 1], s[a + 1] * v[0, a + 1], D[0, c, start:stop], D[1, c, start:stop]
+                    p, q, s[a], s[a] * v[0, a], s[a + 1], s[a + 1] * v[0, a + 1], D[0, c, :width], D[1, c, :width]
                 )
                 for i in range(1, axes):
-                    _add_to_row(p, q, s[a] * v[i, a], s[a + 1] * v[i, a + 1], D[i + 1, c, start:stop])
+                    _add_to_row(p, q, s[a] * v[i, a], s[a + 1] * v[i, a + 1], D[i + 1, c, :width])
         if modes % 2:
             a = modes - 1
             for c in range(3):
                 p = P[a, c, start:stop]
-                _add_one(p, s[a], s[a] * v[0, a], D[0, c, start:stop], D[1, c, start:stop])
+                _add_one(p, s[a], s[a] * v[0, a], D[0, c, :width], D[1, c, :width])
                 for i in range(1, axes):
-                    _add_to_row(p, p, s[a] * v[i, a], 0.0, D[i + 1, c, start:stop])
+                    _add_to_row(p, p, s[a] * v[i, a], 0.0, D[i + 1, c, :width])
 
     # Formulas for any number of axes d: the moments of each axis are three more rows, the numbers one more per axis.
 
@@ -434,17 +435,18 @@ if COMPILED:
 
     @jit
     def _rotate_rows(P, v, rows, start, stop):
-        """Rotate the points start..stop; v, rows: tuples of contiguous rows, v[i][mode] and those of D."""
-        rest = stop - (stop - start) % 4
+        """Rotate the points start..stop; v, rows: tuples of contiguous rows, v[i][mode] and, from `start` on, those of D."""
+        width = stop - start
         for a in range(P.shape[0]):
-            written, speeds = (P[a, 0], P[a, 1], P[a, 2]), entries(v, a)
-            for z in range(start, rest, 4):
+            written, speeds = (P[a, 0, start:stop], P[a, 1, start:stop], P[a, 2, start:stop]), entries(v, a)
+            for z in range(0, width - 3, 4):
                 _rotate_4(written, rows, speeds, z)
-            for z in range(rest, stop):
+            for z in range(width - width % 4, width):
                 _rotate_1(written, rows, speeds, z)
 
     @jit
     def _rotate_block(P, v, D, start, stop):
+        """The points start..stop; D from `start` on."""
         if len(v) == 1:
             _rotate_rows(P, (v[0],), _moments_1(D), start, stop)
         elif len(v) == 2:
@@ -452,22 +454,52 @@ if COMPILED:
         else:
             _rotate_rows(P, (v[0], v[1], v[2]), _moments_3(D), start, stop)
 
+    # There are 6 to 48 rows of moments and gradients, which all modes read. A block of them is brought together: where they
+    # lie, lines of a power of two points compete for the same places of the cache, of which there are eight.
+
+    @jit
+    def _bring(rows, start, stop, near):
+        """near[..., : stop - start] = rows[..., start:stop]; rows, near: (any, 3, points)."""
+        for i in range(rows.shape[0]):
+            for c in range(3):
+                near[i, c, : stop - start] = rows[i, c, start:stop]
+
+    @jit
+    def _bring_back(near, start, stop, rows):
+        for i in range(rows.shape[0]):
+            for c in range(3):
+                rows[i, c, start:stop] = near[i, c, : stop - start]
+
     @jit
     def moments(P, v, s, D):  # noqa: F811
-        for start in range(0, P.shape[2], BLOCK):
-            _add_moments(P, v, s, D, start, min(start + BLOCK, P.shape[2]))
+        d, n = len(v), P.shape[2]
+        block = BLOCK // d**2
+        near = np.empty((1 + d, 3, block + 8))
+        for start in range(0, n, block):
+            stop = min(start + block, n)
+            _add_moments(P, v, s, near, start, stop)
+            _bring_back(near, start, stop, D)
 
     @jit
     def rotate(P, v, D):  # noqa: F811
-        for start in range(0, P.shape[2], BLOCK):
-            _rotate_block(P, v, D, start, min(start + BLOCK, P.shape[2]))
+        d, n = len(v), P.shape[2]
+        block = BLOCK // d**2
+        near = np.empty((1 + d, 3, block + 8))
+        for start in range(0, n, block):
+            stop = min(start + block, n)
+            _bring(D, start, stop, near)
+            _rotate_block(P, v, near, start, stop)
 
     @jit
     def precess(P, v, s, D):  # noqa: F811
-        for start in range(0, P.shape[2], BLOCK):
-            stop = min(start + BLOCK, P.shape[2])
-            _add_moments(P, v, s, D, start, stop)
-            _rotate_block(P, v, D, start, stop)
+        d, n = len(v), P.shape[2]
+        block = BLOCK // d**2
+        near = np.empty((1 + d, 3, block + 8))
+        for start in range(0, n, block):
+            stop = min(start + block, n)
+            _add_moments(P, v, s, near, start, stop)
+            _rotate_block(P, v, near, start, stop)
+            _bring_back(near, start, stop, D)
 
     @jit
     def _rotate_and_drive_rows(P, kappa, v, s, rows, start, stop):
@@ -482,13 +514,6 @@ if COMPILED:
                 _rotate_and_drive_1(written, rows, numbers, z)
 
     @jit
-    def _gather(rows, start, stop, near):
-        """near[..., : stop - start] = rows[..., start:stop]; rows, near: (any, 3, points)."""
-        for i in range(rows.shape[0]):
-            for c in range(3):
-                near[i, c, : stop - start] = rows[i, c, start:stop]
-
-    @jit
     def rotate_and_drive(P, kappa, v, s, D, dD):  # noqa: F811
         d, n = len(v), P.shape[2]
         if d == 1:
@@ -497,15 +522,13 @@ if COMPILED:
                 rows = _moments_1(D[:, :, start:stop]) + _moments_1(dD[0, :, :, start:stop])
                 _rotate_and_drive_rows(P, kappa, (v[0],), s, rows, start, stop)
             return
-        # With several axes there are 27 or 48 rows, which all modes read. They are brought together first: where they lie,
-        # lines of a power of two points compete for the same places of the cache, of which there are eight.
         block = BLOCK // d**2
         near, slopes = np.empty((1 + d, 3, block + 8)), np.empty((d, 1 + d, 3, block + 8))
         for start in range(0, n, block):
             stop = min(start + block, n)
-            _gather(D, start, stop, near)
+            _bring(D, start, stop, near)
             for i in range(d):
-                _gather(dD[i], start, stop, slopes[i])
+                _bring(dD[i], start, stop, slopes[i])
             if d == 2:
                 rows = _moments_2(near) + _moments_2(slopes[0]) + _moments_2(slopes[1])
                 _rotate_and_drive_rows(P, kappa, (v[0], v[1]), s, rows, start, stop)
