@@ -117,13 +117,16 @@ class BaseRun:
         return xarray.Dataset(variables, attrs=dict(self.attrs)).set_coords(on_axes)
 
     def summary(self):
-        """What was computed, when, by which code, how far it came and how well energy is conserved, as text."""
+        """What was computed, when, by which code, how far it came and how well energy is conserved, as text.
+
+        A line for each of these of which something is known.
+        """
         rows = [
             ("run", str(self.directory) if self.directory else "in memory"),
             ("title", self.title),
             ("case", self._describe_case()),
             ("made", self._describe_origin()),
-            ("command", self.attrs.get("command_line", "-")),
+            ("command", self.attrs.get("command_line", "")),
             ("progress", self.progress()),
             ("energy", self._describe_energy()),
             ("accuracy", self._describe_accuracy()),
@@ -131,7 +134,7 @@ class BaseRun:
             ("steps", self._describe_steps()),
             ("saved", self._describe_checkpoints()),
         ]
-        rows += [("", text) for text in self.warnings + self.notes()]
+        rows = [(label, text) for label, text in rows if text] + [("", text) for text in self.warnings + self.notes()]
         return "\n".join(f"{label:<9} {text}" for label, text in rows)
 
     def _describe_case(self):
@@ -161,7 +164,7 @@ class BaseRun:
     def _describe_energy(self):
         U = self.series["U_osc"]
         if not len(U):
-            return "-"
+            return ""
         change = f"U_osc went from {U[0]:.6g} to {U[-1]:.6g}"
         if "energy_residual" not in self.series:
             return change + ' (level "standard" does not follow the kinetic energy)'
@@ -180,18 +183,18 @@ class BaseRun:
         if len(series.get("D0", ())):
             size = np.sum(series["density"]) * np.prod(self.config["box"]["length"])
             said.append(f"int D_0 to {np.max(np.abs(series['D0'] - series['D0'][0])) / size:.1e} n L")
-        return ", ".join(said) or "-"
+        return ", ".join(said) or ""
 
     def _describe_growth(self):
         path = self.directory / growth.FILE if self.directory else None
-        return growth.read(path)[1] if path and path.is_file() else "-"
+        return growth.read(path)[1] if path and path.is_file() else ""
 
     def _describe_steps(self):
         counts = [("step", "{:d} steps"), ("rejections", "{:d} rejected"), ("rhs_evaluations", "{:d} right-hand sides")]
         said = [text.format(int(self.series[name][-1])) for name, text in counts if len(self.series.get(name, ()))]
         if len(self.series.get("wall_time", ())):
             said.append(f"{self.series['wall_time'][-1]:.1f} s wall time")
-        return ", ".join(said) or "-"
+        return ", ".join(said) or ""
 
     def _describe_checkpoints(self):
         try:
@@ -200,7 +203,7 @@ class BaseRun:
             log = ""
         costs = checkpoint.costs(log)
         if not costs:
-            return "-"
+            return ""
         total = checkpoint.Cost(sum(cost.bytes for cost in costs), sum(cost.seconds for cost in costs))
         return f"{len(costs)} checkpoint{'s' * (len(costs) > 1)}, {total}"
 
