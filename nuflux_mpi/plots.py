@@ -3,59 +3,31 @@
 `energy` is Fig. 1 of the paper (Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024)), completed by the kinetic energy;
 `spectrum` sets the growth of each wave beside linear theory. Both take any run of `results`, return a matplotlib Figure
 and, given a path, save it; PNG and PDF files carry their provenance. With `title` false, as for publication, all figures
-of this package go without the line above them: title of the run, L and N. pyplot is never used, so that drawing neither
-needs a display nor disturbs the settings of a notebook. Only the modules named plots need matplotlib.
+of this package go without the line above them: title of the run, L and N. Only the modules named plots, and `figures`,
+need matplotlib.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from . import growth, linear
 from .errors import InputError
+from .figures import (
+    BLUE, FEWEST_SNAPSHOTS, GREEN, GREY, MAP, TIME_LABEL, VERMILLION, draw_power, energy_unit, finished, label_zero,
+    logarithmic, new_figure, say_in, spectrum_panels, style, thinned, time_range, title_of,
+)
 from .layout import space_of
 from .modes import shown
+from .plots_space import shells
 
-# Colours of Okabe and Ito, told apart by all common kinds of colour vision and in print.
-BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6b6b6b"
-STYLE = {
-    "font.size": 10,
-    "axes.labelsize": 10,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.linewidth": 0.7,
-    "lines.linewidth": 1.4,
-    "xtick.direction": "in",
-    "ytick.direction": "in",
-    "xtick.top": True,
-    "ytick.right": True,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "mathtext.fontset": "cm",
-    "savefig.dpi": 150,  # 8 inches wide: 1200 pixels
-}
-WIDTH = 8.0  # inches
-MAP = {"shading": "nearest", "rasterized": True}  # values as they are, not interpolated; pixels even inside a PDF
 WINDOW = {"color": VERMILLION, "alpha": 0.2, "lw": 0}  # the times in which growth rates were measured
-TIME_LABEL = r"time $t\ [1/\mu]$"
-MOST_PIXELS = 1200  # per direction of a colour map; more would not be seen
-DECADES = 12  # of power that are shown below the largest
-FEWEST_SNAPSHOTS = 4  # a map of fewer would show colours where nothing is known
 
 
 def draw_all(run, directory=None, title=True):
@@ -85,16 +57,16 @@ def energy(run, path=None, title=True):
     """
     if not len(run.series["time"]):
         raise InputError("The run has written no results yet.")
-    with _style():
+    with style():
         followed = "K" in run.series
         heights = [3.2, 1.5, 1.5, 1.0] if followed else [3.2, 2.0]
-        figure = _figure(height=sum(heights) + 1.2)
+        figure = new_figure(height=sum(heights) + 1.2)
         grid = figure.add_gridspec(len(heights), 2, height_ratios=heights, width_ratios=[1, 0.022])
         content = figure.add_subplot(grid[0, 0])
         below = [figure.add_subplot(grid[row, 0], sharex=content) for row in range(1, len(heights))]
 
         _draw_content(figure, content, figure.add_subplot(grid[0, 1]), run)
-        unit, per_unit = _energy_unit(run)
+        unit, per_unit = energy_unit(run)
         _draw_interaction_energy(below[0], run, unit, per_unit)
         if followed:
             _draw_budget(below[1], run, unit, per_unit)
@@ -104,11 +76,11 @@ def energy(run, path=None, title=True):
         for axes in (content, *below[:-1]):
             axes.tick_params(labelbottom=False)
         below[-1].set_xlabel(TIME_LABEL)
-        below[-1].set_xlim(_time_range(run.series["time"]))
+        below[-1].set_xlim(time_range(run.series["time"]))
         if title:
-            figure.suptitle(_title(run), fontsize=12)
+            figure.suptitle(title_of(run), fontsize=12)
         figure.align_ylabels([content, *below])
-        return _finished(figure, run, path)
+        return finished(figure, run, path)
 
 
 def _draw_content(figure, axes, colorbar_axes, run):
@@ -121,11 +93,11 @@ def _draw_content(figure, axes, colorbar_axes, run):
     axes.set_title(rf"$\nu_x$ content of the mode $v = {v}$" + where)
     if len(t) < FEWEST_SNAPSHOTS:
         reason = f"only {len(t)} field snapshots: set output.fields_every for this map"
-        _say_in(axes, reason)
+        say_in(axes, reason)
         axes.set_yticks([])
         colorbar_axes.set_axis_off()
         return
-    rows, columns = _thinned(len(t)), _thinned(len(z))
+    rows, columns = thinned(len(t)), thinned(len(z))
     P_z = run.fields["P"][(rows, mode, 2, *(0,) * (len(space) - 1))]
     share = (1 - P_z[:, columns] / run.series["density"][mode]) / 2
     image = axes.pcolormesh(t[rows], z[columns], share.T, vmin=0, vmax=1, cmap="cividis", **MAP)
@@ -133,10 +105,17 @@ def _draw_content(figure, axes, colorbar_axes, run):
     bar.set_label(r"$(1 - P^z/n)/2$")
 
 
+def _most_forward(series):
+    """Index of the mode with the largest v (along z) among those that hold neutrinos."""
+    occupied = np.flatnonzero(series["density"] > 0)
+    along_z = np.reshape(series["v"], (len(series["density"]), -1))[:, -1]
+    return int(occupied[np.argmax(along_z[occupied])])
+
+
 def _draw_interaction_energy(axes, run, unit, per_unit):
     axes.axhline(0, color=GREY, lw=0.6)
     axes.plot(run.series["time"], run.series["U_osc"] / unit, color=BLUE)
-    _label_zero(axes, run.series["U_osc"])
+    label_zero(axes, run.series["U_osc"])
     axes.set_ylabel(r"$U_{\rm osc}$" + per_unit)
     axes.set_title("refractive energy")
 
@@ -146,7 +125,7 @@ def _draw_budget(axes, run, unit, per_unit):
     axes.axhline(0, color=GREY, lw=0.6)
     axes.plot(t, K / unit, color=VERMILLION, label=r"$K$, kinetic energy gained")
     axes.plot(t, run.series["energy"] / unit, color="black", label=r"$K + U_{\rm osc}$")
-    _label_zero(axes, [K, run.series["energy"]])
+    label_zero(axes, [K, run.series["energy"]])
     axes.set_ylabel("energy" + per_unit)
     axes.set_title("energy budget")
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.97), ncols=2)  # beside the title, clear of the curves
@@ -156,7 +135,7 @@ def _draw_residual(axes, run, unit, per_unit):
     # A logarithm has no place for the exact zero at the start.
     residual = np.ma.masked_equal(abs(run.series["energy_residual"]) / unit, 0)
     axes.plot(run.series["time"], residual, color=GREEN, lw=1)
-    _logarithmic(axes, residual)
+    logarithmic(axes, residual)
     axes.set_ylabel("residual")
     axes.set_title(r"$|K + U_{\rm osc} -$ start$|$" + per_unit)
 
@@ -171,34 +150,20 @@ def spectrum(run, path=None, title=True):
     and three dimensions it is that of `plots_space.shells`.
     """
     if len(space_of(run.series)) > 1:
-        from .plots_space import shells
-
         return shells(run, path, title)
     if not len(run.series.get("psi2", ())):
         raise InputError("The run recorded no power spectra: set output.spectrum_every.")
     found = survey(run)
-    with _style():
+    with style():
         figure, (power, bar, rates, total, words) = spectrum_panels()
         _draw_band(figure, power, bar, run.series, found)
         _draw_rates(rates, found)
         _draw_total(total, run.series, found)
         words.legend(handles=_spectrum_legend(rates, found), loc="upper left", borderpad=0)
         if title:
-            figure.suptitle(_title(run), fontsize=12)
+            figure.suptitle(title_of(run), fontsize=12)
         figure.align_ylabels([power, total])
-        return _finished(figure, run, path)
-
-
-def spectrum_panels():
-    """(figure, axes) of a power spectrum: over time and k, its color bar, by k beside it, in all below it, words."""
-    figure = _figure(height=5.8)
-    grid = figure.add_gridspec(2, 3, height_ratios=[3.2, 1.6], width_ratios=[3, 0.08, 1.5])
-    power = figure.add_subplot(grid[0, 0])
-    beside = figure.add_subplot(grid[0, 2], sharey=power)
-    total = figure.add_subplot(grid[1, 0], sharex=power)
-    words, bar = figure.add_subplot(grid[1, 2]), figure.add_subplot(grid[0, 1])
-    words.set_axis_off()
-    return figure, (power, bar, beside, total, words)
+        return finished(figure, run, path)
 
 
 @dataclass(frozen=True)
@@ -279,28 +244,6 @@ def _draw_band(figure, axes, colorbar_axes, series, found):
     axes.set_ylabel(r"wavenumber $k\ [\mu]$")
 
 
-def draw_power(figure, axes, colorbar_axes, t, k, power, label):
-    """Power (times, waves) in colors over t and k, with its color bar; words where there is none."""
-    rows, seen = _thinned(len(t)), _thinned(len(k))
-    values = power[rows][:, seen].T
-    if values.any():
-        floor, top = power_floor(values), values.max()
-        norm = LogNorm(vmin=min(floor, top / 10), vmax=top)
-        image = axes.pcolormesh(t[rows], k[seen], np.maximum(values, floor), norm=norm, cmap="magma", **MAP)
-        figure.colorbar(image, cax=colorbar_axes).set_label(label)
-    else:
-        _say_in(axes, "no coherence at any time")
-        axes.set_ylim(k[0], k[-1])
-        colorbar_axes.set_axis_off()
-    axes.set_title("power spectrum of flavor coherence")
-    axes.tick_params(labelbottom=False)
-
-
-def power_floor(power):
-    """The smallest power that is shown, for power that is not zero everywhere: below DECADES is round-off."""
-    return max(power[power > 0].min(), power.max() * 10.0**-DECADES)
-
-
 def _draw_rates(axes, found):
     for edge in found.band or ():
         axes.axhline(edge, color=GREY, lw=0.9, ls="--")
@@ -322,10 +265,10 @@ def _draw_total(axes, series, found):
     axes.plot(series["spectrum_time"], found.power, color=BLUE)
     if found.window:
         axes.axvspan(*found.window, **WINDOW)
-    _logarithmic(axes, found.power)
+    logarithmic(axes, found.power)
     axes.set_ylabel(("power in the\nunstable waves" if found.band else "power in all waves") + r" $[n^2]$")
     axes.set_xlabel(TIME_LABEL)
-    axes.set_xlim(_time_range(series["spectrum_time"]))
+    axes.set_xlim(time_range(series["spectrum_time"]))
 
 
 def _spectrum_legend(rates, found):
@@ -336,133 +279,3 @@ def _spectrum_legend(rates, found):
     if found.window:
         handles.append(Patch(**WINDOW, label="time of the fits"))
     return handles
-
-
-# ---- what all figures share -----------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _style():
-    """matplotlib's own defaults with STYLE on top, whatever the caller has set; the caller's settings come back."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
-        yield
-
-
-def _figure(height):
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _finished(figure, run, path):
-    """Saves the figure, if a path is given, with the provenance of its run in the file; returns the figure."""
-    return saved(figure, {"": run}, path)
-
-
-def saved(figure, runs, path):
-    """Saves the figure, if a path is given, with the provenance of {label: run} in the file; returns the figure.
-
-    InputError for a suffix that is no format, and where nothing can be written.
-    """
-    if path is None:
-        return figure
-    path, formats = Path(path), figure.canvas.get_supported_filetypes()
-    if path.suffix and path.suffix[1:].lower() not in formats:
-        raise InputError(f"The figure {path} cannot be written: its suffix must be one of {', '.join(sorted(formats))}.")
-    try:
-        figure.savefig(path, metadata=metadata_of(runs, path.suffix.lower()))
-    except OSError as error:
-        raise InputError(f"The figure {path} cannot be written: {error}.") from None
-    return figure
-
-
-def metadata_of(runs, suffix):
-    """savefig's metadata for a figure of the runs {label: run}, "" labelling a single one.
-
-    PNG has each attribute as a text chunk of its own; PDF, whose fields are fixed, all of them as JSON in its subject.
-    """
-    if not runs:
-        return {}
-    found = {label: _origin(run) for label, run in runs.items()}
-    title = ", ".join(dict.fromkeys(run.title for run in runs.values()))
-    if suffix == ".pdf":
-        return {"Title": title, "Subject": json.dumps(found)}
-    if suffix == ".png":
-        entries = {f"{label}: {name}" if label else name: value for label, origin in found.items()
-                   for name, value in origin.items()}
-        return {"Title": title, **entries}
-    return {}
-
-
-def _origin(run):
-    """Attributes of a run as text: config, version, commit, command, machine, libraries; older runs may lack some."""
-    attrs, config = run.attrs, run.toml()
-    commit = str(attrs.get("git_commit") or "unknown") + ("-dirty" if attrs.get("git_dirty") else "")
-    return {
-        **{name: str(value) for name, value in attrs.items() if name not in ("git_dirty", "title", "coordinates", "warnings")},
-        "warnings": "\n".join(run.warnings),
-        "config_sha256": str(attrs.get("config_sha256") or hashlib.sha256(config.encode()).hexdigest()),
-        "git_commit": commit,
-        "nuflux_version": str(attrs.get("nuflux_version", "unknown")),
-        "created": str(attrs.get("created", "unknown")),
-        "config_toml": config,
-    }
-
-
-def _title(run):
-    length, points = (
-        r" \times ".join(f"{value:g}" for value in np.ravel(run.config["box"][key])) for key in ("length", "points")
-    )
-    title = run.title.replace("$", r"\$")  # a lone dollar would begin a formula
-    return rf"{title}   $L = {length}/\mu$, $N = {points}$"
-
-
-def _energy_unit(run):
-    """(unit, its name for a label): |U_osc(0)|, or the unit in which energies are stored where that is zero."""
-    start = abs(run.series["U_osc"][0])
-    if start > 0:
-        return start, r"$\,/\,|U_{\rm osc}(0)|$"
-    axes = len(space_of(run.series))
-    return 1.0, rf"$\ [\mu n\,(1/\mu){f'^{axes}' if axes > 1 else ''}]$"
-
-
-def _label_zero(axes, values):
-    """Where all values are zero the axis has no other tick: the scale would be invented."""
-    if not np.any(values):
-        axes.set_yticks([0.0])
-
-
-def _logarithmic(axes, values):
-    """A logarithmic axis for curves of such values, in whole decades; if none is positive, that is said instead."""
-    known = np.ma.masked_less_equal(np.ma.masked_invalid(values), 0).compressed()
-    if not known.size:
-        _say_in(axes, "zero at all times")
-        axes.set_yticks([])
-        return
-    axes.set_yscale("log")
-    low = np.floor(np.log10(known.min()))
-    # At least two: within one, ticks between the decades would get labels that overlap.
-    axes.set_ylim(10.0**low, 10.0 ** max(np.ceil(np.log10(known.max())), low + 2))
-
-
-def _say_in(axes, words):
-    axes.text(0.5, 0.55, words, ha="center", transform=axes.transAxes)  # clear of a line at zero
-
-
-def _most_forward(series):
-    """Index of the mode with the largest v (along z) among those that hold neutrinos."""
-    occupied = np.flatnonzero(series["density"] > 0)
-    along_z = np.reshape(series["v"], (len(series["density"]), -1))[:, -1]
-    return int(occupied[np.argmax(along_z[occupied])])
-
-
-def _thinned(count):
-    """A slice that leaves at most MOST_PIXELS of `count` rows."""
-    return slice(None, None, max(1, -(-count // MOST_PIXELS)))
-
-
-def _time_range(t):
-    """Limits of the time axis; a run that has only started gets a little room."""
-    return (t[0], t[-1]) if len(t) > 1 else (t[0], t[0] + 1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import linear, linear_report, plots, provenance
+from . import figures, linear, linear_report, plots, provenance
 from .results import MemoryRun
 
 
@@ -13,8 +13,8 @@ def dispersion(result, path=None, title=True):
     the closed form. Right: the fastest wave over the directions; below it, for two beams, the predicted change of U_osc.
     """
     problem, found = result.problem, linear_report.predicted(result.problem)
-    with plots._style():
-        figure = plots._figure(height=5.6)
+    with figures.style():
+        figure = figures.new_figure(height=5.6)
         grid = figure.add_gridspec(2, 2, width_ratios=[1.5, 1])
         rates = figure.add_subplot(grid[0, 0])
         frequencies = figure.add_subplot(grid[1, 0], sharex=rates)
@@ -26,18 +26,18 @@ def dispersion(result, path=None, title=True):
         attrs = dict(zip(("git_commit", "git_dirty"), provenance.commit()))
         run = MemoryRun(problem.config, {}, {}, attrs)
         if title:
-            figure.suptitle(plots._title(run), fontsize=12)
-        return plots._finished(figure, run, path)
+            figure.suptitle(figures.title_of(run), fontsize=12)
+        return figures.finished(figure, run, path)
 
 
 def _kinds(result):
-    return (("collective", plots.BLUE, [wave for wave in result.waves if wave.kind == "collective"]),
-            ("continuum", plots.VERMILLION, [wave for wave in result.waves if wave.kind == "continuum"]))
+    return (("collective", figures.BLUE, [wave for wave in result.waves if wave.kind == "collective"]),
+            ("continuum", figures.VERMILLION, [wave for wave in result.waves if wave.kind == "continuum"]))
 
 
 def _draw_rates(axes, result):
     stable = np.setdiff1d(result.k, [wave.k for wave in result.waves])
-    axes.plot(stable, np.zeros_like(stable), ".", color=plots.GREY, ms=3, label="stable")
+    axes.plot(stable, np.zeros_like(stable), ".", color=figures.GREY, ms=3, label="stable")
     for kind, color, waves in _kinds(result):
         if waves:
             axes.plot([wave.k for wave in waves], [wave.omega.imag for wave in waves], ".", color=color, label=kind)
@@ -84,9 +84,9 @@ def _draw_wave(axes, result):
     share = np.abs(fastest.psi) / np.where(result.problem.zeta != 0, np.abs(result.problem.zeta), np.inf)
     few = len(v) <= 8
     line = {"ls": "none" if few else "-", "marker": "o", "ms": 3}
-    axes.plot(v[order], np.abs(fastest.psi)[order] / np.abs(fastest.psi).max(), color=plots.BLUE, label=r"$|\psi_a|$", **line)
+    axes.plot(v[order], np.abs(fastest.psi)[order] / np.abs(fastest.psi).max(), color=figures.BLUE, label=r"$|\psi_a|$", **line)
     rings = line | {"ms": 8 if few else 3, "fillstyle": "none"}
-    axes.plot(v[order], share[order] / share.max(), color=plots.GREEN, label=r"$|\psi_a / P_a^z|$", **rings)
+    axes.plot(v[order], share[order] / share.max(), color=figures.GREEN, label=r"$|\psi_a / P_a^z|$", **rings)
     axes.set_ylim(0, 1.1)
     axes.set_ylabel("over its largest")
     axes.legend()
@@ -94,8 +94,8 @@ def _draw_wave(axes, result):
 
 def _draw_energy(axes, problem, found):
     unit = abs(np.prod(problem.zeta)) * problem.config["box"]["length"]
-    axes.semilogy(found.t, np.abs(found.whole) / unit, color=plots.BLUE, label="whole")
-    axes.semilogy(found.t, np.abs(found.transverse) / unit, "--", color=plots.VERMILLION, label="transverse (Eq. 12)")
-    axes.set_xlabel(plots.TIME_LABEL)
+    axes.semilogy(found.t, np.abs(found.whole) / unit, color=figures.BLUE, label="whole")
+    axes.semilogy(found.t, np.abs(found.transverse) / unit, "--", color=figures.VERMILLION, label="transverse (Eq. 12)")
+    axes.set_xlabel(figures.TIME_LABEL)
     axes.set_title(r"$|\Delta U_{\rm osc}|$ of the seeds over $|U_{\rm osc}(0)|$")
     axes.legend()

@@ -15,27 +15,11 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 
 from .errors import InputError
-from .layout import space_of
-from .plots import (
-    BLUE,
-    FEWEST_SNAPSHOTS,
-    GREEN,
-    GREY,
-    MAP,
-    TIME_LABEL,
-    VERMILLION,
-    _energy_unit,
-    _figure,
-    _finished,
-    _label_zero,
-    _logarithmic,
-    _say_in,
-    _style,
-    _thinned,
-    _time_range,
-    _title,
-    saved,
+from .figures import (
+    BLUE, FEWEST_SNAPSHOTS, GREEN, GREY, MAP, TIME_LABEL, VERMILLION, energy_unit, finished, label_zero, logarithmic,
+    new_figure, saved, say_in, style, thinned, time_range, title_of,
 )
+from .layout import space_of
 
 MOST_MODES = 4  # rows of a figure; of more modes as many are shown, evenly spread over the velocities
 FINE = 8  # points of a curve over q for each of the grid
@@ -93,8 +77,8 @@ def missing_energy(runs, path=None, title=True):
     for label, run in runs.items():
         if not len(run.series["time"]):
             raise InputError(f"The run {label} has written no results yet.")
-    with _style():
-        figure = _figure(height=5.0)
+    with style():
+        figure = new_figure(height=5.0)
         grid = figure.add_gridspec(2, len(runs), height_ratios=[3, 2.4])
         residuals = figure.add_subplot(grid[1, :])
         first, drawn = None, Counter()
@@ -105,22 +89,22 @@ def missing_energy(runs, path=None, title=True):
             axes.set_title(label)
             if first is None:
                 first = axes
-                axes.set_ylabel("energy" + _energy_unit(run)[1])
+                axes.set_ylabel("energy" + energy_unit(run)[1])
             else:
                 axes.tick_params(labelleft=False)
             _draw_residual(residuals, label, run, MARKERS[drawn[level] % len(MARKERS)])
             drawn[level] += 1
-        _label_zero(first, np.concatenate([curve.get_ydata() for axes in figure.axes for curve in axes.lines]))
+        label_zero(first, np.concatenate([curve.get_ydata() for axes in figure.axes for curve in axes.lines]))
         beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "handlelength": 1.5}
         fullest = max((axes for axes in figure.axes if axes is not residuals), key=lambda axes: len(axes.lines))
         axes.legend(*fullest.get_legend_handles_labels(), **beside)
-        _logarithmic(residuals, np.ma.concatenate([curve.get_ydata() for curve in residuals.lines]))
-        residuals.set_ylabel("residual" + _energy_unit(next(iter(runs.values())))[1])
+        logarithmic(residuals, np.ma.concatenate([curve.get_ydata() for curve in residuals.lines]))
+        residuals.set_ylabel("residual" + energy_unit(next(iter(runs.values())))[1])
         residuals.set_xlabel(TIME_LABEL)
-        residuals.set_xlim(_time_range(max((run.series["time"] for run in runs.values()), key=lambda t: t[-1])))
+        residuals.set_xlim(time_range(max((run.series["time"] for run in runs.values()), key=lambda t: t[-1])))
         residuals.set_title("how far the sum has moved from its start")
         residuals.legend(**beside)
-        if title and len(titles := {_title(run) for run in runs.values()}) == 1:
+        if title and len(titles := {title_of(run) for run in runs.values()}) == 1:
             figure.suptitle(*titles, fontsize=12)
         return saved(figure, runs, path)
 
@@ -146,19 +130,19 @@ def budget(series):
 
 
 def _draw_level(axes, run):
-    unit, _ = _energy_unit(run)
+    unit, _ = energy_unit(run)
     t, K = run.series["time"], kinetic_energy(run.series)
     axes.axhline(0, color=GREY, lw=0.6)
     axes.plot(t, run.series["U_osc"] / unit, color=BLUE, label=r"$U_{\rm osc}$")
     if K is not None:
         axes.plot(t, K / unit, color=VERMILLION, label=r"$K$ gained")
         axes.plot(t, budget(run.series) / unit, color="black", label="sum")
-    axes.set_xlim(_time_range(t))
+    axes.set_xlim(time_range(t))
     axes.set_xlabel(r"$t\ [1/\mu]$")
 
 
 def _draw_residual(axes, label, run, marker):
-    unit, _ = _energy_unit(run)
+    unit, _ = energy_unit(run)
     total = budget(run.series)
     # A logarithm has no place for the exact zero at the start.
     residual = np.ma.masked_equal(abs(total - total[0]) / unit, 0)
@@ -183,10 +167,10 @@ def distribution(run, path=None, title=True):
         raise InputError(f'The run of level "{run.config["equations"]["level"]}" has no momentum distribution.')
     series = run.series
     t, points, modes = series["time"], series["q"], _shown(series)
-    rows = _thinned(len(t))
+    rows = thinned(len(t))
     q = points[0] + (points[1] - points[0]) / FINE * np.arange(FINE * len(points))
-    with _style():
-        figure = _figure(height=1.3 + 2.2 * len(modes))
+    with style():
+        figure = new_figure(height=1.3 + 2.2 * len(modes))
         grid = figure.add_gridspec(len(modes), 4, width_ratios=[3, 3, 0.12, 1.8])
         for row, mode in enumerate(modes):
             f = series["f_q"][:, mode] / series["density"][mode]
@@ -204,7 +188,7 @@ def distribution(run, path=None, title=True):
                 image = axes.pcolormesh(t[rows], q[seen], fine[column][:, seen].T, norm=norm, cmap="magma", **MAP)
                 axes.plot(t, _mean(content, points), color="white", lw=1)
                 axes.set_title(rf"{flavor}, $v = {series['v'][mode]:+.3g}$, white: mean")
-                axes.set_xlim(_time_range(t))
+                axes.set_xlim(time_range(t))
                 axes.tick_params(labelleft=column == 0, labelbottom=row == len(modes) - 1)
                 start, end = interpolated(content[[0, -1]], FINE)
                 lines.plot(start[seen], q[seen], color=color, ls=":", lw=1)
@@ -224,8 +208,8 @@ def distribution(run, path=None, title=True):
             lines.legend(loc="upper right", handlelength=1.2)
         lines.set_xlabel(r"per neutrino $[1/\mu]$")
         if title:
-            figure.suptitle(_title(run), fontsize=12)
-        return _finished(figure, run, path)
+            figure.suptitle(title_of(run), fontsize=12)
+        return finished(figure, run, path)
 
 
 def energy_gained(run, path=None, title=True):
@@ -240,9 +224,9 @@ def energy_gained(run, path=None, title=True):
     t, z = np.asarray(run.fields["time"]), np.asarray(run.fields["z"])
     if len(t) < FEWEST_SNAPSHOTS:
         raise InputError(f"Only {len(t)} field snapshots: set output.fields_every for a map of the energy gained.")
-    modes, rows, columns = _shown(run.series), _thinned(len(t)), _thinned(len(z))
-    with _style():
-        figure = _figure(height=1.2 + 2.3 * len(modes))
+    modes, rows, columns = _shown(run.series), thinned(len(t)), thinned(len(z))
+    with style():
+        figure = new_figure(height=1.2 + 2.3 * len(modes))
         grid = figure.add_gridspec(len(modes), 2, width_ratios=[1, 0.022])
         for row, mode in enumerate(modes):
             axes = figure.add_subplot(grid[row, 0])
@@ -254,16 +238,16 @@ def energy_gained(run, path=None, title=True):
                 bar.set_label(r"$\kappa_a/n_a\ [\mu]$")
                 bar.ax.set_ylim(min(gained.min(), -0.02 * most), max(gained.max(), 0.02 * most))  # what occurs, and zero
             else:
-                _say_in(axes, "zero at all times")
+                say_in(axes, "zero at all times")
                 axes.set_yticks([])
             axes.set_title(rf"energy gained per neutrino, $v = {run.series['v'][mode]:+.3g}$")
             axes.set_ylabel(r"position $z\ [1/\mu]$")
-            axes.set_xlim(_time_range(t))
+            axes.set_xlim(time_range(t))
             axes.tick_params(labelbottom=row == len(modes) - 1)
         axes.set_xlabel(TIME_LABEL)
         if title:
-            figure.suptitle(_title(run), fontsize=12)
-        return _finished(figure, run, path)
+            figure.suptitle(title_of(run), fontsize=12)
+        return finished(figure, run, path)
 
 
 def _shown(series):
@@ -315,8 +299,8 @@ def entropy_order(widths, drifts, path=None, runs=None):
     label -> run, for the provenance in the file. Returns the Figure.
     """
     widths = np.asarray(widths, dtype=float)
-    with _style():
-        figure = _figure(height=4.6)
+    with style():
+        figure = new_figure(height=4.6)
         axes = figure.add_subplot()
         for number, (name, drift) in enumerate(drifts.items()):
             label, color, marker, order = DRIFTS.get(name, (name, f"C{number}", "x", None))

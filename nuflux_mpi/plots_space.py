@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
-from .layout import space_of
-from .plots import (
-    BLUE, GREY, MAP, TIME_LABEL, _figure, _finished, _logarithmic, _say_in, _style, _thinned, _time_range, _title, draw_power,
-    power_floor, spectrum_panels,
+from .figures import (
+    BLUE, GREY, MAP, TIME_LABEL, draw_power, finished, logarithmic, new_figure, power_floor, say_in, spectrum_panels, style,
+    thinned, time_range, title_of,
 )
+from .layout import space_of
 
 COLUMNS = 4  # times that a figure shows
 
@@ -46,8 +46,8 @@ def maps(run, path=None, title=True):
     kinds = [(_coherence, "coherence", r"$|\psi|/n$", False)]
     if "kappa" in run.fields:
         kinds.append((_energy_gained, "energy gained", r"$[\mu]$", True))
-    with _style():
-        figure = _figure(height=0.9 + 2.0 * len(kinds))
+    with style():
+        figure = new_figure(height=0.9 + 2.0 * len(kinds))
         figure.set_layout_engine("compressed")  # axes of fixed aspect, with colour bars of their height
         grid = figure.subplots(len(kinds), len(rows), sharex=True, sharey=True, squeeze=False)
         for line, (quantity, name, unit, signed) in zip(grid, kinds):
@@ -59,8 +59,8 @@ def maps(run, path=None, title=True):
             axes.set_xlabel(r"$x\ [1/\mu]$")
         plane = f"   $y = {run.fields['y'][0]:g}$" if len(space) == 3 else ""
         if title:
-            figure.suptitle(_title(run) + plane, fontsize=12)
-        return _finished(figure, run, path)
+            figure.suptitle(title_of(run) + plane, fontsize=12)
+        return finished(figure, run, path)
 
 
 def _draw_line(figure, line, run, values, name, unit, signed):
@@ -71,14 +71,14 @@ def _draw_line(figure, line, run, values, name, unit, signed):
             image = _map(axes, run, value, cmap="RdBu_r" if signed else "cividis", vmin=-most if signed else 0.0, vmax=most)
         else:
             _map(axes, run, np.ma.masked_all_like(value))  # the same extent, without a color
-            _say_in(axes, f"{name}:\nzero everywhere")
+            say_in(axes, f"{name}:\nzero everywhere")
     if most > 0:
         figure.colorbar(image, ax=list(line), aspect=15, pad=0.02).set_label(f"{name} {unit}")
 
 
 def _map(axes, run, values, **colors):
     x, z = np.asarray(run.fields["x"]), np.asarray(run.fields["z"])
-    columns, rows = _thinned(len(x)), _thinned(len(z))
+    columns, rows = thinned(len(x)), thinned(len(z))
     axes.set_aspect("equal")
     return axes.pcolormesh(x[columns], z[rows], values[columns, rows].T, **colors, **MAP)
 
@@ -108,7 +108,7 @@ def shells(run, path=None, title=True):
     if not len(series.get("psi2", ())):
         raise InputError("The run recorded no power spectra: set output.spectrum_every.")
     k, t, power = series["k"], series["spectrum_time"], series["psi2"]
-    with _style():
+    with style():
         figure, (over_time, scale, profile, total, words) = spectrum_panels()
         draw_power(figure, over_time, scale, t, k, power, r"$\Sigma|\psi_{a,k}|^2\ [n^2]$")
         over_time.set_ylabel(r"wavenumber $|k|\ [\mu]$")
@@ -117,9 +117,9 @@ def shells(run, path=None, title=True):
         handles = [handle for axes in (profile, total) for handle in axes.get_legend_handles_labels()[0]]
         words.legend(handles=handles, loc="upper left")
         if title:
-            figure.suptitle(_title(run), fontsize=12)
+            figure.suptitle(title_of(run), fontsize=12)
         figure.align_ylabels([over_time, total])
-        return _finished(figure, run, path)
+        return finished(figure, run, path)
 
 
 def _draw_profiles(axes, t, k, power):
@@ -141,7 +141,7 @@ def _draw_total(axes, t, total, most):
     axes.plot(t, total, color=BLUE)
     if total.any():
         axes.axhline(most, color=GREY, lw=0.6, label=r"$\Sigma_a n_a^2$, all coherent")
-    _logarithmic(axes, [*total, most] if total.any() else total)
+    logarithmic(axes, [*total, most] if total.any() else total)
     axes.set_ylabel(r"power in all waves $[n^2]$")
     axes.set_xlabel(TIME_LABEL)
-    axes.set_xlim(_time_range(t))
+    axes.set_xlim(time_range(t))

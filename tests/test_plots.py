@@ -15,7 +15,7 @@ from nuflux_mpi.modes import g, quadrature
 from nuflux_mpi.results import MemoryRun, Run
 
 pytest.importorskip("matplotlib")
-from nuflux_mpi import plots  # noqa: E402  (needs matplotlib)
+from nuflux_mpi import figures, plots  # noqa: E402  (needs matplotlib)
 
 
 def memory_run(**changes):
@@ -108,7 +108,7 @@ def test_without_energy_at_the_start_it_is_shown_in_its_own_unit():
     np.testing.assert_array_equal(line(axes)[1], series["U_osc"])
     assert axes.get_ylabel() == r"$U_{\rm osc}$$\ [\mu n\,(1/\mu)]$"  # as U_osc is stored
     series["axis"] = np.arange(2)
-    assert plots._energy_unit(MemoryRun(config, series, fields, attrs)) == (1.0, r"$\ [\mu n\,(1/\mu)^2]$")
+    assert figures.energy_unit(MemoryRun(config, series, fields, attrs)) == (1.0, r"$\ [\mu n\,(1/\mu)^2]$")
 
 
 def said_in(axes):
@@ -326,13 +326,13 @@ def test_for_publication_the_title_is_left_out(tmp_path, monkeypatch):
         assert function(run).get_suptitle().startswith("two synthetic beams")
         assert function(run, title=False).get_suptitle() == ""
     write_run(tmp_path)
-    monkeypatch.setattr(plots.Figure, "savefig", lambda figure, *_, **__: drawn.append(figure.get_suptitle()))
+    monkeypatch.setattr(figures.Figure, "savefig", lambda figure, *_, **__: drawn.append(figure.get_suptitle()))
     for options in ([], ["--no-title"], ["--what", "spectrum", "--no-title"]):
         assert cli.main(["plot", str(tmp_path), *options]) == 0
     assert [bool(title) for title in drawn] == 3 * [True] + 3 * [False] + [False]  # energy, spectrum, energy gained
 
 
 def test_drawing_leaves_the_settings_of_the_caller_alone():
-    with plots.matplotlib.rc_context({"font.size": 17}):
+    with figures.matplotlib.rc_context({"font.size": 17}):
         plots.energy(memory_run())
-        assert plots.matplotlib.rcParams["font.size"] == 17
+        assert figures.matplotlib.rcParams["font.size"] == 17

@@ -95,32 +95,30 @@ def markdown(name, problem, rows, seconds):
 
 def draw_code_comparison(run, path):
     """Growth of coherence beside the eigenvalue's, and what is left of nu_e in each direction; a PNG or PDF file."""
-    import matplotlib
     import numpy as np
-    from matplotlib.figure import Figure
 
-    from nuflux_mpi import plots, published
+    from nuflux_mpi import figures, published
     from nuflux_mpi.modes import crossings
 
-    with matplotlib.rc_context(plots.STYLE):
-        figure = Figure(figsize=(plots.WIDTH, 3.4), layout="constrained")
+    with figures.style():
+        figure = figures.new_figure(height=3.4)
         growth, survival = figure.subplots(1, 2)
         t, size = run.series["spectrum_time"], published.coherence(run)
         _, gamma, _ = published.LinearPhase.of(run).fastest()
         fit = np.argmax(size > 1e-3)
-        growth.semilogy(t, size, color=plots.BLUE, label="this run")
-        growth.semilogy(t[: fit + 1], size[fit] * np.exp(gamma * (t[: fit + 1] - t[fit])), "--", color=plots.VERMILLION,
+        growth.semilogy(t, size, color=figures.BLUE, label="this run")
+        growth.semilogy(t[: fit + 1], size[fit] * np.exp(gamma * (t[: fit + 1] - t[fit])), "--", color=figures.VERMILLION,
                         label=rf"linear theory, $\gamma = {gamma:.5f}$")
-        growth.set(xlabel=plots.TIME_LABEL, ylabel=r"coherence $\langle|\psi|^2\rangle^{1/2}$",
+        growth.set(xlabel=figures.TIME_LABEL, ylabel=r"coherence $\langle|\psi|^2\rangle^{1/2}$",
                    ylim=(size.min() / 3, 3))
         growth.legend(loc="lower right")
         v = run.series["v"]
-        survival.plot(v, published.late_survival(run), color=plots.BLUE)
-        survival.axvline(crossings(run.config["modes"])[0], color=plots.GREY, linestyle=":", label="crossing of $G(v)$")
-        survival.axhline(0.5, color=plots.GREY, linewidth=0.7)
+        survival.plot(v, published.late_survival(run), color=figures.BLUE)
+        survival.axvline(crossings(run.config["modes"])[0], color=figures.GREY, linestyle=":", label="crossing of $G(v)$")
+        survival.axhline(0.5, color=figures.GREY, linewidth=0.7)
         survival.set(xlabel="direction $v$", ylabel=r"late $P_{ee}(v)$, box average", xlim=(-1, 1), ylim=(0, 1.05))
         survival.legend(loc="lower left")
-        figure.savefig(path)
+        figures.finished(figure, run, path)
 
 
 if __name__ == "__main__":
