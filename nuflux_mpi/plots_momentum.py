@@ -165,51 +165,61 @@ def distribution(run, path=None, title=True):
     """
     if not len(run.series.get("f_q", ())):
         raise InputError(f'The run of level "{run.config["equations"]["level"]}" has no momentum distribution.')
-    series = run.series
-    t, points, modes = series["time"], series["q"], _shown(series)
-    rows = thinned(len(t))
-    q = points[0] + (points[1] - points[0]) / FINE * np.arange(FINE * len(points))
+    modes = _shown(run.series)
     with style():
         figure = new_figure(height=1.3 + 2.2 * len(modes))
         grid = figure.add_gridspec(len(modes), 4, width_ratios=[3, 3, 0.12, 1.8])
         for row, mode in enumerate(modes):
-            f = series["f_q"][:, mode] / series["density"][mode]
-            flavors = [(r"$\nu_e$", (f[:, 0] + f[:, 3]) / 2, BLUE), (r"$\nu_x$", (f[:, 0] - f[:, 3]) / 2, VERMILLION)]
-            fine = [interpolated(content[rows], FINE) for _, content, _ in flavors]
-            seen = _support(fine)
-            marked = (points >= q[seen][0]) & (points <= q[seen][-1])
-            marker = "." if np.count_nonzero(marked) <= MOST_MARKS else ""
-            lines = figure.add_subplot(grid[row, 3])
-            top = max(content.max() for content in fine)
-            for column, (flavor, content, color) in enumerate(flavors):
-                axes = figure.add_subplot(grid[row, column], sharey=lines)
-                # The root of the scale shows the flavor that a beam gains from nothing.
-                norm = PowerNorm(0.5, vmin=0, vmax=top)
-                image = axes.pcolormesh(t[rows], q[seen], fine[column][:, seen].T, norm=norm, cmap="magma", **MAP)
-                axes.plot(t, _mean(content, points), color="white", lw=1)
-                axes.set_title(rf"{flavor}, $v = {series['v'][mode]:+.3g}$, white: mean")
-                axes.set_xlim(time_range(t))
-                axes.tick_params(labelleft=column == 0, labelbottom=row == len(modes) - 1)
-                start, end = interpolated(content[[0, -1]], FINE)
-                lines.plot(start[seen], q[seen], color=color, ls=":", lw=1)
-                lines.plot(end[seen], q[seen], color=color, label=flavor)
-                for instant in (0, -1):
-                    lines.plot(content[instant, marked], points[marked], color=color, ls="", marker=marker, ms=3)
-                if column == 0:
-                    axes.set_ylabel(r"momentum $q = |p| - p_0\ [\mu]$")
-                if row == len(modes) - 1:
-                    axes.set_xlabel(TIME_LABEL)
+            ends = figure.add_subplot(grid[row, 3])
+            maps = [figure.add_subplot(grid[row, column], sharey=ends) for column in (0, 1)]
+            image = _draw_beam(maps, ends, run.series, mode)
             bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, 2]))
             bar.ax.set_title(r"$[1/\mu]$", fontsize=9)
-            lines.set_title(f"$t = {t[-1]:g}$ (dotted: $t = {t[0]:g}$)")
-            lines.tick_params(labelleft=False)
-            lines.set_xlim(left=0)
-            lines.set_ylim(q[seen][0], q[seen][-1])
-            lines.legend(loc="upper right", handlelength=1.2)
-        lines.set_xlabel(r"per neutrino $[1/\mu]$")
+            maps[0].set_ylabel(r"momentum $q = |p| - p_0\ [\mu]$")
+            for axes in maps:
+                axes.tick_params(labelleft=axes is maps[0], labelbottom=row == len(modes) - 1)
+        for axes in maps:
+            axes.set_xlabel(TIME_LABEL)
+        ends.set_xlabel(r"per neutrino $[1/\mu]$")
         if title:
             figure.suptitle(title_of(run), fontsize=12)
         return finished(figure, run, path)
+
+
+def _draw_beam(maps, ends, series, mode):
+    """nu_e and nu_x of one beam over t and q, on one scale of colors, and beside them both at the start and the end."""
+    t, points = series["time"], series["q"]
+    q = points[0] + (points[1] - points[0]) / FINE * np.arange(FINE * len(points))
+    f = series["f_q"][:, mode] / series["density"][mode]
+    flavors = [(r"$\nu_e$", (f[:, 0] + f[:, 3]) / 2, BLUE), (r"$\nu_x$", (f[:, 0] - f[:, 3]) / 2, VERMILLION)]
+    rows = thinned(len(t))
+    fine = [interpolated(content[rows], FINE) for _, content, _ in flavors]
+    seen, top = _support(fine), max(content.max() for content in fine)
+    for axes, over_time, (flavor, content, color) in zip(maps, fine, flavors):
+        # The root of the scale shows the flavor that a beam gains from nothing.
+        norm = PowerNorm(0.5, vmin=0, vmax=top)
+        image = axes.pcolormesh(t[rows], q[seen], over_time[:, seen].T, norm=norm, cmap="magma", **MAP)
+        axes.plot(t, _mean(content, points), color="white", lw=1)
+        axes.set_title(rf"{flavor}, $v = {series['v'][mode]:+.3g}$, white: mean")
+        axes.set_xlim(time_range(t))
+        _draw_ends(ends, points, content[[0, -1]], q, seen, flavor, color)
+    ends.set_title(f"$t = {t[-1]:g}$ (dotted: $t = {t[0]:g}$)")
+    ends.tick_params(labelleft=False)
+    ends.set_xlim(left=0)
+    ends.set_ylim(q[seen][0], q[seen][-1])
+    ends.legend(loc="upper right", handlelength=1.2)
+    return image
+
+
+def _draw_ends(axes, points, content, q, seen, flavor, color):
+    """One flavor at the start and the end, (2, points), where q is `seen`: functions on the fine grid q, and the points."""
+    marked = (points >= q[seen][0]) & (points <= q[seen][-1])
+    marker = "." if np.count_nonzero(marked) <= MOST_MARKS else ""
+    start, end = interpolated(content, FINE)
+    axes.plot(start[seen], q[seen], color=color, ls=":", lw=1)
+    axes.plot(end[seen], q[seen], color=color, label=flavor)
+    for values in content:
+        axes.plot(values[marked], points[marked], color=color, ls="", marker=marker, ms=3)
 
 
 def energy_gained(run, path=None, title=True):
