@@ -232,8 +232,8 @@ class Box:
     def hyperslab(self):
         """This rank's points in a global array: (start, stride, count, block) for HDF5, one entry per dimension."""
         whole, cut = self.plan.across, self.plan
-        zeros, ones = (0,) * len(whole), (1,) * len(whole)
-        return (*zeros, self._b0), (*whole, cut.N2), (*ones, cut.N1), (*whole, self._nb)
+        start, count = (0,) * len(whole), (1,) * len(whole)
+        return (*start, self._b0), (*whole, cut.N2), (*count, cut.N1), (*whole, self._nb)
 
     def read(self, path, name, leading, key):
         """This rank's part of the HDF5 dataset `name`, global shape ``(*leading, *points)``; collective.

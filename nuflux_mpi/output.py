@@ -11,6 +11,7 @@
 docs/output.md describes the files. Rows are appended with `time` resized last: its length is the commit mark.
 """
 
+import math
 import os
 import tomllib
 from pathlib import Path
@@ -94,6 +95,11 @@ def _label(file, axes):
     file["component"].attrs["labels"] = "x y z"
     if "axis" in axes:
         file["axis"].attrs["labels"] = " ".join(space_of(axes))
+
+
+def _leading(field, box):
+    """Shape of a local field in front of space."""
+    return field.shape[: field.ndim - box.dimensions]
 
 
 class SeriesFile:
@@ -320,8 +326,7 @@ class RunDirectory:
         """Bytes of a snapshot on rank 0, which looks for them; 0 elsewhere."""
         if self._box.rank:
             return 0
-        leading = (field.shape[: field.ndim - self._box.dimensions] for field in fields.values())
-        return 8 * self._box.global_points * sum(int(np.prod(shape)) for shape in leading)
+        return 8 * self._box.global_points * sum(math.prod(_leading(field, self._box)) for field in fields.values())
 
     def sync(self):
         """Have on the disk what a checkpoint counts on."""
@@ -333,7 +338,7 @@ class RunDirectory:
     def postmortem(self, t, fields, attrs, axes):
         """The last good state as postmortem.h5, in the form of fields.h5. -> its path."""
         path = self.directory / POSTMORTEM
-        leading = {name: field.shape[: field.ndim - self._box.dimensions] for name, field in fields.items()}
+        leading = {name: _leading(field, self._box) for name, field in fields.items()}
         with hdf5.writing(path):
             file = FieldsFile(path, attrs, axes, self._box, leading)
             file.append(t, fields)
@@ -399,8 +404,7 @@ class Memory:
         for name, field in fields.items():
             parts = box.comm.gather(field)
             if box.rank == 0:
-                leading = field.shape[: field.ndim - box.dimensions]
-                whole = np.empty((*leading, *box.points))
+                whole = np.empty((*_leading(field, box), *box.points))
                 for index, part in zip(indices, parts):
                     whole[(..., *index)] = part
                 rows[name].append(whole)
@@ -447,6 +451,12 @@ def choose_directory(config, out, overwrite, resume):
             f"--out: {path} already holds a run ({', '.join(present)}); choose another directory, --resume to continue it "
             "or --overwrite to lose it"
         )
+    _make_writable(path)
+    return path.resolve(), found, own
+
+
+def _make_writable(path):
+    """The directory, made where it is not there; InputError where it has no room for a file of _ROOM_TO_BEGIN."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".writable-{os.getpid()}"
@@ -456,7 +466,6 @@ def choose_directory(config, out, overwrite, resume):
             probe.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"--out: the directory {path} cannot be written ({error.strerror or error})") from None
-    return path.resolve(), found, own
 
 
 def _asked(question, option):

@@ -309,6 +309,7 @@ class Simulation:
         self.pace.note(output=clock.monotonic() - begin)
 
     def _append(self, t, measured):
+        """A row of the series: what was measured, rates of change by differences, and counts."""
         counts, rows = self.integrator.statistics, self._rows
         row = {
             "time": t, **measured, **{slope: np.nan for slope, name in _SLOPES.items() if name in measured},
@@ -327,9 +328,13 @@ class Simulation:
                     # The row before now has neighbours on both sides.
                     self.output.amend(slope, _slope(rows, name, rows[-2]["time"]))
         self.output.append(row)
+        self._warn(row)
+
+    def _warn(self, row):
+        """Say and keep what is worth a warning in a row of the series, once for each subject."""
         found = self._watch(row) | self.equations.warnings(row)
         for subject in [name for name in found if name not in self._warned]:
-            text = self._warned[subject] = f"warning at t = {t:.6g}: {found[subject]}"
+            text = self._warned[subject] = f"warning at t = {row['time']:.6g}: {found[subject]}"
             self.output.warn(list(self._warned.values()))
             self._say(text)
 
