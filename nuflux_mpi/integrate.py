@@ -8,7 +8,6 @@ own component-wise relative tolerance is off, since single Fourier amplitudes ma
 
 import sys
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from .environment import petsc4py_remedy
 from .errors import EnvironmentProblem, InputError, NumericalFailure
 from . import multistep, rotation
 from .multistep import Adams
+from .parallel import key_of
 from .splitting import ORDERS, Splitting
 from .stepper import MOST_REJECTIONS
 
@@ -86,23 +86,15 @@ def initialize(comm, options=""):
 _DUPLICATES = []  # of communicators; who drops one gives it back to PETSc
 
 
-@lru_cache(maxsize=None)
-def _mark():
-    """The key under which a communicator remembers that PETSc has its duplicate."""
-    from mpi4py import MPI
-
-    return MPI.Comm.Create_keyval()
-
-
 def keep_duplicate(comm, PETSc):
     """Have PETSc keep its duplicate of a communicator for good. Collective.
 
     Else it would go with the last object on it and come with the next, both collectively; Python drops objects whenever it
     collects garbage, on each rank at another time, and ranks would wait for each other in different calls.
     """
-    if comm.Get_attr(_mark()) is None:
+    if comm.Get_attr(key_of("duplicate of PETSc")) is None:
         _DUPLICATES.append(PETSc.Comm(comm).duplicate())
-        comm.Set_attr(_mark(), True)
+        comm.Set_attr(key_of("duplicate of PETSc"), True)
 
 
 @dataclass

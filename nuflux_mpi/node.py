@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 from .lines import zeros
-from .parallel import any_rank, first_problem
+from .parallel import any_rank, first_problem, key_of
 
 
 class Node:
@@ -126,19 +126,11 @@ def node_of(comm, exchange):
     exchange: "auto", ranks share memory where they can; "messages", none do; or a number of neighbouring ranks to be taken
         as a node, which lets one computer stand for several.
     """
-    known = comm.Get_attr(_mark()) or {}
+    known = comm.Get_attr(key_of("nodes")) or {}
     if exchange not in known:
         known = known | {exchange: _find(comm, exchange)}
-        comm.Set_attr(_mark(), known)
+        comm.Set_attr(key_of("nodes"), known)
     return known[exchange]
-
-
-@lru_cache(maxsize=None)
-def _mark():
-    """The key under which a communicator remembers its nodes."""
-    from mpi4py import MPI
-
-    return MPI.Comm.Create_keyval()
 
 
 def _find(comm, exchange):

@@ -1,5 +1,7 @@
 """Doing a thing once and agreeing on it: helpers over a communicator, for everything outside the time loop."""
 
+from functools import lru_cache
+
 from .errors import NufluxError
 
 
@@ -38,3 +40,11 @@ def largest(comm, number):
 def first_problem(comm, text):
     """The first text over the ranks that is not empty, or "". Collective."""
     return next(filter(None, comm.allgather(text)), "")
+
+
+@lru_cache(maxsize=None)
+def key_of(what):
+    """The key under which communicators of this process remember something (MPI's attributes). Local."""
+    from mpi4py import MPI
+
+    return MPI.Comm.Create_keyval()
