@@ -21,7 +21,7 @@ try:
         raise ImportError("switched off by NUFLUX_NUMBA=0")
     import numba
 
-    from .intrinsics import at_once, copy, entries, execute, two_products
+    from .intrinsics import at_once, copy, entries, execute, two_products  # mark: 4ed9d9ac
 except ImportError:
     numba = None
 

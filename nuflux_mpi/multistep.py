@@ -154,7 +154,7 @@ def squares(pool, rows, d):
 if kernels.COMPILED:
     from numba import njit
 
-    from .intrinsics import at_once
+    from .intrinsics import at_once  # mark: 4ed9d9ac
 
     _jit = njit(cache=True, fastmath={"contract", "nsz", "arcp", "reassoc"})
 
