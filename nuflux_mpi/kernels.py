@@ -371,7 +371,7 @@ if COMPILED:
 
     @jit
     def _add_moments(P, v, s, D, start, stop):
-        """The moments of the points start..stop, at the beginning of D; two modes at a time, so that D is read half as often."""
+        """D from 0 on <- the moments of the points start..stop; two modes at a time, so that D is read half as often."""
         width = stop - start
         D[:, :, :width] = 0.0
         axes, modes = v.shape

@@ -57,8 +57,8 @@ _TIMES, _WEIGHTS = 0.5 * (1.0 + _TIMES), 0.5 * _WEIGHTS
 def _powers(axes):
     """The moments D_n in ascending degree, D_0 first and then D_i.
 
-    -> how many have a degree up to m, (TERMS + 1,); above[n, i], the number of D_{n + e_i}; below, (moments, 2): the number of a
-    moment with one power less, and the axis of that power.
+    -> how many have a degree up to m, (TERMS + 1,); above[n, i], the number of D_{n + e_i}; below, (moments, 2): the number
+    of a moment with one power less, and the axis of that power.
     """
     powers = sorted(itertools.product(range(TERMS + 1), repeat=axes), key=lambda n: (sum(n), tuple(-i for i in n)))
     powers = [n for n in powers if sum(n) <= TERMS]
