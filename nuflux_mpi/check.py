@@ -16,7 +16,7 @@ from .errors import InputError
 # to 3.5 states (docs/performance.md). Beside these, fields to be written, and pages of other ranks that are mapped here.
 WORK_STATES = 4
 # One process with Python, numpy, numba, PETSc and HDF5 loaded, before it holds any field (Debian 12).
-PROCESS_BYTES = 236e6
+PROCESS_BYTES = 258e6
 
 
 def report(resolved, ranks):

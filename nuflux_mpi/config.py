@@ -666,8 +666,14 @@ def _cross_check(resolved, problems):
         problems.append("time.method must be adams, auto or a Runge-Kutta pair (8vr, ...) with equations.level = "
                         f"{level}, not {time['method']}: splitting is for the levels standard and energy, at which "
                         "neutrinos keep their momenta.")
-    if "-ts_type" in resolved["petsc"]["options"].split():
-        problems.append("petsc.options must not hold -ts_type: time.method chooses the method.")
+    if resolved["petsc"]["options"]:
+        from .integrate import check_options
+        from .levels import method_of
+
+        try:
+            check_options(resolved["petsc"]["options"], method_of(resolved))
+        except InputError as error:
+            problems.append(str(error))
     if time["end"] <= time["start"]:
         problems.append(f"time.end must be later than time.start = {time['start']:g}, not {time['end']:g}.")
     for name in ("series_every", "fields_every", "spectrum_every", "phase_space_every"):

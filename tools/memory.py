@@ -5,7 +5,8 @@
     python tools/memory.py --level full --ranks 3 --method 8vr
 
 Each case is a short run in processes of its own: each rank says its largest resident memory (getrusage), which is
-compared with `memory_per_rank`, the number that `python -m nuflux_mpi check` prints as "memory per rank".
+compared with `memory_per_rank`, the number that `python -m nuflux_mpi check` prints as "memory per rank". Lines that ranks of
+one node share count for each of them that has looked at them, so that on several ranks more is measured than is taken.
 """
 
 import argparse
