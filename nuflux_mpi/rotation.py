@@ -220,7 +220,7 @@ if kernels.COMPILED:
                 S[1 + j * axes + axis, :, :width] = T[j, 1 + axis, :, :width]
 
     @_jit
-    def _flatten(S, x, D, E, width):
+    def _flatten(S, x, D, E, width):  # noqa: F811
         """D, E[i] <- x h D_0 and the parabola of x h D_i from the start to the time x h, three coefficients (3, 3, points)."""
         axes = len(E)
         D[:, :width] = 0.0
@@ -234,7 +234,7 @@ if kernels.COMPILED:
                 power *= x
 
     @_jit
-    def _evaluate(S, x, value, width):
+    def _value(S, x, value, width):  # noqa: F811
         """value <- h D_0 and h D_i at the time x h, (1 + axes, 3, points), from S or one of its derivatives."""
         axes = len(value) - 1
         value[0, :, :width] = S[0, :, :width]
@@ -331,7 +331,7 @@ if kernels.COMPILED:
                 x = _TIMES[i] if i < len(_TIMES) else 1.0
                 _flatten(here, x, D[i], E[i], width)
                 for k in range(axes):
-                    _evaluate(dS[k, :, :, start:stop], x, dD[i, k], width)
+                    _value(dS[k, :, :, start:stop], x, dD[i, k], width)
             for a in range(P.shape[0]):
                 for i in range(times):
                     then[:, :width] = P[a, :, start:stop]
