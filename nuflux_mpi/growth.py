@@ -37,8 +37,8 @@ WORST_ERROR = 0.02
 MARGIN = 3.0
 # End points tried for the window of each wave.
 MOST_WINDOWS = 50
-# Theory takes modes^3 operations per wave: this many are some ten seconds of one core.
-MOST_OPERATIONS = 2e9
+# Theory takes modes^3 operations per wave, and a call that is worth some more: this many are about ten seconds of one core.
+MOST_OPERATIONS, CALL = 2e9, 1e4
 
 
 @dataclass(frozen=True)
@@ -114,20 +114,26 @@ def measure(run):
     if not len(series.get("psi2", ())):
         raise InputError("The run recorded no power spectra: set output.spectrum_every.")
     t, k = series["spectrum_time"], series["k"]
-    norm2 = np.sum(series["density"] ** 2)
-    power = series["psi2"] / norm2
-    total = power.sum(axis=1)
+    norm2, psi2 = np.sum(series["density"] ** 2), series["psi2"]
+    total = psi2.sum(axis=1) / norm2
     rtol = max(run.config["time"].get("rtol", 0.0), np.finfo(float).eps)
     rows = []
-    for column in range(len(k)):
+    for column in _grown(psi2, norm2, rtol):
+        power = psi2[:, column] / norm2
         with np.errstate(divide="ignore", invalid="ignore"):
-            driven, step_error = total * np.sqrt(total / power[:, column]), rtol / np.sqrt(power[:, column])
-        window = _window(t, power[:, column], driven, step_error)
+            driven, step_error = total * np.sqrt(total / power), rtol / np.sqrt(power)
+        window = _window(t, power, driven, step_error)
         if window:
             rows.append((k[column], *window))
     rows = _affordable(rows, len(series["v"]))
     columns = np.array(rows).reshape(-1, 7).T
     return Growth(*columns, theory=_theory(run, columns[0]))
+
+
+def _grown(psi2, norm2, rtol):
+    """The columns that come above the error of the steps and grow enough for a window: few of many waves do."""
+    least, most = psi2.min(axis=0), psi2.max(axis=0)
+    return np.flatnonzero((most > norm2 * (rtol / WORST_ERROR) ** 2) & (most >= np.exp(2 * min(EFOLDINGS)) * least))
 
 
 def _window(t, power, driven, step_error):
@@ -166,7 +172,7 @@ def _line(t, y):
 
 def _affordable(rows, mode_count):
     """The measured waves, or as many of them, evenly, as theory can be had for in some ten seconds."""
-    most = max(1, int(MOST_OPERATIONS / mode_count**3))
+    most = max(1, int(MOST_OPERATIONS / (mode_count**3 + CALL)))
     return rows[:: -(-len(rows) // most)] if rows else rows
 
 
