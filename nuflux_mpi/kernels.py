@@ -471,35 +471,29 @@ if COMPILED:
                 rows[i, c, start:stop] = near[i, c, : stop - start]
 
     @jit
+    def _block_by_block(P, v, s, D, sum_up, turn):
+        """D <- the moments of P (sum_up), P <- its rotation by D (turn), or both, a block of points at a time."""
+        d, n = len(v), P.shape[2]
+        block = BLOCK // d**2
+        near = np.empty((1 + d, 3, block + 8))
+        for start in range(0, n, block):
+            stop = min(start + block, n)
+            if sum_up:
+                _add_moments(P, v, s, near, start, stop)
+                _bring_back(near, start, stop, D)
+            else:
+                _bring(D, start, stop, near)
+            if turn:
+                _rotate_block(P, v, near, start, stop)
+
     def moments(P, v, s, D):  # noqa: F811
-        d, n = len(v), P.shape[2]
-        block = BLOCK // d**2
-        near = np.empty((1 + d, 3, block + 8))
-        for start in range(0, n, block):
-            stop = min(start + block, n)
-            _add_moments(P, v, s, near, start, stop)
-            _bring_back(near, start, stop, D)
+        _block_by_block(P, v, s, D, True, False)
 
-    @jit
     def rotate(P, v, D):  # noqa: F811
-        d, n = len(v), P.shape[2]
-        block = BLOCK // d**2
-        near = np.empty((1 + d, 3, block + 8))
-        for start in range(0, n, block):
-            stop = min(start + block, n)
-            _bring(D, start, stop, near)
-            _rotate_block(P, v, near, start, stop)
+        _block_by_block(P, v, v[0], D, False, True)
 
-    @jit
     def precess(P, v, s, D):  # noqa: F811
-        d, n = len(v), P.shape[2]
-        block = BLOCK // d**2
-        near = np.empty((1 + d, 3, block + 8))
-        for start in range(0, n, block):
-            stop = min(start + block, n)
-            _add_moments(P, v, s, near, start, stop)
-            _rotate_block(P, v, near, start, stop)
-            _bring_back(near, start, stop, D)
+        _block_by_block(P, v, s, D, True, True)
 
     @jit
     def _rotate_and_drive_rows(P, kappa, v, s, rows, start, stop):
