@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from . import hdf5, modes, rotation
+from . import hdf5, modes
 from .box import blocks, most_ranks, plan
 from .config import SPLITTINGS, dimensions, mode_count, per_axis
 from .diagnostics import shells
@@ -107,7 +107,7 @@ def memory_per_rank(resolved, ranks):
     # in more dimensions holds its lines and their derivatives, `axes` times as many.
     axes = dimensions(resolved)
     gradients = 3 * (1 + axes) + level.auxiliary_lines(count)
-    if level.gradient_lines and method_of(resolved) in SPLITTINGS:
+    if method_of(resolved) in SPLITTINGS:
         gradients += 2 * gradient_lines(resolved)  # the series of the moments, and the gradient's own lines
     lines = 2 * min(16, count) + gradients * (1 if axes == 1 else 1 + axes)
     auxiliary = 8 * lines * cut.points_per_rank.max()
@@ -119,10 +119,10 @@ def gradient_lines(resolved):
 
     A flow of a splitting takes that of their series.
     """
-    axes, of_moments = dimensions(resolved), LEVELS[resolved["equations"]["level"]].gradient_lines
-    if of_moments and method_of(resolved) in SPLITTINGS:
-        return 3 * rotation.rows(axes)
-    return of_moments // 2 * (1 + axes)
+    axes, level = dimensions(resolved), LEVELS[resolved["equations"]["level"]]
+    if method_of(resolved) in SPLITTINGS:
+        return level.flow_gradient_lines(axes)
+    return level.gradient_lines // 2 * (1 + axes)
 
 
 def exchange_bytes(cut, segments, gradient_lines, flux_lines=0, back=None):

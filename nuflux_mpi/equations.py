@@ -95,6 +95,11 @@ class Standard:
         """Lines that transforms beside that of the state hold in one dimension, for the forecast of memory."""
         return cls.gradient_lines
 
+    @staticmethod
+    def flow_gradient_lines(axes):
+        """Lines whose spectral derivative each `local_flow` takes."""
+        return 0
+
     @classmethod
     def lines(cls, modes, settings=None):
         """Number of lines of the state."""
@@ -196,6 +201,10 @@ class Energy(Standard):
         return cls.gradient_lines + 3 * min(ForceDensity.BATCH, modes)
 
     @staticmethod
+    def flow_gradient_lines(axes):
+        return 3 * rotation.rows(axes)
+
+    @staticmethod
     def leading(modes, vector=()):
         return {"P": (modes, 3), "kappa": (modes,), "F": (modes, *vector)}
 
@@ -212,7 +221,7 @@ class Energy(Standard):
     def _expansion(self):
         """For `local_flow` alone: room for the series of the moments at each point, and their gradient."""
         S = np.zeros((rotation.rows(self.box.dimensions), 3) + self.box.local_shape)
-        return S, self.box.gradient(3 * len(S))
+        return S, self.box.gradient(self.flow_gradient_lines(self.box.dimensions))
 
     def _velocity(self):
         return np.concatenate((np.repeat(self.velocity, 3, axis=0), self.velocity))
