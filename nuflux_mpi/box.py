@@ -239,11 +239,12 @@ class Box:
         """This rank's part of the HDF5 dataset `name`, global shape ``(*leading, *points)``; collective.
 
         Returns a float64 array ``(*leading, *local_shape)``. Raises the same InputError on all ranks if the file, the
-        dataset or its shape is not as asked; it begins with the config key that named the file.
+        dataset or its shape is not as asked; it begins with the config key that named the file. See :mod:`nuflux_mpi.start_file`.
         """
-        from .hdf5 import read_field
+        from . import start_file
 
-        return read_field(path, name, self, leading, key)
+        found = start_file.find(path, (name,), key, self.comm, [(*leading, *self.points)])
+        return start_file.field(found, name, self)
 
     # Sums over space. The trailing axes of `field` are this rank's points.
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from . import hdf5, modes
+from . import modes, phase_space, start_file
 from .box import blocks, most_ranks, plan
 from .config import SPLITTINGS, dimensions, mode_count, per_axis
 from .diagnostics import shells
@@ -191,22 +191,18 @@ def balanced_ranks(points, segments, most=1024):
 
 
 def _check_file(resolved):
-    """Shapes of the files that the state at the start comes from, which their own headers tell."""
+    """Whether the files that the state at the start comes from hold what they should."""
     if resolved["equations"]["level"] == "full" and resolved["full"]["distribution"] == "file":
         path, points = resolved["full"]["path"], resolved["box"]["points"]
         wanted = LEVELS["full"].state_leading(mode_count(resolved["modes"]), _settings(resolved))["rho"]
-        found = hdf5.dataset_shape(path, "rho", "full.path")
-        if found not in (wanted, (*wanted, points)):
-            raise InputError(f"full.path: dataset rho of {path} must have the shape {wanted}, species x p_perp x 4 x p_z, or "
-                             f"the same x {points} points, not {found}.")
+        start_file.find(path, ("rho",), "full.path", shapes=[wanted, (*wanted, points)])
+    if resolved["equations"]["level"] == "momentum":
+        momentum = resolved["momentum"]
+        phase_space.distribution(momentum, phase_space.grid(momentum["points"], momentum["half_width"]))
     if resolved["initial"]["kind"] != "file":
         return
-    path = resolved["initial"]["path"]
     shape = (mode_count(resolved["modes"]), 3, *per_axis(resolved["box"]["points"]))
-    found = hdf5.dataset_shape(path, "P", "initial.path")
-    if found != shape:
-        raise InputError(f"initial.path: dataset P in {path} must have the shape {shape}, modes x 3 x points, "
-                         f"not {found}.")
+    start_file.find(resolved["initial"]["path"], ("P",), "initial.path", shapes=[shape])
 
 
 def _range(numbers):

@@ -747,8 +747,6 @@ def _check_initial(initial, modes, box, problems):
         return any(abs(number) > (N - 1) // 2 for number, N in zip(per_axis(n), points))
 
     if initial["kind"] == "file":
-        if not Path(initial["path"]).is_file():
-            problems.append(f"initial.path: no such file {initial['path']}.")
         return
     density = modes.get("density")
     _check_length("initial.zeta", initial["zeta"], count, problems)

@@ -17,7 +17,7 @@ in which particle number and flavor isospin cannot change on any grid. See docs/
 
 import numpy as np
 
-from . import full_kernels, hdf5, phase_space
+from . import full_kernels, phase_space, start_file
 from .errors import InputError
 from .full_grid import CENTRE_AT_START, ENDS, MomentumGrid, beams, check
 from .initial import occupied
@@ -302,14 +302,13 @@ class Full:
 
     def _fill_from_file(self, P):
         path, shape = self.settings["path"], self.state_leading(len(self.modes), self.settings)["rho"]
-        if hdf5.dimensions_of(path, "rho", self.box.comm, "full.path") == len(shape):
-            rho = hdf5.read_whole(path, "rho", shape, self.box.comm, "full.path")
+        found = start_file.find(path, ("rho",), "full.path", self.box.comm, [shape, (*shape, *self.box.points)])
+        if found.shape("rho") == shape:
+            rho = start_file.whole(found, "rho", self.box.comm)
             self._f[...] = rho.reshape(self._f.shape[:3])[..., None]
             self._tilt(P)
         else:
-            self.f[...] = hdf5.read_field(path, "rho", self.box, shape, "full.path")
-        if np.any(self.box.sum(~np.isfinite(self.f).reshape(-1, *self.box.local_shape))):
-            raise InputError(f"full.path: dataset rho of {path} holds numbers that are not finite")
+            self.f[...] = start_file.field(found, "rho", self.box)
 
     def _tilt(self, P):
         """Turn the polarizations of a homogeneous f by the shortest rotation that takes the z axis onto that of P_a(z).

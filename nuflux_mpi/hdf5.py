@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .errors import InputError, WriteFailure
+from .errors import WriteFailure
 from .layout import dimensions
 
 _SLACK = 2**16  # bytes of metadata and part-filled blocks that come with a record
@@ -133,81 +133,11 @@ def write_field(dataset, row, array, box):
     import h5py
 
     array = np.ascontiguousarray(array, dtype=float)
-    memory, target = _spaces(dataset, array.shape, box, row)
+    memory, target = selection(dataset, array.shape, box, row)
     dataset.id.write(memory, target, array, dxpl=_collective(h5py, box))
 
 
-def read_field(path, name, box, leading, key):
-    """This rank's points of dataset `name`, shape (*leading, *points), as (*leading, *local_shape) float64; collective.
-
-    InputError, the same on all ranks and beginning with the config key that asked for the file, if there is no such
-    file, dataset or shape.
-    """
-    import h5py
-
-    from .parallel import on_root
-
-    on_root(box.comm, check_dataset, path, name, (*leading, *box.points), key)
-    with open_parallel(path, "r", box.comm) as file:
-        dataset = file[name]
-        array = np.empty((*leading, *box.local_shape))
-        memory, source = _spaces(dataset, array.shape, box)
-        dataset.id.read(memory, source, array, dxpl=_collective(h5py, box))
-    return array
-
-
-def read_whole(path, name, shape, comm, key):
-    """A small dataset, whole on every rank, float64; collective. InputError as in `read_field`."""
-    from .parallel import on_root
-
-    def read():
-        check_dataset(path, name, shape, key)
-        with opened(path, key) as file:
-            return np.array(file[name], dtype=float)
-
-    return on_root(comm, read)
-
-
-def dimensions_of(path, name, comm, key):
-    """Number of dimensions of a dataset; collective. InputError as in `read_field`."""
-    from .parallel import on_root
-
-    return len(on_root(comm, dataset_shape, path, name, key))
-
-
-def check_dataset(path, name, wanted, key):
-    """InputError unless `path` holds a dataset of real numbers of the shape `wanted`. Any rank may call it alone."""
-    shape = dataset_shape(path, name, key)
-    if shape != wanted:
-        raise InputError(f"{key}: dataset {name} of {path} has the shape {shape}, and the config asks for {wanted}")
-
-
-def dataset_shape(path, name, key):
-    """Shape of a dataset of real numbers; InputError if there is none. Any rank may call it alone."""
-    import h5py
-
-    with opened(path, key) as file:
-        if name not in file or not isinstance(file[name], h5py.Dataset):
-            raise InputError(f"{key}: {path} holds no dataset {name} (it holds: {', '.join(file) or 'nothing'})")
-        dataset = file[name]
-        if dataset.dtype.kind not in "fiu":
-            raise InputError(f"{key}: dataset {name} of {path} holds {dataset.dtype}, not real numbers")
-        return dataset.shape
-
-
-@contextmanager
-def opened(path, key):
-    """A user's HDF5 file to read from, on one rank; InputError, naming the config key, where it cannot be read."""
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except OSError as error:
-        raise InputError(f"{key}: {path} cannot be read as an HDF5 file ({error})") from None
-
-
-def _spaces(dataset, shape, box, row=None):
+def selection(dataset, shape, box, row=None):
     """(memory space, file space) for this rank's points; with `row` the dataset has a leading time axis."""
     import h5py
 

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from . import hdf5, initial, linear, modes
+from . import initial, linear, modes, start_file
 from .config import dimensions, mode_count, per_axis
 from .environment import available_memory
 from .errors import InputError
@@ -112,14 +112,7 @@ def problem(config):
 
 def _from_file(config):
     path, shape = config["initial"]["path"], (mode_count(config["modes"]), 3, *per_axis(config["box"]["points"]))
-    found = hdf5.dataset_shape(path, "P", "initial.path")
-    if found != shape:
-        raise InputError(f"initial.path: dataset P in {path} must have the shape {shape}, not {found}.")
-    with hdf5.opened(path, "initial.path") as file:
-        P = np.asarray(file["P"])
-    if not np.isfinite(P).all():
-        raise InputError(f"initial.path: dataset P in {path} must hold finite numbers.")
-    return P
+    return start_file.whole(start_file.find(path, ("P",), "initial.path", shapes=[shape]), "P")
 
 
 # ---- which wavenumbers ----------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ class Momentum(Standard):
         Q, modes = self.settings["points"], len(self.modes)
         self.q = phase_space.grid(Q, self.settings["half_width"])
         self.dq = 2.0 * self.settings["half_width"] / Q
-        self.distribution = phase_space.distribution(self.settings, self.q)
+        self.distribution = phase_space.distribution(self.settings, self.q, self.box.comm)
         self.y = 2 * np.pi / (Q * self.dq) * np.arange(Q // 2 + 1)
         self.f_hat = self.transform.physical.reshape(modes, 4, Q, *self.box.local_shape)
         self.P = np.zeros((modes, 3) + self.box.local_shape)

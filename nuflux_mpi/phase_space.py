@@ -26,6 +26,7 @@ CONTENT = 1e-6
 CONTENT_WITH_KINKS = 1e-4
 # And for tables, whose interpolation is no smoother than this on a grid as fine as the table.
 CONTENT_OF_TABLES = 1e-2
+MOST_IN_TABLE = 10**6
 MOST_POINTS = 2**16  # finer grids are not searched for, nor affordable
 EDGE = 1 / 16  # part of the grid at each end that counts as its edge
 EDGE_ALLOWED = 1e-6  # part of a mode that may come so near to the ends without a warning
@@ -71,10 +72,10 @@ def from_file(path, q):
     return _normalised(_interpolated(q, *_table(path)), q)
 
 
-def distribution(settings, q):
+def distribution(settings, q, comm=None):
     """The distribution at the start that a resolved config section [momentum] describes, (points,), with sum g dq = 1.
 
-    InputError, before anything is computed, if the grid q does not hold it (`check_grid`).
+    With a communicator all ranks call it, and one looks at the file of a table. InputError, before anything is computed, if the grid q does not hold it (`check_grid`).
     """
     kind = settings["distribution"]
     if kind == "gaussian":
@@ -83,7 +84,7 @@ def distribution(settings, q):
         profile = partial(_thermal, temperature=settings["temperature"], eta=settings["eta"])
         content = CONTENT_WITH_KINKS
     else:
-        table = _table(settings["path"])
+        table = _table(settings["path"], comm)
         profile, content = partial(_interpolated, table_q=table[0], table_g=table[1]), CONTENT_OF_TABLES
     check_grid(profile, q, content)
     return _normalised(profile(q), q)
@@ -144,23 +145,21 @@ def _mean_momentum(eta):
     return np.sum(p * occupied) / np.sum(occupied)
 
 
-def _table(path):
-    """(q, g) of an HDF5 table."""
-    import h5py
+def _table(path, comm=None):
+    """(q, g) of an HDF5 table; collective with a communicator."""
+    from . import start_file
 
-    try:
-        with h5py.File(path, "r") as file:
-            q, g = (np.array(file[name], dtype=float) for name in ("q", "g"))
-    except KeyError:
-        raise InputError(f"{path}: a momentum distribution has the datasets q and g") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: the momentum distribution cannot be read ({error})") from None
-    if q.ndim != 1 or q.shape != g.shape or len(q) < 3:
-        raise InputError(f"{path}: q and g must be lists of the same length, 3 or more, not {q.shape} and {g.shape}")
-    if not (np.isfinite(q).all() and np.isfinite(g).all() and (np.diff(q) > 0).all()):
-        raise InputError(f"{path}: q must ascend, and q and g be finite")
+    key = "momentum.path"
+    found = start_file.find(path, ("q", "g"), key, comm)
+    shapes = found.shape("q"), found.shape("g")
+    if len(shapes[0]) != 1 or shapes[0] != shapes[1] or not 3 <= shapes[0][0] <= MOST_IN_TABLE:
+        raise InputError(f"{key}: {path}: q and g must be lists of the same length, 3 to {MOST_IN_TABLE}, not {shapes[0]} and "
+                         f"{shapes[1]}")
+    q, g = (start_file.whole(found, name, comm) for name in ("q", "g"))
+    if not (np.diff(q) > 0).all():
+        raise InputError(f"{key}: {path}: q must ascend")
     if not g.any():
-        raise InputError(f"{path}: g is zero everywhere")
+        raise InputError(f"{key}: {path}: g is zero everywhere")
     return q, g
 
 

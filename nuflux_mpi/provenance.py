@@ -75,7 +75,7 @@ def attributes(config, config_toml, box, checkout):
     from mpi4py import MPI
     from petsc4py import PETSc
 
-    from . import kernels
+    from . import kernels, start_file
 
     attrs = {
         "Conventions": "CF-1.11",
@@ -86,6 +86,7 @@ def attributes(config, config_toml, box, checkout):
         "git_dirty": checkout[1],
         "config_toml": config_toml,
         "config_sha256": hashlib.sha256(config_toml.encode()).hexdigest(),
+        "start_files": start_file.provenance(config),
         "command_line": command_line(),
         "created": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "host": platform.node(),

@@ -4,7 +4,7 @@ import time as clock
 
 import numpy as np
 
-from . import across, checkpoint, growth, initial, kernels, provenance
+from . import across, checkpoint, growth, initial, kernels, provenance, start_file
 from . import config as configuration
 from .errors import InputError, NumericalFailure
 from .parallel import any_rank, first_problem, largest, on_root
@@ -52,6 +52,7 @@ class Simulation:
 
         comm = self.comm = MPI.COMM_WORLD if comm is None else comm
         self.config = config = on_root(comm, configuration.resolve, config, overrides)
+        on_root(comm, start_file.check_all_there, config)
         petsc = initialize(comm, config["petsc"]["options"])
         check_parallel(comm)
         if deterministic:

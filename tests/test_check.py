@@ -89,10 +89,10 @@ def test_initial_file_is_looked_at(tmp_path):
     with h5py.File(tmp_path / "start.h5", "w") as file:
         file["P"] = np.zeros((2, 3, 9))
     resolved = config.resolve(source, base_dir=tmp_path)
-    with pytest.raises(InputError, match=r"must have the shape \(2, 3, 8\), modes x 3 x points, not \(2, 3, 9\)"):
+    with pytest.raises(InputError, match=r"P of .* has the shape \(2, 3, 9\), and the config asks for \(2, 3, 8\)"):
         check.report(resolved, 1)
     (tmp_path / "start.h5").write_text("no HDF5")
-    with pytest.raises(InputError, match="initial.path: .* cannot be read as an HDF5 file"):
+    with pytest.raises(InputError, match="initial.path: .* is no HDF5 file"):
         check.report(resolved, 1)
 
 
@@ -101,14 +101,14 @@ def test_file_of_level_full_is_looked_at(tmp_path):
               "time": {"end": 1}, "equations": {"level": "full"}, "full": {"distribution": "file", "path": "rho.h5"}}
     resolved = config.resolve(source, base_dir=tmp_path)
     assert resolved["full"]["path"] == str(tmp_path / "rho.h5")
-    with pytest.raises(InputError, match="full.path: .* cannot be read"):
+    with pytest.raises(InputError, match="full.path: no such file"):
         check.report(resolved, 1)
     for shape in ((1, 4, 4, 64), (1, 4, 4, 64, 8), (2, 4, 4, 64)):
         with h5py.File(tmp_path / "rho.h5", "w") as file:
             file["rho"] = np.zeros(shape)
         if shape[0] == 1:
             assert "1024 lines" in check.report(resolved, 1)
-    with pytest.raises(InputError, match=r"must have the shape \(1, 4, 4, 64\), .* not \(2, 4, 4, 64\)"):
+    with pytest.raises(InputError, match=r"rho of .* has the shape \(2, 4, 4, 64\), and the config asks for \(1, 4, 4, 64\) or \(1, 4, 4, 64, 8\)"):
         check.report(resolved, 1)
 
 

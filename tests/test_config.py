@@ -230,7 +230,6 @@ def test_files_that_are_no_config(tmp_path):
     file.write_text("length: 100")
     assert "is not valid TOML" in refusal(file)
     assert "did you mean the shipped case two_beam" in refusal("two_baem")
-    assert "no such file" in refusal(minimal(initial={"kind": "file", "path": "start.h5"}), base_dir=tmp_path)
 
 
 @pytest.mark.parametrize("override", ["box.length", "=3", "box.=3", "box.length.more=3"])

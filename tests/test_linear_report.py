@@ -98,10 +98,10 @@ def test_background_that_is_not_stationary_is_refused(tmp_path):
         problem(source)
     with h5py.File(path, "w") as file:
         file["P"] = P[:1]
-    with pytest.raises(InputError, match="must have the shape"):
+    with pytest.raises(InputError, match="has the shape"):
         problem(source)
     path.write_text("no HDF5")
-    with pytest.raises(InputError, match="initial.path: .* cannot be read as an HDF5 file"):
+    with pytest.raises(InputError, match="initial.path: .* is no HDF5 file"):
         problem(source)
 
 
