@@ -97,7 +97,7 @@ def _partners(points):
 
 
 if kernels.COMPILED:
-    from .intrinsics import copy, execute, two_waves  # mark: 4ed9d9ac
+    from .intrinsics import copy, execute, two_waves
     from .kernels import jit
 
     @jit

@@ -1,8 +1,7 @@
 """What numba has no words for, for compiled loops: calls by address, copies, and arithmetic in vector registers.
 
 Addresses are integers, registers hold doubles as they lie in memory, and nothing checks a bound: callers do. Import it only
-where `kernels.COMPILED`. numba's cache watches the file of the loop that uses an intrinsic and not this one: a change here
-must change the mark beside each import of it, and `tests/test_kernels.py` tells to which.
+where `kernels.COMPILED`. A change here compiles all loops anew (`loop_cache.SHARED_SOURCES`).
 """
 
 from llvmlite import ir

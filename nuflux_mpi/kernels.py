@@ -1,6 +1,7 @@
 """The arithmetic of the time loop, compiled with numba where it is installed and in plain NumPy where it is not.
 
-Both forms give the same numbers to rounding; `COMPILED` tells which is in use (``NUFLUX_NUMBA=0`` asks for NumPy).
+Both forms give the same numbers to rounding; `COMPILED` tells which is in use, `WHY_NOT` why it is NumPy
+(``NUFLUX_NUMBA=0`` asks for it).
 No function here allocates an array of the state's size when compiled, and none knows about ranks: arrays are local.
 
 Shapes: P (modes, 3, n), kappa (modes, n), v (d, modes) along the d axes of the box, s (modes,), the moments D (1 + d, 3, n)
@@ -12,20 +13,15 @@ complex with ``group[row]``.
 import functools
 import math
 import operator
-import os
 
 import numpy as np
 
-try:
-    if os.environ.get("NUFLUX_NUMBA") == "0":
-        raise ImportError("switched off by NUFLUX_NUMBA=0")
-    import numba
+from . import compiling
 
-    from .intrinsics import at_once, copy, entries, execute, two_products  # mark: 4ed9d9ac
-except ImportError:
-    numba = None
-
+numba, WHY_NOT = compiling.find()
 COMPILED = numba is not None
+if COMPILED:
+    from .intrinsics import at_once, copy, entries, execute, two_products
 
 # Points handled together: the moments and one mode of a block stay in the second-level cache.
 BLOCK = 2048
@@ -128,10 +124,10 @@ def push(f, v, s, y, M, dM):
 
 
 if COMPILED:
-    jit = numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"}, boundscheck=False)
+    jit = compiling.njit(fastmath={"contract", "nsz", "arcp"}, boundscheck=False)
 
     # For sums over a row: they may be taken in any order, but the same one at each call.
-    _jit_sum = numba.njit(cache=True, fastmath={"contract", "nsz", "arcp", "reassoc"}, boundscheck=False)
+    _jit_sum = compiling.njit(fastmath={"contract", "nsz", "arcp", "reassoc"}, boundscheck=False)
 
     @jit
     def _multiply(x, y, out):
@@ -580,24 +576,12 @@ if COMPILED:
 
 
 def warm_up(comm, *others):
-    """Compile (or load from numba's cache) every kernel: first on one rank of all, then on one of each node, then on all.
+    """Compile every kernel, or load it where it is kept; see :func:`nuflux_mpi.compiling.in_turn`.
 
-    So the cache is full when the others look, whether the nodes share it or each has its own, and nothing is compiled
-    twice on one node. others: functions that call the kernels of other modules once. Collective. Without numba it does
-    nothing.
+    others: functions that call the kernels of other modules once. Collective. Without numba it does nothing.
     """
-    if not COMPILED:
-        return
-    from mpi4py import MPI
-
-    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
-    turn = 0 if comm.Get_rank() == 0 else 1 if node.Get_rank() == 0 else 2
-    node.Free()
-    for now in range(3):
-        if turn == now:
-            for touch in (_touch, *others):
-                touch()
-        comm.Barrier()
+    if COMPILED:
+        compiling.in_turn(comm, (_touch, *others))
 
 
 def _touch():

@@ -152,11 +152,10 @@ def squares(pool, rows, d):
 
 
 if kernels.COMPILED:
-    from numba import njit
+    from .compiling import njit
+    from .intrinsics import at_once
 
-    from .intrinsics import at_once  # mark: 4ed9d9ac
-
-    _jit = njit(cache=True, fastmath={"contract", "nsz", "arcp", "reassoc"})
+    _jit = njit(fastmath={"contract", "nsz", "arcp", "reassoc"})
 
     formula, difference = _jit(formula), _jit(difference)
     step_weights = _jit(step_weights)

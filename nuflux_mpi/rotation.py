@@ -162,9 +162,9 @@ def _cross(A, B):
 
 
 if kernels.COMPILED:
-    from numba import njit
+    from .compiling import njit
 
-    _jit = njit(cache=True, fastmath={"contract"}, error_model="numpy")
+    _jit = njit(fastmath={"contract"}, error_model="numpy")
 
     @_jit
     def _add_cross(A, B, factor, out, width):

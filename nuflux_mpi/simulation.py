@@ -163,7 +163,7 @@ class Simulation:
         length, points = " x ".join(f"{L:g}" for L in box.length), " x ".join(map(str, box.points))
         cut = f"cut as {box.plan.N1} x {box.plan.N2} points" if box.plan.factored else "in slabs"
         exchange = f"{box.node}, " if box.size > 1 else ""
-        kernels_used = "compiled kernels (numba)" if kernels.COMPILED else "NumPy kernels (slower: numba is not in use)"
+        kernels_used = "compiled kernels (numba)" if kernels.COMPILED else f"NumPy kernels (slower: {kernels.WHY_NOT})"
         lines = [
             config["title"] or config["name"],
             f'{len(modes)} modes, box of length {length} with {points} points, level "{self.equations.level}", '
