@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from . import __version__, environment, stopping
+from . import __version__, environment, remedies, stopping
 from .errors import (
     EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILURE, EXIT_STOPPED, EnvironmentProblem, InputError, NufluxError, WriteFailure,
 )
@@ -236,7 +236,7 @@ def _draw(run, say):
     try:
         from . import plots, plots_momentum, plots_space
     except ImportError:
-        say("no figures: matplotlib is not installed (pip install nuflux_mpi[plot])")
+        say(f"no figures: matplotlib is not installed ({remedies.install_hint('matplotlib')})")
         return
     try:
         for path in plots.draw_all(run) + plots_space.draw_all(run) + plots_momentum.draw_all(run):
@@ -252,7 +252,7 @@ def _plot(arguments):
     try:
         from . import plots, plots_momentum, plots_space
     except ImportError:
-        raise EnvironmentProblem("plot needs matplotlib: pip install nuflux_mpi[plot]") from None
+        raise EnvironmentProblem(f"plot needs matplotlib: {remedies.install_hint('matplotlib')}") from None
     what, output, title = arguments.what, arguments.output, arguments.title
     if what == "missing_energy":
         if not output:
@@ -367,7 +367,7 @@ def _draw_linear(result, paths):
     try:
         from . import plots_linear
     except ImportError:
-        raise EnvironmentProblem("the figure needs matplotlib: pip install nuflux_mpi[plot]") from None
+        raise EnvironmentProblem(f"the figure needs matplotlib: {remedies.install_hint('matplotlib')}") from None
     for path in paths:
         plots_linear.dispersion(result, path)
         print(path)

@@ -16,14 +16,14 @@ import sys
 import tempfile
 from typing import NamedTuple
 
-from . import environment
+from . import environment, remedies
 
 OPTIONAL_PACKAGES = {  # and what they are for
     "numba": "the compiled time loop",
     "matplotlib": "figures",
     "xarray": "reading results as datasets",
     "h5netcdf": "reading results as datasets",
-    "scipy": "analysis of results",
+    "scipy": "tools/plain_script.py alone",
 }
 PROBE_SECONDS = 120  # imports from a slow shared disk take a minute
 
@@ -69,6 +69,7 @@ def report(ranks=2):
     findings = [*check_packages()]
     if all(finding.ok is not False for finding in findings):
         findings += check_process()
+        findings += check_loops()
     if ranks:
         findings += check_mpirun(ranks)
     return [*findings, *check_threads()]
@@ -83,12 +84,13 @@ def check_packages():
                   "nuflux_mpi needs Python 3.11 or newer")
     missing = environment.missing_packages()
     for name in environment.REQUIRED_PACKAGES:
-        remedy = environment.petsc4py_remedy("not found") if name == "petsc4py" else "see docs/install.md"
+        remedy = remedies.petsc4py_remedy("not found") if name == "petsc4py" else remedies.install_hint(name)
         yield Finding(name, name not in missing, "missing" if name in missing else version(name) or "version unknown",
                       remedy)
     for name, purpose in OPTIONAL_PACKAGES.items():
         found = version(name)
-        yield Finding(name, True if found else None, found or f"missing, needed for {purpose}", f"pip install {name}")
+        yield Finding(name, True if found else None, found or f"missing, needed for {purpose}",
+                      remedies.install_hint(name))
 
 
 def version(name):
@@ -110,6 +112,27 @@ def check_threads():
                   "one thread per rank is fastest unless there are fewer ranks than cores: export OMP_NUM_THREADS=1")
 
 
+def check_loops():
+    """Whether loops are compiled, and where they are kept."""
+    from . import compiling
+    from .errors import InputError
+
+    try:
+        numba, why_not = compiling.find()
+    except InputError as error:
+        yield Finding("compiled loops", False, str(error), "unset the variable")
+        return
+    if numba is None:
+        yield Finding("compiled loops", None, f"none, runs take several times longer: {why_not}",
+                      remedies.install_hint("numba") if "not installed" in why_not else "")
+        return
+    from .loop_cache import places
+
+    found = places()
+    yield Finding("compiled loops", None if found.note else True, found.note or f"kept in {found.kept_in}",
+                  "export NUMBA_CACHE_DIR=DIRECTORY, one of your own on a disk of this node")
+
+
 # --- one MPI process -------------------------------------------------------------------------------------------------
 
 
@@ -118,7 +141,7 @@ def check_process():
     found, error = run_probe([sys.executable], "examine_process()")
     if found is None:
         return [Finding("MPI", False, f"importing mpi4py, h5py and petsc4py together failed: {error}",
-                        environment.petsc4py_remedy(error) if "petsc" in error.lower()
+                        remedies.petsc4py_remedy(error) if "petsc" in error.lower()
                         else "on a login node MPI may be forbidden: try in a job; else see docs/install.md")]
     return list(judge_process(found))
 
@@ -131,7 +154,7 @@ def judge_process(found):
     yield Finding("MPI", one, f"{found['mpi']}, one for all: {names}" if one else f"several in one process: {names}",
                   "mpi4py, h5py and petsc4py must be built with one MPI: take all from one source (docs/install.md)")
     kind = "parallel" if found["h5py_mpi"] else f"serial ({found['h5py_file']})"
-    yield Finding("h5py with MPI", found["h5py_mpi"], f"HDF5 {found['hdf5']}, {kind}", environment.SERIAL_H5PY_REMEDY)
+    yield Finding("h5py with MPI", found["h5py_mpi"], f"HDF5 {found['hdf5']}, {kind}", remedies.serial_h5py_remedy())
     real = found["petsc_scalar"].startswith("float")
     yield Finding("PETSc", real, f"{found['petsc']}, scalars {found['petsc_scalar']}, indices {found['petsc_index']}",
                   "install a PETSc with real scalars (docs/install.md)")
@@ -174,9 +197,9 @@ def check_mpirun(ranks):
     """Start `ranks` ranks, let them exchange a number and write a file together."""
     mpirun = shutil.which("mpirun")
     if mpirun is None:
-        return [Finding("mpirun", False, "not on PATH", "apt install openmpi-bin, load the MPI module, or use conda")]
+        return [Finding("mpirun", False, "not on PATH", mpirun_hint())]
     findings = []
-    if os.geteuid() == 0 and "OMPI_ALLOW_RUN_AS_ROOT" not in os.environ:
+    if os.geteuid() == 0 and "OMPI_ALLOW_RUN_AS_ROOT" not in os.environ and is_open_mpi(mpirun):
         findings.append(Finding("root", None, "Open MPI refuses root; tools/run.sh and this test get around it",
                                 "for mpirun by hand: export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"))
     with tempfile.TemporaryDirectory(dir=os.getcwd() if os.access(".", os.W_OK) else None) as directory:
@@ -185,6 +208,21 @@ def check_mpirun(ranks):
     if found is None:
         return [*findings, Finding("mpirun", False, f"{mpirun}: {error}", "see docs/troubleshooting.md")]
     return [*findings, *judge_ranks(found, ranks, mpirun)]
+
+
+def mpirun_hint():
+    """Where an mpirun comes from that fits the mpi4py of this environment (str)."""
+    return {"debian": "apt install openmpi-bin", "conda": "activate the conda environment, which has the mpirun of its MPI",
+            "pip": "load the module of the MPI that mpi4py was built with"}[remedies.source()]
+
+
+def is_open_mpi(mpirun):
+    """Whether this mpirun is Open MPI's, as it says itself."""
+    try:
+        told = subprocess.run([mpirun, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return "open mpi" in told.stdout.lower() or "open-mpi" in told.stdout.lower()
 
 
 def judge_ranks(found, ranks, mpirun):
@@ -196,7 +234,7 @@ def judge_ranks(found, ranks, mpirun):
         yield Finding("messages", found["ping"],
                       "every rank heard from its neighbor" if found["ping"] else "wrong data arrived",
                       "MPI itself is broken: try its own examples")
-        yield Finding("collective write", found["write"], found["write_text"], environment.SERIAL_H5PY_REMEDY)
+        yield Finding("collective write", found["write"], found["write_text"], remedies.serial_h5py_remedy())
 
 
 def examine_ranks(path):

@@ -5,12 +5,14 @@ simulation, on every rank. `install_excepthook` makes an exception on one rank e
 """
 
 import glob
+import importlib.machinery
 import importlib.util
 import os
 import re
 import sys
 import traceback
 
+from . import remedies
 from .errors import EXIT_FAILURE, EnvironmentProblem, InputError, WriteFailure
 
 # (size, rank) as each launcher tells its processes, before MPI is started. The order matters: mpirun inside a Slurm job
@@ -25,11 +27,6 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
                     "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")
 REQUIRED_PACKAGES = ("mpi4py", "mpi4py_fft", "h5py", "petsc4py", "numpy", "pydantic")
 DEBIAN_PETSC4PY = "/usr/lib/petscdir/petsc*/*-real/lib/python3/dist-packages"
-
-SERIAL_H5PY_REMEDY = (
-    "install a parallel h5py: on Debian and Ubuntu `apt install python3-h5py python3-h5py-mpi` and no h5py from pip in "
-    "the environment (`pip uninstall h5py`); with conda-forge h5py=*=mpi_*; with pip HDF5_MPI=ON (see docs/install.md)"
-)
 
 
 def prepare():
@@ -58,11 +55,14 @@ def find_petsc4py(pattern=DEBIAN_PETSC4PY):
 
     Debian's own .pth file looks in PETSC_DIR, else in /usr/lib/petsc, a link that only the -dev packages create; so
     petsc4py stays hidden without them, and also when PETSC_DIR names another PETSc. Returns the directory, or None if
-    petsc4py was importable already or there is none. `pattern` is a glob of directories that hold petsc4py.
+    petsc4py was importable already or there is none for this Python: it must be Debian's own, since a Python from elsewhere
+    brings another numpy and another MPI. `pattern` is a glob of directories that hold petsc4py.
     """
-    if importlib.util.find_spec("petsc4py"):
+    if importlib.util.find_spec("petsc4py") or not remedies.of_debian():
         return None
-    candidates = [path for path in glob.glob(pattern) if os.path.isdir(os.path.join(path, "petsc4py"))]
+    compiled = f"PETSc{importlib.machinery.EXTENSION_SUFFIXES[0]}"
+    candidates = [path for path in glob.glob(pattern)
+                  if glob.glob(os.path.join(glob.escape(path), "petsc4py", "lib", "**", compiled), recursive=True)]
     if not candidates:
         return None
     newest = max(candidates, key=_version_in_path)
@@ -153,20 +153,8 @@ def check_petsc():
     try:
         from petsc4py import PETSc
     except ImportError as error:
-        raise EnvironmentProblem(petsc4py_remedy(error)) from error
+        raise EnvironmentProblem(remedies.petsc4py_remedy(error)) from error
     check_petsc_scalar(PETSc.ScalarType)
-
-
-def petsc4py_remedy(error):
-    """One sentence for petsc4py failing to import with `error`: what is wrong and what to do."""
-    if "numpy" in str(error):
-        return f"petsc4py was built for another numpy ({error}): on Debian 12 and Ubuntu, pip install 'numpy<2'"
-    directory = os.environ.get("PETSC_DIR")
-    where = f"PETSC_DIR={directory} holds none" if directory else "PETSC_DIR is not set"
-    return (
-        f"petsc4py cannot be imported ({error}; {where}): on Debian and Ubuntu `apt install python3-petsc4py-real`; "
-        "elsewhere set PETSC_DIR to the PETSc that petsc4py was installed with (see docs/install.md)"
-    )
 
 
 def check_petsc_scalar(scalar_type):
@@ -177,7 +165,7 @@ def check_petsc_scalar(scalar_type):
         raise EnvironmentProblem(
             f"PETSc has complex scalars ({scalar_type.__name__}), and nuflux_mpi needs real ones: on Debian and Ubuntu "
             "install python3-petsc4py-real and set PETSC_DIR to its directory /usr/lib/petscdir/petsc*/*-real; with "
-            "conda-forge petsc=*=*real* and petsc4py=*=*real*"
+            "conda-forge petsc=*=*real* and petsc4py=*=*real*; elsewhere see docs/install.md"
         )
 
 
@@ -189,7 +177,7 @@ def check_h5py():
         raise EnvironmentProblem("h5py is incomplete: on Debian and Ubuntu `apt install python3-h5py python3-h5py-mpi`")
     if not h5py.get_config().mpi:
         raise EnvironmentProblem(
-            f"h5py is serial ({h5py.__file__}) but there is more than one rank: {SERIAL_H5PY_REMEDY}"
+            f"h5py is serial ({h5py.__file__}) but there is more than one rank: {remedies.serial_h5py_remedy()}"
         )
 
 

@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from .environment import petsc4py_remedy
 from .errors import EnvironmentProblem, InputError, NumericalFailure
-from . import multistep, rotation
+from . import multistep, remedies, rotation
 from .multistep import Adams
 from .parallel import key_of
 from .splitting import ORDERS, Splitting
@@ -77,7 +76,7 @@ def initialize(comm, options=""):
             petsc4py.init(["nuflux_mpi", "-no_signal_handler", *options.split()], comm=comm.Dup())
         from petsc4py import PETSc
     except ImportError as error:
-        raise EnvironmentProblem(petsc4py_remedy(error)) from error
+        raise EnvironmentProblem(remedies.petsc4py_remedy(error)) from error
     if running and options:
         PETSc.Options().insertString(options)
     return PETSc

@@ -26,6 +26,7 @@ from .config import to_toml
 from .errors import EnvironmentProblem, InputError
 from .layout import LAYOUT, RECORD_AXES, dimensions, space_of
 from .progress import LOG
+from .remedies import install_hint
 
 POSTMORTEM = "postmortem.h5"  # the last good state of a run that failed
 
@@ -105,7 +106,7 @@ class BaseRun:
         try:
             import xarray
         except ImportError:
-            raise EnvironmentProblem("to_xarray needs xarray: pip install nuflux_mpi[analysis]") from None
+            raise EnvironmentProblem(f"to_xarray needs xarray: {install_hint('xarray')}") from None
         if part not in ("series", "fields"):
             raise InputError(f'to_xarray has the parts "series" and "fields", not "{part}".')
         arrays = getattr(self, part)
