@@ -29,6 +29,7 @@ import numpy as np
 from .errors import InputError
 from .files import sync
 from .parallel import first_problem, on_root
+from .remembered import Foreign, RunMemory, plain, read_run
 
 NEWEST, PREVIOUS, WRITING = "checkpoint.h5", "checkpoint.previous.h5", "checkpoint.writing.h5"
 VERSION = 1
@@ -113,10 +114,10 @@ def waves_of(rows, points, N1, harmonic):
 
 @dataclass
 class Saved:
-    """A checkpoint as it was read. memory: dict of the simulation; vectors: local arrays, the state first."""
+    """A checkpoint as it was read. memory: of the simulation; vectors: local arrays, the state first."""
 
     path: Path
-    memory: dict
+    memory: RunMemory
     vectors: list
 
 
@@ -151,7 +152,7 @@ def costs(log):
 def write(directory, layout, vectors, memory, attrs, comm):
     """Make `vectors` the newest checkpoint in `directory`; -> (Cost, problem). Collective.
 
-    vectors: local parts, the state first. memory: whatever JSON can carry, from rank 0. attrs: provenance.
+    vectors: local parts, the state first. memory: a record of :mod:`~nuflux_mpi.remembered`, from rank 0. attrs: provenance.
     problem: "" or, the same on all ranks, why there is no new checkpoint; those that were there are then as before.
     """
     begin, root = clock.monotonic(), comm.Get_rank() == 0
@@ -176,6 +177,8 @@ def _attempt(path, function, *arguments):
     """(result, "") or, where the system refuses, (None, the reason)."""
     try:
         return function(*arguments), ""
+    except Foreign as error:  # a fault of this program; results are worth more than a checkpoint
+        return None, f"what the run remembers cannot be written ({error})"
     except (OSError, RuntimeError) as error:  # h5py raises both
         return None, f"{path} cannot be written ({getattr(error, 'strerror', None) or error})"
 
@@ -184,6 +187,7 @@ def _create(path, count, layout, memory, attrs):
     """The file without its rows and its seal; -> (offset, bytes) of the datasets `vectors` and `checksum`."""
     import h5py
 
+    remembered = json.dumps(plain(memory))
     size = 8 * count * layout.shape[0] * layout.shape[1] + _HEADER
     path.unlink(missing_ok=True)  # what a kill has left needs no room
     space = os.statvfs(path.parent)
@@ -192,7 +196,7 @@ def _create(path, count, layout, memory, attrs):
     path.write_bytes(b"\0" * _HEADER)  # a refusal comes from here in plain words, and not out of HDF5
     with h5py.File(path, "w", locking=False, userblock_size=_SEAL) as file:
         file.attrs.update(attrs)
-        file.attrs.update({"memory": json.dumps(memory), "points": layout.points, "N1": layout.N1})
+        file.attrs.update({"memory": remembered, "points": layout.points, "N1": layout.N1})
         return tuple(
             _reserve(file, name, shape, kind)
             for name, shape, kind in (
@@ -295,8 +299,8 @@ def candidates(directory):
 def load(paths, layout, accept, comm):
     """The first of `paths` that is whole, and a sentence if it is not the first. -> (Saved, sentence). Collective.
 
-    accept: callable (path, config of the checkpoint), called on rank 0, which may raise InputError. InputError, on all
-    ranks, if no path can be used, or is of another format.
+    accept: callable (path, config of the checkpoint, its memory, number of vectors besides the state), called on rank 0,
+    which may raise InputError or Foreign. InputError, on all ranks, if no path can be used, or is of another format.
     """
     problems = []
     for path in paths:
@@ -321,7 +325,12 @@ def _examine(path, layout, accept):
         return None, f"is damaged ({str(error).splitlines()[0]})"
     except Damaged as error:
         return None, f"is damaged ({error})"
-    accept(path, tomllib.loads(header.pop("config_toml")))
+    config, shape = tomllib.loads(header.pop("config_toml")), header["shape"]
+    try:
+        header["memory"] = read_run(header["memory"], config)
+        accept(path, config, header["memory"], shape[0] - 1)
+    except Foreign as error:
+        return None, f"remembers what this version of nuflux_mpi does not understand ({error})"
     if header["points"] != layout.points or header["shape"][1] != layout.rows_of(header["N1"]):
         return None, f"is damaged (it holds {header['shape']} numbers)"
     return header, ""

@@ -7,7 +7,7 @@ own component-wise relative tolerance is off, since single Fourier amplitudes ma
 """
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from .errors import EnvironmentProblem, InputError, NumericalFailure
 from . import multistep, remedies, rotation
 from .multistep import Adams
 from .parallel import key_of
+from .remembered import Foreign, IntegratorMemory, Statistics
 from .splitting import ORDERS, Splitting
 from .stepper import MOST_REJECTIONS
 
@@ -94,18 +95,6 @@ def keep_duplicate(comm, PETSc):
     if comm.Get_attr(key_of("duplicate of PETSc")) is None:
         _DUPLICATES.append(PETSc.Comm(comm).duplicate())
         comm.Set_attr(key_of("duplicate of PETSc"), True)
-
-
-@dataclass
-class Statistics:
-    """Counts since the start of the run; `dt` is the last accepted step."""
-
-    steps: int = 0
-    rejections: int = 0
-    rhs_evaluations: int = 0
-    dt: float = 0.0
-    smallest_dt: float = float("inf")
-    largest_dt: float = 0.0
 
 
 class Integrator:
@@ -196,27 +185,33 @@ class Integrator:
         return self._array_time is not None and self._stepper is not None and self._stepper.free_running
 
     def memory(self):
-        """What the next step depends on besides `u` and `t`: (dict that JSON can carry, list of local vectors).
+        """What the next step depends on besides `u` and `t`: (IntegratorMemory, list of local vectors).
 
         It is complete for PETSc's usual controller, which remembers nothing, and not for those that do, such as dsp.
         """
-        scalars = {"dt": self._dt, "statistics": asdict(self.statistics)}
+        record, vectors = IntegratorMemory(self._dt, replace(self.statistics)), []
         if self._stepper is not None:
-            own, vectors = self._stepper.memory()
-            return scalars | own, vectors
-        vectors = []
+            record.stepper, vectors = self._stepper.memory()
+            return record, vectors
         if self._reuses_last_stage() and self.statistics.steps:
             # Computed anew from `u` it would differ in the last bits: PETSc sums the stages in another order there.
             vectors.append(self._stage.getArray(readonly=True) if self._recalled is None else self._recalled)
-        return scalars, vectors
+        return record, vectors
 
-    def recall(self, scalars, vectors):
+    def understands(self, record, vectors):
+        """Foreign if this is no `memory` of an integrator with this method; vectors: how many there are."""
+        if self._stepper is not None:
+            self._stepper.understands(record.stepper, vectors)
+        elif record.stepper is not None or vectors > 1:
+            raise Foreign("it is of another method")
+
+    def recall(self, record, vectors):
         """Go on from the `memory` of an earlier integrator; call it before `begin`, with `u` and `t` set."""
-        self._dt, self.statistics = scalars["dt"], Statistics(**scalars["statistics"])
+        self._dt, self.statistics = record.dt, replace(record.statistics)
         self._rejected_before = self.statistics.rejections
         self._ts.setStepNumber(self.statistics.steps)
         if self._stepper is not None:
-            self._stepper.recall(scalars, vectors)
+            self._stepper.recall(record.stepper, vectors)
         else:
             self._recalled = vectors[0] if vectors else None
 

@@ -28,6 +28,7 @@ import operator
 import numpy as np
 
 from . import kernels
+from .remembered import AdamsMemory, Foreign
 from .stepper import Stepper
 
 MOST = 12  # largest k
@@ -288,9 +289,8 @@ class Adams(Stepper):
         self._active = size if active is None else active
         self._pool = np.empty((VECTORS, size))  # for which numpy asks for huge pages, unlike np.zeros; saves a tenth
         self._y, self._history = 0, []  # rows of the pool: the state; derivatives, the newest first
-        self._times, self.order, self._since, self._ramp = [], 1, 0, True
+        self._times, self.order, self._since, self._ramp, self.starting = [], 1, 0, True, True
         self._ahead = None  # length of the next step for which sums have been begun, and their two rows
-        self.starting = True
 
     # The state at any time that the last step has covered
 
@@ -315,19 +315,23 @@ class Adams(Stepper):
         combine(self._pool, np.array([self._y, *rows]), np.append(1.0, h * b), out)
 
     def memory(self):
-        rows = [self._y] + self._history
-        scalars = {"times": list(self._times), "order": self.order, "since": self._since, "ramp": self._ramp,
-                   "starting": self.starting, "ahead": self._ahead and self._ahead[0]}
-        return scalars, [self._pool[row] for row in rows]
+        ahead = self._ahead and self._ahead[0]
+        record = AdamsMemory(list(self._times), self.order, self._since, self._ramp, self.starting, ahead)
+        return record, [self._pool[row] for row in (self._y, *self._history)]
 
-    def recall(self, scalars, vectors):
-        self._times, self.order = list(scalars["times"]), scalars["order"]
-        self._since, self._ramp, self.starting = scalars["since"], scalars["ramp"], scalars["starting"]
+    @staticmethod
+    def understands(record, vectors):
+        if record is None or record.order > MOST or not len(record.times) + 1 == vectors <= KEPT + 1:
+            raise Foreign("it is of another method")
+
+    def recall(self, record, vectors):
+        self._times, self.order, self._since = list(record.times), record.order, record.since
+        self._ramp, self.starting = record.ramp, record.starting
         self._y, self._history = 0, list(range(1, len(vectors)))
         for row, vector in enumerate(vectors):
             self._pool[row] = vector
-        if scalars.get("ahead"):  # made anew as in the step before, which was as long: the same bits
-            h, past = scalars["ahead"], slice(1, self.order + 1)
+        if record.ahead:  # made anew as in the step before, which was as long: the same bits
+            h, past = record.ahead, slice(1, self.order + 1)
             weights, written = step_weights(np.array(self._times[past]), h, True)[0], self._free(4)
             weigh(self._pool, np.array([self._y, *self._history[past]]), weights, 0, self._actives(*written))
             self._ahead = h, *written[2:]

@@ -8,6 +8,7 @@ from . import across, checkpoint, growth, initial, kernels, provenance, start_fi
 from . import config as configuration
 from .errors import InputError, NumericalFailure
 from .parallel import any_rank, first_problem, largest, on_root
+from .remembered import RunMemory
 from .stopping import Pace
 from .watch import Watch
 
@@ -113,7 +114,7 @@ class Simulation:
         if found:
             saved = self._load(found)
             self._fresh = not own
-            rows = saved.memory["rows"] if own else None
+            rows = saved.memory.rows if own else None
             end = config["time"]["end"]
             if self.finished and self.integrator.t > end + 1e-9 * (end - config["time"]["start"]):
                 raise InputError(f"--resume: time.end = {end:g} is before t = {self.integrator.t:g}, which {saved.path} has "
@@ -137,18 +138,24 @@ class Simulation:
         """Take up the first checkpoint of `found` that is whole. -> it"""
         from .output import check_same_physics
 
-        saved, said = checkpoint.load(found, self._layout, lambda *other: check_same_physics(*other, self.config), self.comm)
+        integrator = self.integrator
+
+        def accept(path, config, memory, vectors):
+            check_same_physics(path, config, self.config)
+            integrator.understands(memory.integrator, vectors)
+
+        saved, said = checkpoint.load(found, self._layout, accept, self.comm)
         self.said += [said] if said else []
-        memory, integrator = saved.memory, self.integrator
+        memory = saved.memory
         # The start is made anew from the config; only a file, or another version of this code, could make it another one.
-        if abs(self._norm - memory["norm_at_start"]) > 1e-9 * memory["norm_at_start"]:
+        if abs(self._norm - memory.norm_at_start) > 1e-9 * memory.norm_at_start:
             raise InputError(f"--resume: the initial state is not the one that {saved.path} began with")
-        self._norm = memory["norm_at_start"]
-        integrator.t, integrator.u[...] = memory["t"], saved.vectors[0]
-        integrator.recall(memory["integrator"], saved.vectors[1:])
-        self.diagnostics.energy_at_start = memory["energy_at_start"]
-        self._rows, self._wall_time = memory["recent"], memory["wall_time"]
-        self._warned, self._watch.onset = memory["warned"], memory["coherent_since"]
+        self._norm = memory.norm_at_start
+        integrator.t, integrator.u[...] = memory.t, saved.vectors[0]
+        integrator.recall(memory.integrator, saved.vectors[1:])
+        self.diagnostics.energy_at_start = memory.energy_at_start
+        self._rows, self._wall_time = memory.recent, memory.wall_time
+        self._warned, self._watch.onset = memory.warned, memory.coherent_since
         return saved
 
     @property
@@ -264,18 +271,12 @@ class Simulation:
             return
         self.output.sync()
         remembered, vectors = self.integrator.memory()
-        memory = {
-            "t": self.integrator.t,
-            "integrator": remembered,
-            "norm_at_start": self._norm,
-            "energy_at_start": self.diagnostics.energy_at_start,
-            "recent": [{name: np.asarray(value).tolist() for name, value in row.items() if np.ndim(value) < 2}
-                       for row in self._rows[-2:]],
-            "warned": self._warned,
-            "coherent_since": self._watch.onset,
-            "rows": self.output.rows,
-            "wall_time": self._elapsed(),
-        }
+        memory = RunMemory(
+            t=self.integrator.t, integrator=remembered, norm_at_start=self._norm, wall_time=self._elapsed(),
+            energy_at_start=self.diagnostics.energy_at_start, coherent_since=self._watch.onset,
+            recent=[{name: value for name, value in row.items() if np.ndim(value) < 2} for row in self._rows[-2:]],
+            warned=self._warned, rows=self.output.rows,
+        )
         cost, problem = checkpoint.write(
             self.output.directory, self._layout, [self.integrator.u, *vectors], memory, self._attrs, self.comm
         )

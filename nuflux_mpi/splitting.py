@@ -65,12 +65,6 @@ class Splitting(Stepper):
         self.order = ESTIMATES[method]
         self._good, self._estimated, self._scaled = np.zeros(size), np.zeros(size), np.zeros(size)
 
-    def memory(self):
-        return {}, []
-
-    def recall(self, scalars, vectors):
-        pass
-
     def _attempt(self, t, h):
         u, estimated = self.u, self._estimated
         self._good[:] = u

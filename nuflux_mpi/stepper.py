@@ -6,6 +6,8 @@ rule of PETSc's basic one: h (safety x tolerance / error)^(1/order), clipped. Er
 
 import numpy as np
 
+from .remembered import Foreign
+
 MOST_REJECTIONS = 60  # of one step; each makes it shorter
 SAFETY, SHRINK, GROW = 0.9, 0.2, 2.0
 
@@ -19,7 +21,7 @@ class Stepper:
 
     A subclass has `order`, that of the error estimate, and `_attempt(t, h)`, which returns this rank's part of the square
     of the estimated error, in an array of one; `_accept(t, h, error)`, with the error in tolerances, and `_refuse(h, error,
-    attempt)`, which return the next step; `memory` and `recall`.
+    attempt)`, which return the next step; `memory`, `understands` and `recall`, if it remembers more than the state.
     """
 
     free_running = False  # True: goes past output times, and `state` interpolates
@@ -32,6 +34,19 @@ class Stepper:
     def begin(self, t, u, tolerance):
         """Take u (local, kept by reference) as the state at time t, unless an earlier one was recalled."""
         self.u, self.time, self.tolerance = u, t, max(tolerance, 1e-300)
+
+    def memory(self):
+        """What the next step depends on besides state and time: (record or None, list of local vectors)."""
+        return None, []
+
+    @staticmethod
+    def understands(record, vectors):
+        """Foreign if this is no `memory` of this method; vectors: how many there are."""
+        if record is not None or vectors:
+            raise Foreign("it is of another method")
+
+    def recall(self, record, vectors):
+        """Go on from the `memory` of an earlier stepper; call it before `begin`."""
 
     def step(self, ts):
         """One accepted step of TS, or `broken`. PETSc calls it on all ranks."""

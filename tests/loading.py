@@ -1,8 +1,14 @@
-"""Modules from their files: the tools, which are no package, and modules of the package once more in another form."""
+"""Modules from their files: the tools, which are no package, and modules of the package once more in another form.
+
+And records of a run as they are after a checkpoint.
+"""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
+
+from nuflux_mpi.remembered import plain, read
 
 TOOLS = Path(__file__).resolve().parent.parent / "tools"
 
@@ -19,3 +25,8 @@ def load(path, name):
 def load_tool(name):
     """The module tools/<name>.py."""
     return load(TOOLS / f"{name}.py", name)
+
+
+def through_json(record):
+    """The record as it comes back from a checkpoint."""
+    return read(type(record), json.loads(json.dumps(plain(record))))

@@ -15,6 +15,7 @@ from nuflux_mpi import checkpoint, cli, growth, simulation
 from nuflux_mpi.box import Box
 from nuflux_mpi.errors import InputError, NumericalFailure
 from nuflux_mpi.progress import Progress
+from nuflux_mpi.remembered import IntegratorMemory, RunMemory, Statistics
 from nuflux_mpi.results import Run
 
 BEAMS = {
@@ -177,6 +178,11 @@ def test_fewer_ranks_go_on_with_the_run_of_more(comm, shared_tmp_path, level):
     comm.Barrier()
 
 
+def memory(steps):
+    """What a run might remember."""
+    return RunMemory(t=1.5, integrator=IntegratorMemory(0.1, Statistics(steps=steps)), norm_at_start=1.0, wall_time=0.0)
+
+
 @pytest.mark.mpi
 @pytest.mark.parametrize("points, cuts", [(24, (1, 2, 3, 4)), (15, (1, 3))])
 def test_any_cut_reads_what_any_other_wrote(comm, shared_tmp_path, points, cuts):
@@ -192,11 +198,11 @@ def test_any_cut_reads_what_any_other_wrote(comm, shared_tmp_path, points, cuts)
         states[N1] = (transform.forward() * np.sqrt(transform.weight)).view(float).reshape(-1)
         layouts[N1] = checkpoint.Layout(transform)
     for N1, state in states.items():
-        _, problem = checkpoint.write(shared_tmp_path, layouts[N1], [state, 2 * state], {"N1": N1}, {"config_toml": ""}, comm)
+        _, problem = checkpoint.write(shared_tmp_path, layouts[N1], [state, 2 * state], memory(N1), {"config_toml": ""}, comm)
         assert problem == ""
         for other in states:
             found, said = checkpoint.load(checkpoint.candidates(shared_tmp_path), layouts[other], lambda *_: None, comm)
-            assert (found.memory, said) == ({"N1": N1}, "")
+            assert (found.memory, said) == (memory(N1), "")
             for factor, vector in enumerate(found.vectors, 1):
                 # amplitudes of size sqrt(points), by two ways to transform; the same cut gives the same bits
                 np.testing.assert_allclose(vector, factor * states[other], atol=0 if other == N1 else 1e-13)

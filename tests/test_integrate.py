@@ -1,11 +1,11 @@
 """Time integration: order of each method, meaning of the tolerance, exact output times, and failures that say when."""
 
 import gc
-import json
 import re
 
 import numpy as np
 import pytest
+from loading import through_json
 
 import nuflux_mpi
 from nuflux_mpi import equations
@@ -357,12 +357,12 @@ def test_memory_is_all_that_the_next_steps_depend_on(method, stretch, comm):
     one.u[:] = START
     one.begin()
     one.advance(1.0)
-    scalars, vectors = json.loads(json.dumps(one.memory()[0])), [vector.copy() for vector in one.memory()[1]]
+    record, vectors = through_json(one.memory()[0]), [vector.copy() for vector in one.memory()[1]]
     assert len(vectors) == (method in ("3bs", "5dp", "5bs", "6vr"))
-    rejected, scalars["dt"] = one.statistics.rejections, stretch * scalars["dt"]
+    rejected, record.dt = one.statistics.rejections, stretch * record.dt
     one._dt *= stretch
     other.t, other.u[:] = one.t, one.u
-    other.recall(scalars, vectors)
+    other.recall(record, vectors)
     other.begin(norm=one.tolerance / 1e-8)
     for integrator in (one, other):
         integrator.advance(50.0)

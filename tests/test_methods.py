@@ -1,17 +1,17 @@
 """Time-stepping methods of our own: orders, error control, kept lengths, output between steps, failures, memory."""
 
-import json
 import re
 
 import numpy as np
 import pytest
-from loading import load
+from loading import load, through_json
 
 import nuflux_mpi
 from nuflux_mpi import kernels, multistep, rotation, splitting
 from nuflux_mpi.config import resolve
 from nuflux_mpi.errors import InputError, NumericalFailure
 from nuflux_mpi.integrate import Integrator, vectors
+from nuflux_mpi.remembered import AdamsMemory
 
 METHODS = ("4bm", "6bm", "adams")
 START = np.array([0.5, 1 / 6, 5 / 6])
@@ -150,8 +150,7 @@ def test_adams_step_has_order_k_plus_one(k, passive, comm):
         derivatives = [np.empty(size) for _ in times]
         for t, derivative in zip(times, derivatives):
             rhs(t, circle(t), derivative)
-        adams.recall({"times": list(times), "order": k, "since": 0, "ramp": False, "starting": False,
-                      "ahead": None}, [circle(0.0)] + derivatives)
+        adams.recall(AdamsMemory(list(times), order=k, since=0, ramp=False, starting=False), [circle(0.0)] + derivatives)
         adams.begin(0.0, np.empty(size), 1.0)
         square = adams._attempt(0.0, h)
         adams._accept(0.0, h, 0.0)
@@ -393,10 +392,10 @@ def steps_of(one, number):
 MANY = np.linspace(0.1, 0.9, 21)  # as many as the widest sums take at once, and more
 
 
-def continued(one, scalars, vectors, integrator):
+def continued(one, record, vectors, integrator):
     """Another integrator that goes on where `one` is."""
     return integrator(one.u.copy(), method="adams", rtol=1e-9, norm=one.tolerance / 1e-9, start=one.t,
-                      memory=(scalars, [vector.copy() for vector in vectors]))
+                      memory=(record, [vector.copy() for vector in vectors]))
 
 
 @pytest.mark.mpi
@@ -405,10 +404,10 @@ def test_sums_begun_for_the_next_step_are_no_part_of_the_memory(integrator):
     one, seen = integrator(MANY, method="adams", rtol=1e-9), set()
     steps_of(one, 30)
     for _ in range(12):
-        scalars, kept = one.memory()
-        seen.add(scalars["ahead"] is None)
-        assert scalars["ahead"] in (None, scalars["dt"])
-        other = continued(one, json.loads(json.dumps(scalars)), kept, integrator)
+        record, kept = one.memory()
+        seen.add(record.stepper.ahead is None)
+        assert record.stepper.ahead in (None, record.dt)
+        other = continued(one, through_json(record), kept, integrator)
         np.testing.assert_array_equal(steps_of(one, 1), steps_of(other, 1))
         for vector, expected in zip(other.memory()[1], one.memory()[1]):
             np.testing.assert_array_equal(vector, expected)
@@ -419,9 +418,10 @@ def test_sums_begun_give_what_whole_ones_give(integrator):
     one, compared = integrator(MANY, method="adams", rtol=1e-9), 0
     steps_of(one, 30)
     for _ in range(12):
-        scalars, kept = one.memory()
-        compared += scalars["ahead"] is not None
-        other = continued(one, scalars | {"ahead": None}, kept, integrator)
+        record, kept = one.memory()
+        compared += record.stepper.ahead is not None
+        record.stepper.ahead = None
+        other = continued(one, record, kept, integrator)
         # numbers below 1, weights up to some hundred times h
         np.testing.assert_allclose(steps_of(one, 1), steps_of(other, 1), rtol=0, atol=1e-14)
     assert compared > 3
@@ -542,8 +542,8 @@ def test_memory_is_all_that_the_next_step_needs(method, pause, integrator):
     """An integrator that recalls goes on bit by bit like the one that went on."""
     one = integrator(method=method, rtol=1e-9)
     one.advance(pause)
-    scalars, kept = one.memory()
-    memory = json.loads(json.dumps(scalars)), [vector.copy() for vector in kept]
+    record, kept = one.memory()
+    memory = through_json(record), [vector.copy() for vector in kept]
     other = integrator(one.u.copy(), norm=one.tolerance / 1e-9, method=method, rtol=1e-9, start=one.t, memory=memory)
     for t in (1.8, 4.0):
         one.advance(t)
@@ -558,8 +558,8 @@ def test_memory_holds_passive_numbers(pause, integrator):
     keys = {"rhs": driven, "method": "adams", "rtol": 1e-9, "correct": correcting(driven, 3), "active": 3}
     one = integrator(np.append(START, np.zeros(3)), **keys)
     one.advance(pause)
-    scalars, kept = one.memory()
-    memory = json.loads(json.dumps(scalars)), [vector.copy() for vector in kept]
+    record, kept = one.memory()
+    memory = through_json(record), [vector.copy() for vector in kept]
     other = integrator(one.u.copy(), norm=one.tolerance / 1e-9, start=one.t, memory=memory, **keys)
     for integrator in (one, other):
         integrator.advance(4.0)
