@@ -17,7 +17,8 @@ Importing the package starts no MPI and loads neither numpy nor PETSc; the names
 from . import environment as _environment
 
 __version__ = "0.1.0"
-__all__ = ["simulate", "Simulation", "Run", "Box", "Modes", "InputError", "__version__"]
+__all__ = ["simulate", "Simulation", "Run", "Box", "Modes", "InputError", "EnvironmentProblem", "NumericalFailure",
+           "RunWarning", "__version__"]
 
 _environment.prepare()
 
@@ -28,6 +29,9 @@ _HOMES = {
     "Box": "box",
     "Modes": "modes",
     "InputError": "errors",
+    "EnvironmentProblem": "errors",
+    "NumericalFailure": "errors",
+    "RunWarning": "errors",
 }
 
 
@@ -40,4 +44,5 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted(set(globals()) | set(_HOMES))
+    """The public names, and the modules that were imported so far."""
+    return sorted({name for name in globals() if not name.startswith("_") or name.endswith("__")} | set(_HOMES))

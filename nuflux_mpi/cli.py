@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+import time
 from pathlib import Path
 
 from . import __version__, environment, remedies, stopping
@@ -183,11 +184,14 @@ def _run(arguments):
         arguments.case, out=arguments.out or "", overrides=overrides, comm=comm, overwrite=arguments.overwrite,
         resume=arguments.resume, deterministic=arguments.deterministic, checkout=checkout,
     ) as simulation:
+        if arguments.last:
+            simulation.ledger.begin = time.monotonic() - stopping.process_age()
         return _carry_out(simulation, stop)
 
 
 def _carry_out(simulation, stop):
     """Run with progress on rank 0, close in words, draw the figures; -> exit code."""
+    from .messages import as_text_only
     from .parallel import on_root
     from .progress import LOG, Progress
 
@@ -204,18 +208,23 @@ def _carry_out(simulation, stop):
             return EXIT_DONE
         progress.say(simulation.describe())
         before = simulation.integrator.statistics.steps
-        run = simulation.run(progress, stop)
+        with as_text_only():
+            run = simulation.run(progress, stop)
         if simulation.stopped == stopping.WALLTIME:
             on_root(comm, stop.check_overrun, simulation.integrator.statistics.steps - before)
         if not root:
             return EXIT_STOPPED if simulation.stopped else EXIT_DONE
-        progress.say(run.summary())
+        progress.say(run.summary(without="time"))
         if simulation.stopped:
+            progress.say(simulation.ledger.sentence())
             progress.say(f"stopped by {simulation.stopped} at t = {simulation.integrator.t:.6g}; continue with:\n"
                          f"    {_continuation(directory, comm.Get_size())}")
             return EXIT_STOPPED
         if config["output"]["figures"]:
+            begin = time.monotonic()
             _draw(run, progress.say)
+            simulation.ledger.figures = time.monotonic() - begin
+        progress.say(simulation.ledger.sentence())
         progress.say(f"results in {directory}")
         return EXIT_DONE
     except (NufluxError, WriteFailure) as error:

@@ -37,3 +37,15 @@ class WriteFailure(Exception):
     No NufluxError, because it may be met by one rank alone: whoever lets it pass must end all ranks, as the hook of
     `environment.install_excepthook` does.
     """
+
+
+class RunWarning(UserWarning):
+    """What a run is worried about, such as waves that the grid does not resolve; also in `warnings` of its results.
+
+    subject: a word for what it is about ("tail", "drift", "budget", "length", "recurrence", ...), or "". Each subject is
+    warned about once in a run.
+    """
+
+    def __init__(self, message, subject=""):
+        super().__init__(message)
+        self.subject = subject

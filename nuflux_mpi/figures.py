@@ -57,9 +57,28 @@ def style():
         yield
 
 
+class RunFigure(Figure):
+    """A matplotlib Figure that shows itself in a notebook, in which the provenance of its runs is kept.
+
+    provenance: savefig's metadata for a PNG; `saved` sets it.
+    """
+
+    provenance = None
+
+    def _repr_png_(self):
+        """The PNG, and the size to show it at: 100 pixels an inch, whatever the screen makes of the rest."""
+        from io import BytesIO
+
+        content = BytesIO()
+        with style():
+            self.savefig(content, format="png", metadata=self.provenance)
+        width, height = self.get_size_inches()
+        return content.getvalue(), {"width": round(100 * width), "height": round(100 * height)}
+
+
 def new_figure(height):
     """An empty figure of the usual width, `height` inches high."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = RunFigure(figsize=(WIDTH, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -74,6 +93,7 @@ def saved(figure, runs, path):
 
     InputError for a suffix that is no format, and where nothing can be written.
     """
+    figure.provenance = metadata_of(runs, ".png")
     if path is None:
         return figure
     path, formats = Path(path), figure.canvas.get_supported_filetypes()

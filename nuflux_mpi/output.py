@@ -419,7 +419,7 @@ class Memory:
             series["k"] = self._k
             series["spectrum_time"] = np.array([t for t, _ in self._spectra])
             series["psi2"] = np.array([power for _, power in self._spectra])
-        fields, states = ({}, {}) if self._box.rank else (
+        fields, states = (None, None) if self._box.rank else (
             self._axes | {name: np.array(values) for name, values in rows.items()}
             for rows in (self._snapshots, self._states)
         )

@@ -19,7 +19,7 @@ class Progress:
         self._start, self._end, self._every = start, end, every
         self._stream = stream or sys.stderr
         self._silent = silent
-        self._log = open(log, "a", encoding="utf-8") if log else None
+        self._log = _opened(log) if log else None
         self._tty = not silent and self._stream.isatty()
         self._drawn = self._said = time.monotonic()
         self._pause = min(2.0, every)
@@ -104,3 +104,11 @@ class Progress:
         self._wipe()
         if self._log:
             self._end_log()
+
+
+def _opened(log):
+    """The log to append to; None where the disk takes none, which ends the log and not the run."""
+    try:
+        return open(log, "a", encoding="utf-8")
+    except OSError:
+        return None

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import checkpoint, growth, lock
+from . import display, lock, summary
 from .config import to_toml
 from .errors import EnvironmentProblem, InputError
 from .layout import LAYOUT, RECORD_AXES, dimensions, space_of
@@ -41,6 +41,8 @@ class Fields(Mapping):
         self._arrays = arrays
 
     def __getitem__(self, name):
+        if isinstance(self._arrays, dict) and name not in self._arrays:
+            raise _Missing(f"The fields have no {name}; they have {', '.join(self._arrays) or 'nothing'}.")
         return self._arrays[name]
 
     def __iter__(self):
@@ -48,6 +50,12 @@ class Fields(Mapping):
 
     def __len__(self):
         return len(self._arrays)
+
+    def __repr__(self):
+        return repr(self._arrays) if isinstance(self._arrays, _Elsewhere) else display.arrays_line("Fields", self._arrays)
+
+    def _repr_html_(self):
+        return display.arrays_table("Fields", self._arrays)
 
     def at(self, t):
         """Fields at output time t as a dict of arrays: P (mode, component, z), ..., and the axes unchanged.
@@ -62,6 +70,37 @@ class Fields(Mapping):
         return {
             name: np.asarray(self[name][row] if dimensions(name)[0] == "time" else self[name]) for name in self
         }
+
+
+class Series(dict):
+    """Series in memory by name, as arrays. InputError, which is a KeyError too, for a name that is not there."""
+
+    def __missing__(self, name):
+        raise _Missing(f"The series have no {name}; they have {', '.join(self)}.")
+
+    def __repr__(self):
+        return display.arrays_line("Series", self)
+
+    def _repr_html_(self):
+        return display.arrays_table("Series", self)
+
+
+class _Elsewhere(Mapping):
+    """In the place of fields that rank 0 has, on the other ranks: empty, and who asks for one is told where it is."""
+
+    def __getitem__(self, name):
+        raise _Missing(f"{name}: results in memory have their fields on rank 0 alone, and this is another rank. Ask for them "
+                       "on rank 0; or let the run write to a directory (out=...) and read it with nuflux_mpi.Run(directory) "
+                       "on any rank.")
+
+    def __iter__(self):
+        return iter(())
+
+    def __len__(self):
+        return 0
+
+    def __repr__(self):
+        return "<Fields: on rank 0 alone>"
 
 
 class BaseRun:
@@ -110,6 +149,8 @@ class BaseRun:
         if part not in ("series", "fields"):
             raise InputError(f'to_xarray has the parts "series" and "fields", not "{part}".')
         arrays = getattr(self, part)
+        if isinstance(arrays, Fields) and not len(arrays):
+            arrays["time"]  # says where the fields are
         variables, space = {}, space_of(arrays)
         for name in arrays:
             _, unit, meaning = LAYOUT[name]
@@ -117,41 +158,29 @@ class BaseRun:
         on_axes = [name for name in ("v", "sign", "density") if name in variables]
         return xarray.Dataset(variables, attrs=dict(self.attrs)).set_coords(on_axes)
 
-    def summary(self):
+    def __repr__(self):
+        where = self.directory or "in memory"
+        try:
+            return f"<{type(self).__name__} {where}: {self.title}, {self.progress()}>"
+        except InputError as error:
+            return f"<{type(self).__name__} {where}: {error}>"
+
+    def _repr_html_(self):
+        try:
+            return display.table(self.title, self.facts())
+        except InputError as error:
+            return display.table(str(self.directory), [("damaged", error)])
+
+    def summary(self, without=None):
         """What was computed, when, by which code, how far it came and how well energy is conserved, as text.
 
-        A line for each of these of which something is known.
+        A line for each of these of which something is known; without: the label of one to be left out.
         """
-        rows = [
-            ("run", str(self.directory) if self.directory else "in memory"),
-            ("title", self.title),
-            ("case", self._describe_case()),
-            ("made", self._describe_origin()),
-            ("command", self.attrs.get("command_line", "")),
-            ("progress", self.progress()),
-            ("energy", self._describe_energy()),
-            ("accuracy", self._describe_accuracy()),
-            ("growth", self._describe_growth()),
-            ("steps", self._describe_steps()),
-            ("saved", self._describe_checkpoints()),
-        ]
-        rows = [(label, text) for label, text in rows if text] + [("", text) for text in self.warnings + self.notes()]
-        return "\n".join(f"{label:<9} {text}" for label, text in rows)
+        return "\n".join(f"{label:<9} {text}" for label, text in self.facts() if label != without)
 
-    def _describe_case(self):
-        length, points = (" x ".join(map(str, np.ravel(self.config["box"][key]))) for key in ("length", "points"))
-        return (
-            f"{len(self.series['v'])} {self.config['modes']['kind']} in a box of length {length} with"
-            f' {points} points, level "{self.config["equations"]["level"]}"'
-        )
-
-    def _describe_origin(self):
-        when = self.attrs.get("created", "unknown time")
-        version = self.attrs.get("nuflux_version", "of unknown version")
-        commit = str(self.attrs.get("git_commit") or "unknown")[:12]
-        dirty = " with uncommitted changes" if self.attrs.get("git_dirty") else ""
-        ranks = self.attrs.get("n_ranks", "?")
-        return f"{when}, nuflux_mpi {version}, commit {commit}{dirty}, {ranks} rank{'' if ranks == 1 else 's'}"
+    def facts(self):
+        """The same as a list of (label, text); a label is "" where the text is a warning or a note."""
+        return summary.facts(self)
 
     def progress(self):
         """How far the run came, in words."""
@@ -162,64 +191,26 @@ class BaseRun:
             return f"finished at t = {time[-1]:g}"
         return f"not finished: t = {time[-1]:g} of {end:g} ({(time[-1] - start) / (end - start):.1%})"
 
-    def _describe_energy(self):
-        U = self.series["U_osc"]
-        if not len(U):
-            return ""
-        change = f"U_osc went from {U[0]:.6g} to {U[-1]:.6g}"
-        if "energy_residual" not in self.series:
-            return change + ' (level "standard" does not follow the kinetic energy)'
-        worst = abs(self.series["energy_residual"]).max()
-        if U[0] == 0:
-            return f"{change}; K + U_osc stayed constant to {worst:.1e}"
-        return f"{change}; K + U_osc stayed constant to {worst / abs(U[0]):.1e} |U_osc(0)|"
-
-    def _describe_accuracy(self):
-        """What the budget does not tell: whether waves are resolved, and how well the other invariants are kept."""
-        series, said = self.series, []
-        if len(series.get("spectral_tail", ())):
-            said.append(f"spectral_tail up to {np.max(series['spectral_tail']):.1e}")
-        if len(series.get("P_drift_max", ())):
-            said.append(f"|P_a| along the rays constant to {np.max(series['P_drift_max']):.1e} n_a")
-        if len(series.get("D0", ())):
-            size = np.sum(series["density"]) * np.prod(self.config["box"]["length"])
-            said.append(f"int D_0 to {np.max(np.abs(series['D0'] - series['D0'][0])) / size:.1e} n L")
-        return ", ".join(said) or ""
-
-    def _describe_growth(self):
-        path = self.directory / growth.FILE if self.directory else None
-        return growth.read(path)[1] if path and path.is_file() else ""
-
-    def _describe_steps(self):
-        counts = [("step", "{:d} steps"), ("rejections", "{:d} rejected"), ("rhs_evaluations", "{:d} right-hand sides")]
-        said = [text.format(int(self.series[name][-1])) for name, text in counts if len(self.series.get(name, ()))]
-        if len(self.series.get("wall_time", ())):
-            said.append(f"{self.series['wall_time'][-1]:.1f} s wall time")
-        return ", ".join(said) or ""
-
-    def _describe_checkpoints(self):
+    def log(self):
+        """The text of run.log, "" where there is none."""
         try:
-            log = (self.directory / LOG).read_text(encoding="utf-8", errors="replace") if self.directory else ""
+            return (self.directory / LOG).read_text(encoding="utf-8", errors="replace") if self.directory else ""
         except OSError:
-            log = ""
-        costs = checkpoint.costs(log)
-        if not costs:
             return ""
-        total = checkpoint.Cost(sum(cost.bytes for cost in costs), sum(cost.seconds for cost in costs))
-        return f"{len(costs)} checkpoint{'s' * (len(costs) > 1)}, {total}"
 
 
 class MemoryRun(BaseRun):
     """A run that never touched a file: the same interface over arrays.
 
-    config: resolved dict. series, fields: dicts of arrays, with names and shapes of the files. attrs: provenance.
+    config: resolved dict. series, fields: dicts of arrays, with names and shapes of the files. attrs: provenance. Under
+    mpirun all ranks have the series; fields and phase_space are None on all ranks but 0.
     """
 
-    def __init__(self, config, series, fields, attrs=None, phase_space=None):
+    def __init__(self, config, series, fields, attrs=None, phase_space=()):
         self.config = config
-        self.series = dict(series)
-        self.fields = Fields(dict(fields))
-        self.phase_space = Fields(dict(phase_space or {}))
+        self.series = Series(series)
+        self.fields = Fields(_Elsewhere() if fields is None else dict(fields))
+        self.phase_space = Fields(_Elsewhere() if phase_space is None else dict(phase_space))
         self.attrs = dict(attrs or {})
 
 
@@ -338,8 +329,8 @@ class _Stored(Mapping):
     def __getitem__(self, name):
         if name in self._kept:
             return self._kept[name]
-        if name in LAYOUT and name not in self._shapes:
-            raise _Missing(f"{self.path} has no dataset {name}.")
+        if name not in self._shapes:
+            raise _Missing(f"{self.path} has no dataset {name}; it has {', '.join(self._shapes)}.")
         array = _StoredArray(self.path, name, self._shapes[name])
         if self._at_once or len(array.shape) < 3:
             array = self._kept[name] = np.asarray(array)
@@ -350,6 +341,17 @@ class _Stored(Mapping):
 
     def __len__(self):
         return len(self._shapes)
+
+    @property
+    def shapes(self):
+        """Shapes by name, without reading an array."""
+        return self._shapes
+
+    def __repr__(self):
+        return display.arrays_line(self.path.stem.capitalize(), self, self.path)
+
+    def _repr_html_(self):
+        return display.arrays_table(str(self.path), self)
 
 
 class _StoredArray:
@@ -379,6 +381,9 @@ class _StoredArray:
 
     def __repr__(self):
         return f"<{self.name} {self.shape} in {self.path}>"
+
+    def _repr_html_(self):
+        return display.arrays_table(f"in {self.path}, read part by part", {self.name: self})
 
 
 @contextmanager

@@ -1,12 +1,15 @@
 """A run from config to results: each of the program's nouns in its order, one line each in `Simulation.__init__`."""
 
 import time as clock
+import weakref
 
 import numpy as np
 
-from . import across, checkpoint, growth, initial, kernels, provenance, start_file
+from . import across, checkpoint, growth, initial, kernels, messages, provenance, start_file
 from . import config as configuration
-from .errors import InputError, NumericalFailure
+from .errors import InputError, NumericalFailure, RunWarning
+from .interrupt import INTERRUPT, Interrupt, stopped
+from .ledger import Ledger, Timed
 from .parallel import any_rank, first_problem, largest, on_root
 from .remembered import RunMemory
 from .stopping import Pace
@@ -35,11 +38,16 @@ class Simulation:
     deterministic: FFTW's plans by estimate, so that results repeat bit for bit on equal ranks.
     checkout: (commit, dirty) of the code, if the caller asked git before MPI was started.
 
-    InputError, with the same message on all ranks, for anything wrong in the config.
+    InputError, with the same message on all ranks, for anything wrong in the config. What a run is worried about comes as
+    RunWarning, what it tells through the logger "nuflux_mpi", both on rank 0 (:mod:`~nuflux_mpi.messages`).
+
+    `ledger` has the seconds that were spent, by what they were spent on. `stopped` is the reason why the run ended before its
+    time, or "".
     """
 
     def __init__(self, config, out=None, overrides=(), comm=None, overwrite=False, resume="never",
                  deterministic=False, checkout=None):
+        self.ledger = Ledger()
         self._checkout = checkout or provenance.commit()
         from mpi4py import MPI
 
@@ -75,13 +83,14 @@ class Simulation:
         self.density = initial.density(P, modes, box)
         self.equations = level(box, modes, special)
         self.integrator = Integrator.of(
-            self.equations.picture, comm, method=method, rtol=times["rtol"], atol=times["atol"], start=times["start"],
+            Timed(self.equations.picture, self.ledger), comm, method=method, rtol=times["rtol"], atol=times["atol"], start=times["start"],
             dt_initial=times["dt_initial"], dt_min=times["dt_min"], dt_max=times["dt_max"], options=config["petsc"]["options"],
         )
         self.stopped = ""
         self.said, self.pace, self._lock = [], Pace(), None
         self._rows, self._warned = [], {}  # the last rows of the series; warnings so far by subject
         self._wall_time = 0.0  # of the runs before this one
+        self._voice, self._over = None, False
         try:
             self.diagnostics = Diagnostics(box, modes, P, self.density, times["start"])
             self.equations.start(times["start"], self.integrator.u, P, self.density)
@@ -133,6 +142,7 @@ class Simulation:
         from .lock import RunLock
 
         self._lock = RunLock(directory)
+        weakref.finalize(self, self._lock.release)  # also of a simulation that nobody closed
 
     def _load(self, found):
         """Take up the first checkpoint of `found` that is whole. -> it"""
@@ -180,12 +190,22 @@ class Simulation:
         ]
         return "\n".join(lines)
 
+    def __repr__(self):
+        times = self.config["time"]
+        return (f"<Simulation {self.config['title'] or self.config['name']}: t = {self.integrator.t:g} of {times['end']:g}, "
+                f"{len(self.modes)} modes, {' x '.join(map(str, self.box.points))} points>")
+
+    def _repr_html_(self):
+        from .display import lines_table
+
+        return lines_table(self.describe(), str(self.output.directory or "results in memory"), *self._warned.values())
+
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
         # After an error on this rank alone the others would not take part in a collective close.
-        if error[0] is None or issubclass(error[0], (InputError, NumericalFailure)):
+        if error[0] is None or self.comm.Get_size() == 1 or issubclass(error[0], (InputError, NumericalFailure, RunWarning)):
             self.close()
         self._unlock()
 
@@ -195,16 +215,30 @@ class Simulation:
         progress: a :class:`~nuflux_mpi.progress.Progress` or None. stop: callable asked after every step and output on
         every rank; a true answer on any rank, best a few words that name the reason, ends the run there, and `stopped`
         is that reason. A run in a directory leaves a checkpoint at the start, as often as the config asks, and when it
-        ends or stops. NumericalFailure if the integration cannot go on; all rows before are written.
+        ends or stops. Ctrl-C stops it likewise, unless the program handles it otherwise, and KeyboardInterrupt comes then,
+        on all ranks. NumericalFailure if the integration cannot go on; all rows before are written. InputError for a
+        simulation that has ended before.
         """
-        integrator = self.integrator
-        self._begun, self._progress = clock.monotonic(), progress
-        for sentence in self.said:
-            self._say(sentence)
+        if self._over and not self.finished:
+            raise InputError('This simulation has ended: make a new one (resume="auto" goes on in its directory).')
+        self._begun = clock.monotonic()
+        self._voice = messages.Voice(self.comm, self.output.directory, self.config, progress)
+        with self._voice, Interrupt(stop) as asked:
+            run = self._carried_out(asked)
+        if self.stopped == INTERRUPT:
+            raise stopped(self.integrator.t, self.output.directory)
+        return run
+
+    def _carried_out(self, stop):
+        for sentence in self.comm.bcast(self.said):
+            self._voice.worry(sentence)
         if self.finished:
             self._unlock()
             return self.output.result()
+        integrator, self._over = self.integrator, True
         integrator.begin(norm=self._norm)  # that of the start, also when the run is resumed
+        self._voice.begin(self.describe())
+        self.ledger.start = clock.monotonic() - self.ledger.begin
         try:
             self._advance(stop)
         except NumericalFailure as failure:
@@ -212,17 +246,21 @@ class Simulation:
         integrator.view()
         self.output.close()
         run = self.output.result()
-        if run.directory and not self.stopped and self.comm.Get_rank() == 0:
-            self._record_growth(run)
+        if run.directory and not self.stopped:
+            problem = on_root(self.comm, self._record_growth, run)
+            if problem:
+                self._voice.worry(problem)
         self._unlock()
+        self._voice.end(run, self.ledger)
         return run
 
     def _record_growth(self, run):
-        """Growth rates of a finished run, which is whole without them."""
+        """Growth rates of a finished run, which is whole without them. Call on one rank. -> what went wrong, or ""."""
         try:
             growth.record(run)
         except OSError as error:
-            self._say(f"warning: {run.directory / growth.FILE} cannot be written ({error.strerror})")
+            return f"warning: {run.directory / growth.FILE} cannot be written ({error.strerror})"
+        return ""
 
     def _advance(self, stop):
         """From output time to output time, with checkpoints between."""
@@ -237,9 +275,10 @@ class Simulation:
         self._ask(stop)
 
         def after_step():
-            self.pace.note(step=clock.monotonic() - self._stepped)
-            if self._progress:
-                self._progress.update(self.integrator.t, self.integrator.statistics, self._rows[-1])
+            taken = clock.monotonic() - self._stepped
+            self.pace.note(step=taken)
+            self.ledger.stepping += taken
+            self._voice.update(self.integrator.t, self.integrator.statistics, self._rows[-1])
             self._ask(stop)
             return self.stopped or self._due
 
@@ -269,6 +308,7 @@ class Simulation:
         self._due = False
         if self.output.directory is None:
             return
+        begin = clock.monotonic()
         self.output.sync()
         remembered, vectors = self.integrator.memory()
         memory = RunMemory(
@@ -282,17 +322,14 @@ class Simulation:
         )
         self.pace.note(checkpoint=cost.seconds)
         self._saved = clock.monotonic()
+        self.ledger.checkpoints += self._saved - begin
         if problem:
-            self._say(f"warning: no checkpoint at t = {self.integrator.t:.6g}: {problem}; the run goes on")
-        elif self._progress:
-            self._progress.note(checkpoint.sentence(self.integrator.t, cost))
+            self._voice.worry(f"warning: no checkpoint at t = {self.integrator.t:.6g}: {problem}; the run goes on", "checkpoint")
+        else:
+            self._voice.note(checkpoint.sentence(self.integrator.t, cost))
 
     def _elapsed(self):
         return self._wall_time + clock.monotonic() - self._begun
-
-    def _say(self, sentence):
-        if self._progress:
-            self._progress.say(sentence)
 
     def _record(self, t, due):
         begin = clock.monotonic()
@@ -308,7 +345,9 @@ class Simulation:
                 self.output.append_spectrum(t, power)
         if "phase_space" in due and self.equations.state_leading(len(self.modes), self.equations.settings):
             self.output.append_state(t, self.equations.take_state(t, self.integrator.u))
-        self.pace.note(output=clock.monotonic() - begin)
+        taken = clock.monotonic() - begin
+        self.pace.note(output=taken)
+        self.ledger.output += taken
 
     def _append(self, t, measured):
         """A row of the series: what was measured, rates of change by differences, and counts."""
@@ -338,7 +377,7 @@ class Simulation:
         for subject in [name for name in found if name not in self._warned]:
             text = self._warned[subject] = f"warning at t = {row['time']:.6g}: {found[subject]}"
             self.output.warn(list(self._warned.values()))
-            self._say(text)
+            self._voice.worry(text, subject)
 
     def _report_damage(self, failure):
         """The sentence with the place of the damage, and postmortem.h5 with the last good state. Collective."""
