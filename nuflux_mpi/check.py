@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from . import modes, phase_space, start_file
+from . import modes, phase_space, start_file, unseeded
 from .box import blocks, most_ranks, plan
 from .config import SPLITTINGS, dimensions, mode_count, per_axis
 from .diagnostics import shells
@@ -64,6 +64,9 @@ def report(resolved, ranks):
         text.append(f"  phase_space.h5  {_size(sizes['phase_space.h5'])}")
     if ranks > 1 and local.min() < 16:
         text.append("  note            fewer than 16 points on some ranks: messages will cost more than arithmetic")
+    found = unseeded.of_config(resolved)
+    if found:
+        text.append(f"  warning         {found}")
     if state.sum() / 8 >= 2**31:
         text.append("  note            2^31 or more unknowns: PETSc must be built with 64-bit indices")
     return "\n".join(text)

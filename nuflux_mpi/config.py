@@ -14,6 +14,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import seeding
 from .errors import InputError
 
 CASES_DIR = Path(__file__).parent / "cases"
@@ -160,8 +161,10 @@ SCHEMA = {
             "c_0 = 0, phases that every code can repeat", choices=("random", "golden-ratio"), when=_SEEDS),
         Key("exponent", "number", 1.0, "p of psi = sum_n amplitude |n|^-p exp(i (2 pi n z / length + phi_n)), "
             "0 < |n| <= n_max", {"ge": 0}, when=_POWER_LAW),
-        Key("n_max", "integer", 100, "highest harmonic N_max, of each axis; must stay below points / 2", {"ge": 0},
-            when=_RANDOM),
+        Key("n_max", "integer", None, "highest harmonic N_max, of each axis; must stay below points / 2", {"ge": 0},
+            unset="100, without k_max", when=_RANDOM),
+        Key("k_max", "number", None, "in place of n_max: highest wave number along each axis [mu], whatever the length",
+            {"gt": 0}, unset="n_max counts", when=_RANDOM),
         Key("seed", "integer", 1, "seed of the random numbers", {"ge": 0}, when=_RANDOM),
         Key("same_for_all", "boolean", False, "true: every mode gets the same functions", when=_RANDOM),
         Key("waves", "tables", REQUIRED, "the harmonics, one table [[initial.waves]] each", when=_FOURIER,
@@ -281,13 +284,15 @@ def resolve(source, overrides=(), base_dir=None):
     """Validate a config and write out every default.
 
     source: path of a TOML file, name of a shipped case, or a dict (a resolved one comes back unchanged).
-    overrides: strings "section.key=value"; the value is TOML, or a bare word for a string.
+    overrides: strings "section.key=value"; the value is TOML, or a bare word for a string. One of initial.n_max and k_max
+    replaces the other one.
     base_dir: directory that relative paths start from; default: the file's own, for a dict the current one.
     Returns a plain nested dict; keys that may stay open (such as modes.density) are None, paths are absolute.
     InputError lists everything that is wrong, one sentence per line. Call it on one rank and broadcast.
     """
     raw, label, name, directory = _load(source)
     base_dir = Path(base_dir) if base_dir is not None else directory
+    seeding.make_way(raw, overrides)
     for override in overrides:
         _apply(override, raw)
 
@@ -606,6 +611,8 @@ def _fill_in(resolved, name, base_dir):
         modes["sign"] = [1] * len(modes["velocity"])
     if axes > 1:
         _fill_in_axes(resolved, axes)
+    if "n_max" in initial:
+        seeding.settle(initial)
     if initial["kind"] == "profile" and initial["center"] is None and not _uneven(box):
         middle = [start + length / 2 for start, length in zip(per_axis(box["origin"]), per_axis(box["length"]))]
         initial["center"] = middle if axes > 1 else middle[0]
@@ -756,8 +763,8 @@ def _check_initial(initial, modes, box, problems):
         for a, (zeta, n) in enumerate(zip(initial["zeta"], density)):
             if abs(zeta) > n:
                 problems.append(f"initial.zeta[{a}] must not exceed modes.density[{a}] = {n:g} in size, not {zeta:g}.")
-    if initial.get("n_max", 0) > (smallest - 1) // 2:
-        problems.append(f"initial.n_max must be below box.points / 2, not {initial['n_max']}: {limit}.")
+    if "n_max" in initial and (wrong := seeding.problem(initial, per_axis(box["length"]), points)):
+        problems.append(wrong)
     if initial["kind"] in ("profile", "eigenmode") and beyond(initial["n"]):
         problems.append(f"initial.n must be below box.points / 2 in size, not {initial['n']}: {limit}.")
     if initial["kind"] == "eigenmode" and initial["root"] >= count:

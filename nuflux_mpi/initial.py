@@ -10,6 +10,7 @@ import numpy as np
 
 from . import linear
 from .errors import InputError
+from .seeding import highest_harmonics
 
 
 def polarization(config, modes, box):
@@ -81,8 +82,8 @@ def _seeds(initial, count, r, box):
     Reality, c_-n = c_n and phi_-n = -phi_n, leaves c_0 + 2 sum_{n > 0} c_n cos(2 pi n z / L + phi_n), with phi_0 = 0. In more
     dimensions n is a vector with |n_i| <= N_max for each axis, and n > 0 stands for one of n and -n: see `half_space`.
     """
-    functions, n_max = 1 if initial["same_for_all"] else count, initial["n_max"]
-    waves = half_space(n_max, len(r))
+    functions = 1 if initial["same_for_all"] else count
+    waves = half_space(highest_harmonics(initial, box.length))
     if initial["draw"] == "golden-ratio":
         amplitude, phase = golden_ratio_seeds(functions, len(waves) - 1, initial["variance"])
     else:
@@ -93,14 +94,14 @@ def _seeds(initial, count, r, box):
     return x_and_y[:, 0] + 1j * x_and_y[:, 1]
 
 
-def half_space(n_max, axes):
-    """Harmonics n with |n_i| <= n_max for each axis, one of each pair n and -n: integers (waves, axes), n = 0 first.
+def half_space(highest):
+    """Harmonics n with |n_i| <= highest_i for each axis, one of each pair n and -n: integers (waves, axes), n = 0 first.
 
     They are those whose first component that is not 0 is positive, in the order of the numbers with the last as the fastest.
-    For one axis: 0, 1, ..., n_max.
+    For one axis: 0, 1, ..., highest.
     """
-    side = np.arange(-n_max, n_max + 1)
-    every = np.stack(np.meshgrid(*[side] * axes, indexing="ij"), axis=-1).reshape(-1, axes)
+    sides = [np.arange(-n, n + 1) for n in highest]
+    every = np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1).reshape(-1, len(sides))
     return every[len(every) // 2 :]
 
 
@@ -142,7 +143,7 @@ def _power_law(initial, count, r, box):
     those of n = -1 .. -N_max. In more dimensions the waves of `half_space` are n > 0, and |n|^2 = sum_i n_i^2.
     """
     functions = 1 if initial["same_for_all"] else count
-    waves = half_space(initial["n_max"], len(r))
+    waves = half_space(highest_harmonics(initial, box.length))
     generator = np.random.Generator(np.random.PCG64(initial["seed"]))
     phase = 2 * np.pi * generator.random((functions, 2, len(waves) - 1))
     coefficients = np.zeros((functions, 2, len(waves)), dtype=complex)
@@ -159,13 +160,12 @@ def _plane_waves(coefficients, waves, r, box):
     angles = [2 * np.pi * x / length for x, length in zip(r, box.length)]
     if len(angles) == 1:
         return harmonic_sum(coefficients, angles[0])
-    n_max = int(waves.max(initial=0))
-    leading, sides = coefficients.shape[:-1], (2 * n_max + 1,) * len(angles)
-    table = np.zeros((*leading, *sides), dtype=complex)
-    table[(..., *(waves + n_max).T)] = coefficients
+    highest, leading = waves.max(axis=0), coefficients.shape[:-1]
+    table = np.zeros((*leading, *(2 * highest + 1)), dtype=complex)
+    table[(..., *(waves + highest).T)] = coefficients
     # One axis after the other, the last first: (..., n_x, n_y, n_z) -> (..., n_x, n_y, z) -> ...
     for i, angle in reversed(list(enumerate(angles))):
-        exponentials = np.exp(1j * np.outer(np.arange(-n_max, n_max + 1), angle.ravel()))
+        exponentials = np.exp(1j * np.outer(np.arange(-highest[i], highest[i] + 1), angle.ravel()))
         axis = len(leading) + i
         table = np.moveaxis(np.tensordot(table, exponentials, axes=(axis, 0)), -1, axis)
     return table

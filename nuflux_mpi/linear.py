@@ -27,6 +27,8 @@ DENSE_LIMIT = 1000
 ROUND_OFF = 1e-7
 # The dispersion relation looks for growth faster than this share of sum |P_a^z|: the less, the more sums it takes.
 SLOWEST = 1e-3
+# A seed of this share of the polarization changes growth rates by about its square, 4 %.
+LARGEST_SEED = 0.2
 
 
 def has_sharp_directions(config):

@@ -16,7 +16,7 @@ import numpy as np
 from . import linear
 from .config import per_axis
 from .errors import InputError
-from .linear_report import MOST_OPERATIONS, MOST_WAVES, TABLE_ROWS, Problem
+from .linear_report import MOST_OPERATIONS, MOST_WAVES, TABLE_ROWS, Problem, seed_lines
 from .modes import shown
 
 
@@ -86,7 +86,7 @@ def report(lattice):
     if np.any(np.abs(lattice.n[growing]) == edge):
         text.append("  beyond       growth reaches the last of these waves: two directions grow across their difference "
                     "at any |k|")
-    return "\n".join(text)
+    return "\n".join(text + seed_lines(problem))
 
 
 def _table(lattice, growing):

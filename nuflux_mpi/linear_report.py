@@ -14,13 +14,11 @@ from functools import cached_property
 
 import numpy as np
 
-from . import initial, linear, modes, start_file
+from . import initial, linear, modes, start_file, unseeded
 from .config import dimensions, mode_count, per_axis
 from .environment import available_memory
 from .errors import InputError
 
-# A seed of this share of the polarization changes growth rates by about its square, 4 %.
-LARGEST_SEED = 0.2
 # Sums over waves of modes^3 operations: a second or two.
 MOST_OPERATIONS = 3e8
 MOST_WAVES = 2**17  # at about 0.2 ms each
@@ -102,10 +100,10 @@ def problem(config):
         zeta, uneven = initial.background(config, directions), 0.0
         psi = np.broadcast_to(initial.coherence(config, directions, r, place), (len(directions), *points))
     size, seed = np.abs(zeta).max(), np.abs(psi).max()
-    if seed > LARGEST_SEED * size or uneven > LARGEST_SEED * size:
-        what = f"|psi| reaches {seed:.3g}" if seed > LARGEST_SEED * size else f"P^z varies by {uneven:.3g}"
+    if seed > linear.LARGEST_SEED * size or uneven > linear.LARGEST_SEED * size:
+        what = f"|psi| reaches {seed:.3g}" if seed > linear.LARGEST_SEED * size else f"P^z varies by {uneven:.3g}"
         raise InputError(f"initial: the background is not stationary, {what} where the largest P^z is {size:.3g}; linear "
-                         f"theory takes up to {LARGEST_SEED:g} of it.")
+                         f"theory takes up to {linear.LARGEST_SEED:g} of it.")
     spacing = directions.weight if config["modes"]["kind"] == "angular" and axes == 1 else None
     return Problem(config, directions.v, directions.s, zeta, psi, spacing)
 
@@ -329,7 +327,7 @@ def report(result):
         k1, k2 = linear.two_beam_edges(*problem.two_beams)
         worst = max(abs(wave.omega.imag - linear.two_beam_growth(wave.k, *problem.two_beams)) for wave in result.waves)
         text.append(f"  closed form  unstable for {k1:.8g} < k < {k2:.8g}; differs from the eigenvalues by {worst:.0e} at most")
-    return "\n".join(text + _advice_lines(result) + _prediction_lines(problem))
+    return "\n".join(text + _advice_lines(result) + seed_lines(problem) + _prediction_lines(problem))
 
 
 def _method(result):
@@ -365,6 +363,21 @@ def _advice_lines(result):
         note = f", before time.end = {end:g}: what was lost among the directions comes back" if again < end else ""
         lines.append(f"  recurrence   of the directions at t = {again:.4g} for the fastest wave{note}")
     return lines
+
+
+def seed_lines(problem):
+    """A line of warning if waves that grow have no seed in the initial state, in any number of dimensions."""
+    config = problem.config
+    if config["initial"]["kind"] == "file":
+        length, points = per_axis(config["box"]["length"]), per_axis(config["box"]["points"])
+        if len(points) > 1:
+            return []  # their spectrum is a matter of the run
+        psi2 = np.sum(np.abs(np.fft.fft(problem.psi, axis=-1) / points[0]) ** 2, axis=0)
+        k = 2 * np.pi * np.fft.fftfreq(points[0], length[0] / points[0])
+        found = unseeded.of_spectrum(config, np.fft.fftshift(k), np.fft.fftshift(psi2), problem.zeta)
+    else:
+        found = unseeded.of_config(config)
+    return [f"  warning      {found}"] if found else []
 
 
 def _prediction_lines(problem):

@@ -196,7 +196,7 @@ def late_beats(length, realizations, comm=None):
     for seed in range(1, realizations + 1):
         run = simulate("two_beam", comm=comm, overrides=[
             *SPARSE, "equations.level=standard", f"box.length={length}", f"box.points={round(1024 * scale)}",
-            "time.rtol=1e-8", f"initial.n_max={round(100 * scale)}", f"initial.variance={1e-8 / scale}",
+            "time.rtol=1e-8", f"initial.k_max={2 * np.pi}", f"initial.variance={1e-8 / scale}",
             f"initial.seed={seed}"])
         late = run.series["time"] > 30
         late_values.append(run.series["U_osc"][late] / run.series["U_osc"][0])

@@ -5,7 +5,7 @@ import weakref
 
 import numpy as np
 
-from . import across, checkpoint, growth, initial, kernels, messages, provenance, start_file
+from . import across, checkpoint, growth, initial, kernels, messages, provenance, start_file, unseeded
 from . import config as configuration
 from .errors import InputError, NumericalFailure, RunWarning
 from .interrupt import INTERRUPT, Interrupt, stopped
@@ -269,7 +269,8 @@ class Simulation:
         plan, done = schedule(times["start"], times["end"], cadences), self.integrator.t
         if self._fresh:
             self._rows = []
-            self._record(done, set(cadences))
+            power = self._record(done, set(cadences))
+            self._look_at_seeds(power)
             self._checkpoint()
         self._saved, self._due = clock.monotonic(), False
         self._ask(stop)
@@ -332,7 +333,8 @@ class Simulation:
         return self._wall_time + clock.monotonic() - self._begun
 
     def _record(self, t, due):
-        begin = clock.monotonic()
+        """Write what is due at time t. -> the power spectrum, if it was measured"""
+        begin, power = clock.monotonic(), None
         fields = self.equations.take(t, self.integrator.u)
         if "fields" in due:
             self.output.append_fields(t, fields)
@@ -348,6 +350,13 @@ class Simulation:
         taken = clock.monotonic() - begin
         self.pace.note(output=taken)
         self.ledger.output += taken
+        return power
+
+    def _look_at_seeds(self, power):
+        """Warn at the start if waves that grow by linear theory have no seed. Collective."""
+        row, k = self._rows[-1], self.diagnostics.spectrum.k
+        found = on_root(self.comm, unseeded.of_spectrum, self.config, k, power, row["P_mean"][:, 2])
+        self._warn(row["time"], {"seeds": found} if found else {})
 
     def _append(self, t, measured):
         """A row of the series: what was measured, rates of change by differences, and counts."""
@@ -369,13 +378,12 @@ class Simulation:
                     # The row before now has neighbours on both sides.
                     self.output.amend(slope, _slope(rows, name, rows[-2]["time"]))
         self.output.append(row)
-        self._warn(row)
+        self._warn(t, self._watch(row) | self.equations.warnings(row))
 
-    def _warn(self, row):
-        """Say and keep what is worth a warning in a row of the series, once for each subject."""
-        found = self._watch(row) | self.equations.warnings(row)
+    def _warn(self, t, found):
+        """Say and keep what is worth a warning at time t, {subject: sentence}, once for each subject."""
         for subject in [name for name in found if name not in self._warned]:
-            text = self._warned[subject] = f"warning at t = {row['time']:.6g}: {found[subject]}"
+            text = self._warned[subject] = f"warning at t = {t:.6g}: {found[subject]}"
             self.output.warn(list(self._warned.values()))
             self._voice.worry(text, subject)
 

@@ -367,7 +367,7 @@ def test_seeds_are_real_functions_of_eq_13(axes, comm):
     directions, n_max = modes.build(source["modes"], axes), 2
     box = Box(source["box"]["length"], source["box"]["points"], 9, comm)
     P = initial.polarization(source, directions, box)
-    waves = initial.half_space(n_max, axes)
+    waves = initial.half_space((n_max,) * axes)
     assert len(waves) == ((2 * n_max + 1) ** axes + 1) // 2 and not waves[0].any()
     both = {tuple(n) for n in waves} | {tuple(-n) for n in waves}
     assert len(both) == (2 * n_max + 1) ** axes  # one of each pair n, -n

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nuflux_mpi import config, environment
+from nuflux_mpi import config, environment, seeding
 
 ROOT = Path(__file__).resolve().parent.parent
 JOBS = ROOT / "jobs"
@@ -58,8 +58,10 @@ def test_scripts_parse(script):
 
 def test_the_long_box_is_the_papers_example_64_times_over():
     paper, long = config.resolve("two_beam"), config.resolve(JOBS / "two_beam_64.toml")
-    for section, key in [("box", "length"), ("box", "points"), ("initial", "n_max")]:
+    for section, key in [("box", "length"), ("box", "points")]:
         assert long[section][key] == 64 * paper[section][key]
+    highest = [seeding.highest_harmonics(each["initial"], [each["box"]["length"]]) for each in (paper, long)]
+    assert highest == [(100,), (6400,)]  # the same wave numbers
     assert 64 * long["initial"]["variance"] == pytest.approx(paper["initial"]["variance"], rel=1e-15)  # rounding
     for section, key in [("initial", "zeta"), ("initial", "normalize"), ("equations", "level"), ("time", "rtol")]:
         assert long[section][key] == paper[section][key]
