@@ -1,10 +1,16 @@
 """What a run says while it works: a line that renews itself on a terminal, plain lines in a log file or batch job."""
 
 import collections
+import os
 import sys
 import time
+import unicodedata
 
 LOG = "run.log"
+FALLBACK = 80  # columns of a terminal that does not tell
+BAR = 20  # columns of the bar where there is room
+# Which parts of the line go first where there is no room: dt, energy drift, step, U_osc; t and the time left stay longest.
+LEAST = ("dt ", "energy drift ", "step ", "U_osc ", "left ")
 
 
 class Progress:
@@ -59,8 +65,16 @@ class Progress:
 
     def _wipe(self):
         if self._width:
-            self._show("\r" + " " * self._width + "\r")
+            self._show("\r" + " " * min(self._width, self._room()) + "\r")
             self._width = 0
+
+    def _room(self):
+        """Columns that a line may take: one less than the terminal has, where the cursor would go to the next line."""
+        try:
+            columns = os.get_terminal_size(self._stream.fileno()).columns
+        except (OSError, ValueError, AttributeError):  # no terminal after all, such as a stream of a test
+            columns = 0
+        return (columns or FALLBACK) - 1
 
     def update(self, t, statistics, latest):
         """After a step: t, step size, U_osc, energy drift, time left. latest: the last row of the series."""
@@ -73,19 +87,16 @@ class Progress:
         if not (line or bar):
             return  # the first step only starts the clock: a resumed run does not begin at `start`
         done = (t - self._start) / (self._end - self._start)
-        text = f"t = {t:.4g}/{self._end:g} ({done:.0%})  step {statistics.steps}  dt {statistics.dt:.2e}"
-        if latest:
-            text += f"  U_osc {latest['U_osc']:+.6g}"
-            if "energy_residual" in latest and latest["U_osc"]:
-                text += f"  energy drift {latest['energy_residual'] / max(abs(latest['U_osc']), abs(latest['energy'])):+.1e}"
-        text += f"  left {self._left(now, t)}"
+        parts = [f"t = {t:.4g}/{self._end:g} ({done:.0%})", f"step {statistics.steps}", f"dt {statistics.dt:.2e}",
+                 *_energies(latest), f"left {self._left(now, t)}"]
         if bar:
             self._drawn = now
-            drawn = f"[{'#' * int(20 * done):<20}] {text}"
-            self._show("\r" + drawn.ljust(self._width))
-            self._width = len(drawn)
+            drawn = fitted(done, parts, self._room())
+            self._show("\r" + drawn + " " * max(min(self._width, self._room()) - width(drawn), 0))
+            self._width = width(drawn)
         if line:
             self._said, self._pause = now, min(self._every, 2 * self._pause)
+            text = "  ".join(parts)
             if not self._tty:
                 self._show(text + "\n")
             self.note(text)
@@ -112,3 +123,49 @@ def _opened(log):
         return open(log, "a", encoding="utf-8")
     except OSError:
         return None
+
+
+def _energies(latest):
+    """Parts of the line about the energy in a row of the series."""
+    if not latest:
+        return []
+    parts = [f"U_osc {latest['U_osc']:+.6g}"]
+    if "energy_residual" in latest and latest["U_osc"]:
+        drift = latest["energy_residual"] / max(abs(latest["U_osc"]), abs(latest["energy"]))
+        parts.append(f"energy drift {drift:+.1e}")
+    return parts
+
+
+def fitted(done, parts, room):
+    """The bar and as many of the parts as fit into `room` columns; what is left of the first where not even that fits.
+
+    done: share of the run that is over.
+    """
+    share = min(max(done, 0.0), 1.0)
+    for least in (None, *LEAST):
+        parts = [part for part in parts if least is None or not part.startswith(least)]
+        text = "  ".join(parts)
+        for columns in (BAR, BAR // 2):
+            drawn = f"[{'#' * int(columns * share):<{columns}}] {text}"
+            if width(drawn) <= room:
+                return drawn
+        if width(text) <= room and least == LEAST[-2]:
+            return text  # the time left says more than a bar
+    return text if width(text) <= room else cut(f"{share:.0%}", room)
+
+
+def width(text):
+    """Columns that a text takes: wide letters take two, marks on a letter none, and what cannot be printed none."""
+    columns = 0
+    for letter in text:
+        if unicodedata.combining(letter) or unicodedata.category(letter) in ("Cc", "Cf", "Mn", "Me"):
+            continue
+        columns += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+    return columns
+
+
+def cut(text, room):
+    """The beginning of a text that fits into so many columns."""
+    while width(text) > room:
+        text = text[:-1]
+    return text

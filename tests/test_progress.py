@@ -1,6 +1,13 @@
 """What a run says: a bar on a terminal, lines at a growing pause elsewhere, and the time left from the recent speed."""
 
+import fcntl
 import io
+import os
+import pty
+import re
+import select
+import struct
+import termios
 import types
 
 import pytest
@@ -71,3 +78,93 @@ def test_silence(clock, tmp_path):
     told.update(0.5, STATISTICS, ROW)
     told.say("nothing")
     assert stream.getvalue() == ""
+
+
+# --- width of a terminal ---------------------------------------------------------------------------------------------
+
+
+def resize(descriptor, columns):
+    fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+
+def read_all(descriptor):
+    """What waits there; the kernel hands it on in pieces."""
+    found = b""
+    while select.select([descriptor], [], [], 0.2)[0]:
+        found += os.read(descriptor, 2**16)
+    return found.decode()
+
+
+@pytest.fixture
+def terminal():
+    """(stream of a pseudo-terminal, function that sets its columns, function that reads what was written)."""
+    master, slave = pty.openpty()
+    attributes = termios.tcgetattr(slave)
+    attributes[1] &= ~termios.OPOST  # what is written arrives as it is
+    termios.tcsetattr(slave, termios.TCSANOW, attributes)
+    with os.fdopen(slave, "w", encoding="utf-8") as stream:
+        yield stream, lambda columns: resize(slave, columns), lambda: read_all(master)
+    os.close(master)
+
+
+def rows_taken(said, columns):
+    """The number of rows of a terminal into which a text without line feeds runs, and what stands in the last at the end."""
+    row, column, shown = 0, 0, [" "] * columns
+    for letter in said:
+        if letter == "\r":
+            column = 0
+            continue
+        if column == columns:  # the cursor waits behind the last column until one more letter comes
+            row, column, shown = row + 1, 0, [" "] * columns
+        shown[column] = letter
+        column += 1
+    return row + 1, "".join(shown).rstrip()
+
+
+@pytest.mark.parametrize("columns", [200, 80, 40, 20, 5, 1])
+def test_the_bar_stays_on_one_line_of_any_terminal(clock, terminal, columns):
+    stream, set_columns, read = terminal
+    set_columns(columns)
+    told = progress.Progress(0.0, 1000.0, 10.0, stream=stream)
+    for i in range(8):
+        clock.value += 0.25
+        told.update(123.5 * (i + 1), STATISTICS, ROW)
+    said = read()
+    rows, shown = rows_taken(said, columns)
+    assert rows == 1 and "\n" not in said
+    if columns >= 20:
+        assert shown.endswith("(99%)") or "(99%)  " in shown
+    if columns >= 80:
+        assert shown.startswith("[###") and "U_osc -25" in shown and shown.endswith("left 0 s")
+    told.close()
+    assert rows_taken(said + read(), columns) == (1, "")  # wiped
+
+
+def test_the_bar_follows_a_terminal_that_changes_its_width(clock, terminal):
+    stream, set_columns, read = terminal
+    told = progress.Progress(0.0, 1000.0, 10.0, stream=stream)
+    seen = {}
+    for columns in (120, 40, 120):
+        set_columns(columns)
+        for i in range(2):
+            clock.value += 0.25
+            told.update(10.0, STATISTICS, ROW)
+        *_, seen[columns] = read().split("\r")
+        assert progress.width(seen[columns]) < columns
+    assert "energy drift" in seen[120] and "energy drift" not in seen[40]
+
+
+def test_a_terminal_that_does_not_tell_its_width_has_80_columns(clock, terminal):
+    stream, set_columns, read = terminal
+    set_columns(0)
+    told = progress.Progress(0.0, 1000.0, 10.0, stream=stream)
+    for i in range(3):
+        clock.value += 0.25
+        told.update(float(i), STATISTICS, ROW)
+    assert 60 < max(len(part) for part in re.split("[\r\n]", read())) <= 79
+
+
+@pytest.mark.parametrize("text, columns", [("abc", 3), ("\u4e2d\u6587", 4), ("e\u0301", 1), ("a\u200bb", 2), ("\x07", 0), ("", 0)])
+def test_columns_of_letters(text, columns):
+    assert progress.width(text) == columns
+    assert progress.width(progress.cut(text * 3, 2)) <= 2
