@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from . import __version__, environment, remedies, stopping
+from .completion import SHELLS
 from .errors import (
     EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILURE, EXIT_STOPPED, EnvironmentProblem, InputError, NufluxError, WriteFailure,
 )
@@ -19,7 +20,7 @@ EPILOG = """examples:
 
 exit codes: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure
 """
-COMMANDS = ("run", "plot", "info", "diff", "init", "check", "linear", "doctor")
+COMMANDS = ("run", "plot", "info", "diff", "init", "check", "linear", "doctor", "completion")
 DEFAULT_CASE = "two_beam"
 FIGURES = ("all", "energy", "spectrum", "maps", "distribution", "energy_gained", "missing_energy")
 
@@ -60,33 +61,39 @@ def parser():
     run.epilog = "What follows -- goes to PETSc, for example: run case.toml -- -ts_view -log_view"
 
     plot = commands.add_parser("plot", help="draw the figures of a run, or compare runs of several levels")
-    plot.add_argument("directory", nargs="+")
-    plot.add_argument("--what", choices=FIGURES, default="all")
+    plot.add_argument("directory", nargs="+", help="run directory, or several")
+    plot.add_argument("--what", choices=FIGURES, default="all", help="which figure (default: all that the run has data for)")
     plot.add_argument("-o", "--output", metavar="FILE", help="file for one figure (its suffix chooses the format)")
     plot.add_argument("--no-title", action="store_false", dest="title", help="leave out the line above the figure")
 
     info = commands.add_parser("info", help="what a run is and how far it came; where a file or figure came from")
-    info.add_argument("run", help="run directory, one of its .h5 files, or a figure (.png, .pdf)")
-    info.add_argument("--toml", action="store_true", help="print the config that repeats the run")
+    info.add_argument("runs", metavar="run", nargs="+",
+                      help="run directory, or several; one of its .h5 files, or a figure (.png, .pdf)")
+    form = info.add_mutually_exclusive_group()
+    form.add_argument("--toml", action="store_true", help="print the config that repeats the run")
+    form.add_argument("--json", action="store_true", help="print all that is known as JSON; a list for several runs")
+    form.add_argument("--csv", action="store_true",
+                      help="print a table with a line per run: the keys that differ, the last numbers, the worst ones")
 
     diff = commands.add_parser("diff", help="how two runs differ in configuration, origin and result")
     diff.add_argument("a", metavar="A", help="run directory")
-    diff.add_argument("b", metavar="B")
+    diff.add_argument("b", metavar="B", help="the run directory that it is compared with")
     diff.add_argument("--tolerance", type=float, default=0.0, metavar="X", help="relative difference of results that still "
                       "counts as the same (default: none)")
     diff.epilog = "exit codes are those of diff: 0 the results agree, 1 they differ, 2 they cannot be compared"
 
     init = commands.add_parser("init", help="print a commented config to start from")
-    init.add_argument("name", nargs="?", default=DEFAULT_CASE)
+    init.add_argument("name", nargs="?", default=DEFAULT_CASE, help="shipped case (default: the paper's example)")
     init.add_argument("--list", action="store_true", help="list the shipped cases")
 
     check = commands.add_parser("check", help="cut, memory and file sizes of a run before it starts")
-    check.add_argument("case", nargs="?", default=DEFAULT_CASE)
-    check.add_argument("--ranks", type=_positive, default=1)
+    check.add_argument("case", nargs="?", default=DEFAULT_CASE, help="TOML file or shipped case (default: the paper's example)")
+    check.add_argument("--ranks", type=_positive, default=1, metavar="N", help="number of ranks that the run will have (default: 1)")
     _add_set(check)
 
     linear = commands.add_parser("linear", help="linear theory of a case: which waves grow, how fast, in which box")
-    linear.add_argument("case", nargs="?", default=DEFAULT_CASE)
+    linear.add_argument("case", nargs="?", default=DEFAULT_CASE,
+                        help="TOML file or shipped case (default: the paper's example)")
     chosen = linear.add_mutually_exclusive_group()
     chosen.add_argument("--k", type=float, nargs="+", help="these wavenumbers only (default: all of the box that matter)")
     chosen.add_argument("--range", type=float, nargs=2, metavar=("K1", "K2"), help="all wavenumbers of the box from K1 to K2")
@@ -98,6 +105,10 @@ def parser():
     _add_set(linear)
 
     commands.add_parser("doctor", help="do the installed packages work together?", add_help=False)
+
+    completion = commands.add_parser("completion", help="print a script that completes command lines in a shell")
+    completion.add_argument("shell", choices=SHELLS, help="the shell it is for")
+    completion.epilog = "For example, in ~/.bashrc: eval \"$(nuflux_mpi completion bash)\""
     return top
 
 
@@ -146,7 +157,7 @@ def main(argv=None):
         return EXIT_DONE  # one process does it
     try:
         return {"run": _run, "plot": _plot, "info": _info, "diff": _diff, "init": _init, "check": _check,
-                "linear": _linear}[arguments.command](arguments)
+                "linear": _linear, "completion": _completion}[arguments.command](arguments)
     except NufluxError as error:
         if environment.launcher_rank() == 0:
             print(f"nuflux_mpi: {error}", file=sys.stderr, flush=True)
@@ -293,16 +304,45 @@ def _by_label(runs):
 
 
 def _info(arguments):
-    from . import origin
     from .results import Run, stored_config
 
-    if Path(arguments.run).is_file():
-        print(origin.config_toml(arguments.run) if arguments.toml else origin.described(arguments.run),
-              end="" if arguments.toml else "\n")
+    files = [name for name in arguments.runs if Path(name).is_file()]
+    if files and (arguments.csv or len(arguments.runs) > 1):
+        raise InputError(f"info: a file is described alone, and has no table: give run directories, not {files[0]}")
+    if files:
+        print(_info_of_file(files[0], arguments))
     elif arguments.toml:
-        print(stored_config(arguments.run), end="")
+        if len(arguments.runs) > 1:
+            raise InputError("info: --toml prints the config of one run")
+        print(stored_config(arguments.runs[0]), end="")
     else:
-        print(Run(arguments.run).summary())
+        print(_info_of_runs([Run(name) for name in arguments.runs], arguments))
+    return EXIT_DONE
+
+
+def _info_of_file(path, arguments):
+    from . import inventory, origin
+
+    if arguments.toml:
+        return origin.config_toml(path).rstrip("\n")
+    return inventory.as_json(origin.origins(path)) if arguments.json else origin.described(path)
+
+
+def _info_of_runs(runs, arguments):
+    from . import inventory
+
+    if arguments.csv:
+        return inventory.table(runs).rstrip("\n")
+    if arguments.json:
+        known = [inventory.described(run) for run in runs]
+        return inventory.as_json(known if len(known) > 1 else known[0])
+    return "\n\n".join(run.summary() for run in runs)
+
+
+def _completion(arguments):
+    from .completion import script
+
+    print(script(parser(), arguments.shell))
     return EXIT_DONE
 
 

@@ -186,6 +186,9 @@ def test_examples_run_and_print_what_the_page_shows(comm, shared_tmp_path, monke
     # nu_x content starts at 0 in one beam and at 1 in the other, but for the seeds: 1e-6 squared
     assert abs(namespace["content"].isel(time=0).mean("z").values - [0, 1]).max() < 1e-11
     assert Path("spectrum.pdf").stat().st_size > 1000
+    assert Path("content.gif").read_bytes().startswith(b"GIF8") and Path("one_wave/checkpoint.h5").is_file()
+    assert len(namespace["seeds"]) == 4 and namespace["run"].finished and namespace["run"].series["time"][-1] == 8
+    assert (namespace["spread"][1:] > 0).all() and (abs(namespace["mean"]) <= 1.01).all()
 
 
 @pytest.mark.mpi
