@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import __version__, environment, remedies, stopping
+from . import __version__, environment, figure_list, remedies, stopping
 from .completion import SHELLS
 from .errors import (
     EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILURE, EXIT_STOPPED, EnvironmentProblem, InputError, NufluxError, WriteFailure,
@@ -22,7 +22,6 @@ exit codes: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 num
 """
 COMMANDS = ("run", "plot", "info", "diff", "init", "check", "linear", "doctor", "completion")
 DEFAULT_CASE = "two_beam"
-FIGURES = ("all", "energy", "spectrum", "maps", "distribution", "energy_gained", "missing_energy")
 
 
 class Parser(argparse.ArgumentParser):
@@ -60,9 +59,12 @@ def parser():
                 "           [--walltime HH:MM:SS] [--deterministic] [-- PETSC_OPTIONS]"
     run.epilog = "What follows -- goes to PETSc, for example: run case.toml -- -ts_view -log_view"
 
-    plot = commands.add_parser("plot", help="draw the figures of a run, or compare runs of several levels")
-    plot.add_argument("directory", nargs="+", help="run directory, or several")
-    plot.add_argument("--what", choices=FIGURES, default="all", help="which figure (default: all that the run has data for)")
+    plot = commands.add_parser("plot", help="draw the figures of a run, or several runs in one figure")
+    plot.add_argument("directory", nargs="+", help="run directory; of several the series are drawn in one figure")
+    plot.add_argument("--what", choices=figure_list.NAMES, default="all",
+                      help="which figure (default: all that the run allows; of several runs, the comparison)")
+    plot.add_argument("--modes", type=_indices, metavar="I,J,...", help="modes that figures of single modes show (indices "
+                      "from 0, as in the files; default: a choice)")
     plot.add_argument("-o", "--output", metavar="FILE", help="file for one figure (its suffix chooses the format)")
     plot.add_argument("--no-title", action="store_false", dest="title", help="leave out the line above the figure")
 
@@ -128,6 +130,13 @@ def _walltime(text):
         return stopping.seconds(text)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _indices(text):
+    parts = text.split(",")
+    if not all(part.strip().isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"it takes indices of modes with commas between, such as 0,3,5, not {text}")
+    return [int(part) for part in parts]
 
 
 def _positive(text):
@@ -254,13 +263,10 @@ def _continuation(directory, ranks):
 
 def _draw(run, say):
     try:
-        from . import plots, plots_momentum, plots_space
+        for path in figure_list.draw_all(run):
+            say(f"figure {path}")
     except ImportError:
         say(f"no figures: matplotlib is not installed ({remedies.install_hint('matplotlib')})")
-        return
-    try:
-        for path in plots.draw_all(run) + plots_space.draw_all(run) + plots_momentum.draw_all(run):
-            say(f"figure {path}")
     except OSError as error:
         say(f"warning: the figures cannot be written ({error.strerror or error}); draw them later with: plot {run.directory}")
 
@@ -270,37 +276,12 @@ def _plot(arguments):
 
     runs = [Run(directory) for directory in arguments.directory]
     try:
-        from . import plots, plots_momentum, plots_space
+        paths = figure_list.draw(arguments.what, runs, arguments.output, arguments.title, arguments.modes)
     except ImportError:
         raise EnvironmentProblem(f"plot needs matplotlib: {remedies.install_hint('matplotlib')}") from None
-    what, output, title = arguments.what, arguments.output, arguments.title
-    if what == "missing_energy":
-        if not output:
-            raise InputError("plot: --what missing_energy compares runs; name its file with -o")
-        plots_momentum.missing_energy(_by_label(runs), output, title)
-        paths = [output]
-    elif len(runs) > 1:
-        raise InputError("plot: several runs make one figure only with --what missing_energy")
-    elif what == "all":
-        if output:
-            raise InputError("plot: -o names one figure; choose it with --what")
-        paths = [path for module in (plots, plots_space, plots_momentum) for path in module.draw_all(runs[0], title=title)]
-    else:
-        paths = [output or runs[0].directory / f"{what}.png"]
-        module = plots if what in ("energy", "spectrum") else plots_space if what == "maps" else plots_momentum
-        getattr(module, what)(runs[0], paths[0], title)
     for path in paths:
         print(path)
     return EXIT_DONE
-
-
-def _by_label(runs):
-    """{label: run}: the level, and where several runs have the same, the directory too. InputError for one run twice."""
-    levels = [run.config["equations"]["level"] for run in runs]
-    found = {level if levels.count(level) == 1 else f"{level}, {run.directory}": run for level, run in zip(levels, runs)}
-    if len(found) < len(runs):
-        raise InputError("plot: a run is named twice")
-    return found
 
 
 def _info(arguments):

@@ -14,7 +14,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import seeding
+from . import cadence, seeding
 from .errors import InputError
 
 CASES_DIR = Path(__file__).parent / "cases"
@@ -250,7 +250,7 @@ SCHEMA = {
         Key("series_every", "number", None, "time between rows of series.h5 [1/mu]", {"gt": 0},
             unset="1/200 of the run's duration"),
         Key("fields_every", "number", None, "time between snapshots in fields.h5 [1/mu]; 0: only start and end",
-            {"ge": 0}, unset="1/20 of the run's duration"),
+            {"ge": 0}, unset="1/200 of the run's duration, less often (to 1/20) where fields.h5 would exceed 100 MB"),
         Key("phase_space_every", "number", 0.0, "time between snapshots of f in phase_space.h5 [1/mu]; 0: only start and "
             "end", {"ge": 0}),
         Key("spectrum_every", "number", None, "time between power spectra in series.h5 [1/mu]; 0: none", {"ge": 0},
@@ -603,8 +603,6 @@ def _fill_in(resolved, name, base_dir):
     duration = time["end"] - time["start"]
     if output["series_every"] is None:
         output["series_every"] = duration / 200
-    if output["fields_every"] is None:
-        output["fields_every"] = duration / 20
     if output["spectrum_every"] is None:
         output["spectrum_every"] = output["series_every"]
     if modes["kind"] == "beams" and modes["sign"] is None:
@@ -613,6 +611,9 @@ def _fill_in(resolved, name, base_dir):
         _fill_in_axes(resolved, axes)
     if "n_max" in initial:
         seeding.settle(initial)
+    if output["fields_every"] is None:
+        level = resolved["equations"]["level"]
+        output["fields_every"] = duration / cadence.snapshots(per_axis(box["points"]), mode_count(modes), level)
     if initial["kind"] == "profile" and initial["center"] is None and not _uneven(box):
         middle = [start + length / 2 for start, length in zip(per_axis(box["origin"]), per_axis(box["length"]))]
         initial["center"] = middle if axes > 1 else middle[0]

@@ -189,6 +189,7 @@ class Diagnostics:
         self.spectrum = Spectrum(box, modes) if box.dimensions == 1 else Shells(box, modes)
         self.gradient = box.gradient(3 * (1 + box.dimensions))
         self.norm2 = float(box.mean(np.sum(P**2, axis=1)).sum())
+        self.survivors = survivors(modes, self.n, box.mean(P)[:, 2])
         self.energy_at_start = None
 
     def measure(self, t, fields):
@@ -213,9 +214,8 @@ class Diagnostics:
             "nu_x": self._content(mean[:, 2]),
             **self.spectrum.series(P, self.norm2),
         }
-        if modes.nu_weight is not None:
-            series["P_ee"] = self._survival(mean[:, 2], modes.nu_weight)
-            series["P_ee_bar"] = self._survival(mean[:, 2], modes.antinu_weight)
+        for name, (weight, start) in self.survivors.items():
+            series[name] = _survival(mean[:, 2], weight, start)
         if "kappa" in fields:
             series.update(self._budget(fields["kappa"], fields["F"], series["U_osc"]))
         return series
@@ -233,11 +233,6 @@ class Diagnostics:
         with np.errstate(divide="ignore", invalid="ignore"):
             return 0.5 * (1.0 - Pz / self.n)
 
-    def _survival(self, Pz, weight):
-        """P_ee of neutrinos (or antineutrinos) that share the directions: mean of (1 + P_z/n)/2 with their weight."""
-        total = weight.sum()
-        return float(np.sum(weight * 0.5 * (1.0 + Pz / self.n)) / total) if total > 0 else float("nan")
-
     def _budget(self, kappa, F, U):
         """Kinetic energy gained, its rate by Eq. 22, its sum with U_osc; in one dimension the momentum gained, K_a / v_a."""
         modes, K = self.modes, np.atleast_1d(self.box.integral(kappa))
@@ -247,3 +242,25 @@ class Diagnostics:
             moving = modes.v != 0
             budget["momentum"] = float(np.sum(K[moving] / modes.v[moving]))
         return budget
+
+
+def survivors(modes, n, Pz):
+    """{name of a survival probability: (weights, P^z of the same neutrinos with their flavor unchanged)}, (modes,) each.
+
+    n: densities, Pz: box averages of P^z at the start. Directions of an angular distribution start as nu_e and anti-nu_e.
+    Beams say by P^z how many nu_e they start with, (n_a + P_a^z) / 2; one that begins with P^z = 0 tells nothing about
+    survival and is left out, and so is a species without any nu_e.
+    """
+    if modes.nu_weight is not None:
+        return {"P_ee": (modes.nu_weight, n), "P_ee_bar": (modes.antinu_weight, n)}
+    electrons = np.where(np.abs(Pz) > 1e-9 * n, 0.5 * (n + Pz), 0.0)
+    electrons[electrons < 1e-3 * n] = 0.0  # of a beam of nu_x: those are its seeds
+    found = {name: np.where(modes.s == sign, electrons, 0.0) for name, sign in (("P_ee", 1), ("P_ee_bar", -1))}
+    return {name: (weight, Pz) for name, weight in found.items() if weight.sum() > 0}
+
+
+def _survival(Pz, weight, start):
+    """Mean of (1 + P^z / start) / 2 with the weight; NaN where there is none."""
+    there = weight > 0
+    total = weight[there].sum()
+    return float(np.sum(weight[there] * 0.5 * (1.0 + Pz[there] / start[there])) / total) if total > 0 else float("nan")

@@ -11,17 +11,16 @@ import hashlib
 import json
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 
+from . import binning
+from .drawing import Figure, FigureCanvasAgg, LogLocator, LogNorm, MaxNLocator, NullFormatter, matplotlib
 from .errors import InputError
 from .layout import space_of
 
 # Colours of Okabe and Ito, told apart by all common kinds of colour vision and in print.
 BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6b6b6b"
+CYCLE = (BLUE, VERMILLION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "black", "#8c6d31")  # of curves that are told apart
 STYLE = {
     "font.size": 10,
     "axes.labelsize": 10,
@@ -41,10 +40,11 @@ STYLE = {
     "savefig.dpi": 150,  # 8 inches wide: 1200 pixels
 }
 WIDTH = 8.0  # inches
-MAP = {"shading": "nearest", "rasterized": True}  # values as they are, not interpolated; pixels even inside a PDF
+MAP = {"shading": "flat", "rasterized": True}  # cells with the values as they are; pixels even inside a PDF
 TIME_LABEL = r"time $t\ [1/\mu]$"
-MOST_PIXELS = 1200  # per direction of a colour map; more would not be seen
+POSITION_LABEL = r"position $z\ [1/\mu]$"
 FEWEST_SNAPSHOTS = 4  # a map of fewer would show colours where nothing is known
+SMALL_CONTENT, DECADES_OF_CONTENT = 0.1, 6  # a nu_x content below is shown on a logarithmic scale of so many decades
 DECADES = 12  # of power that are shown below the largest
 
 
@@ -173,7 +173,13 @@ def logarithmic(axes, values):
     axes.set_yscale("log")
     low = np.floor(np.log10(known.min()))
     # At least two: within one, ticks between the decades would get labels that overlap.
-    axes.set_ylim(10.0**low, 10.0 ** max(np.ceil(np.log10(known.max())), low + 2))
+    high = max(np.ceil(np.log10(known.max())), low + 2)
+    axes.set_ylim(10.0**low, 10.0**high)
+    apart = max(1, int(np.ceil((high - low) / 6)))  # decades between labels
+    axes.yaxis.set_major_locator(LogLocator(10.0**apart, numticks=99))
+    # Between labels single decades, or where all of these have one the numbers from 2 to 9.
+    axes.yaxis.set_minor_locator(LogLocator(10.0, subs=(1.0,) if apart > 1 else range(2, 10), numticks=99))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def say_in(axes, words):
@@ -181,40 +187,91 @@ def say_in(axes, words):
     axes.text(0.5, 0.55, words, ha="center", transform=axes.transAxes)  # clear of a line at zero
 
 
-def thinned(count):
-    """A slice that leaves at most MOST_PIXELS of `count` rows."""
-    return slice(None, None, max(1, -(-count // MOST_PIXELS)))
+def time_range(t, *cells):
+    """Limits of a time axis that holds a series and whole cells of maps; a run that has only started gets a little room.
+
+    t: times of the series. cells: edges in time of each map.
+    """
+    first, last = (t[0], t[-1]) if len(t) > 1 else (t[0], t[0] + 1)
+    return min([first, *(edges[0] for edges in cells)]), max([last, *(edges[-1] for edges in cells)])
 
 
-def time_range(t):
-    """Limits of the time axis; a run that has only started gets a little room."""
-    return (t[0], t[-1]) if len(t) > 1 else (t[0], t[0] + 1)
+def curve(axes, x, y, **look):
+    """A line through the points, or, where they are far more than pixels, the same picture of them with fewer."""
+    return axes.plot(*binning.envelope(x, y), **look)
+
+
+def box_ticks(axis, start, length, most=5):
+    """Ticks of a position axis: both ends of the box, and about `most` round numbers between that are clear of them."""
+    between = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(start, start + length)
+    clear = [x for x in between if 0.45 * length / most < x - start < length - 0.45 * length / most]
+    at = [start, *clear, start + length]
+    axis.set_ticks(at, [f"{x:.4g}".replace("-", "\N{MINUS SIGN}") for x in at])
+
+
+def draw_position_map(axes, t, z, length, values, **colors):
+    """Values (times, points) of a periodic box over time and z, both ends of the box in view. -> (image, edges in time)
+
+    t, z: the times and points; values: over bins of them, as from `binning.space_time`, or all.
+    """
+    in_time, in_space = binning.edges(t), binning.edges(z)
+    if values.shape[1] == len(z):  # a cell about each point: of the first one half lies at the other end of the box
+        values, in_space = binning.periodic(values), binning.edges(binning.ring(z, length))
+    else:
+        in_space[-1] = z[0] + length
+    image = axes.pcolormesh(in_time, in_space, values.T, **colors, **MAP)
+    axes.set_ylim(z[0], z[0] + length)
+    box_ticks(axes.yaxis, z[0], length)
+    axes.set_ylabel(POSITION_LABEL)
+    return image, in_time
+
+
+def content_colors(share):
+    """Colors from 0 to 1, or, of a content that stays far below, those of its growth. -> (settings of the map, content)"""
+    top = share.max()
+    if not 0 < top < SMALL_CONTENT:
+        return {"vmin": 0, "vmax": 1}, share
+    floor = max(share[share > 0].min(), top * 10.0**-DECADES_OF_CONTENT)
+    return {"norm": LogNorm(min(floor, top / 10), top)}, np.maximum(share, floor)
+
+
+def lettered(panels):
+    """Puts (a), (b), (c), ... in front of the titles of the panels, if there are several."""
+    for number, axes in enumerate(panels if len(panels) > 1 else ()):
+        letter = "abcdefghijklmnopqrstuvwxyz"[number % 26] * (1 + number // 26)
+        axes.set_title(f"({letter}) {axes.get_title(loc='left')}")
+
+
+def aside(axes, words):
+    """A remark in small print at the right end of a panel's title line; nothing without words."""
+    if words:
+        axes.set_title(words, loc="right", fontsize=9, color=GREY)
 
 
 # ---- power spectra -----------------------------------------------------------------------------------------------------
 
 
 def spectrum_panels():
-    """(figure, axes) of a power spectrum: over time and k, its color bar, by k beside it, in all below it, words."""
-    figure = new_figure(height=5.8)
-    grid = figure.add_gridspec(2, 3, height_ratios=[3.2, 1.6], width_ratios=[3, 0.08, 1.5])
-    power = figure.add_subplot(grid[0, 0])
-    beside = figure.add_subplot(grid[0, 2], sharey=power)
-    total = figure.add_subplot(grid[1, 0], sharex=power)
-    words, bar = figure.add_subplot(grid[1, 2]), figure.add_subplot(grid[0, 1])
+    """(figure, axes) of a power spectrum: over time and k, its color bar above, by k beside it, in all below it, words."""
+    figure = new_figure(height=6.2)
+    grid = figure.add_gridspec(3, 2, height_ratios=[0.12, 3.2, 1.6], width_ratios=[3, 1.5])
+    power = figure.add_subplot(grid[1, 0])
+    beside = figure.add_subplot(grid[1, 1], sharey=power)
+    total = figure.add_subplot(grid[2, 0], sharex=power)
+    words, bar = figure.add_subplot(grid[2, 1]), figure.add_subplot(grid[0, 0])
     words.set_axis_off()
     return figure, (power, bar, beside, total, words)
 
 
 def draw_power(figure, axes, colorbar_axes, t, k, power, label):
     """Power (times, waves) in colors over t and k, with its color bar; words where there is none."""
-    rows, seen = thinned(len(t)), thinned(len(k))
-    values = power[rows][:, seen].T
+    values = binning.averaged(binning.averaged(power), axis=1).T
     if values.any():
         floor, top = power_floor(values), values.max()
         norm = LogNorm(vmin=min(floor, top / 10), vmax=top)
-        image = axes.pcolormesh(t[rows], k[seen], np.maximum(values, floor), norm=norm, cmap="magma", **MAP)
-        figure.colorbar(image, cax=colorbar_axes).set_label(label)
+        image = axes.pcolormesh(binning.edges(t), binning.edges(k), np.maximum(values, floor), norm=norm, cmap="magma", **MAP)
+        bar = figure.colorbar(image, cax=colorbar_axes, orientation="horizontal", location="top")
+        bar.set_label(label)
     else:
         say_in(axes, "no coherence at any time")
         axes.set_ylim(k[0], k[-1])

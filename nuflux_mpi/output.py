@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import checkpoint, growth, hdf5
+from . import checkpoint, figure_list, growth, hdf5
 from .config import flat, to_toml
 from .errors import InputError
 from .files import sync, write_whole
@@ -29,7 +29,6 @@ from .results import POSTMORTEM, MemoryRun, Run
 
 RUN_FILES = (checkpoint.NEWEST, checkpoint.PREVIOUS, "run.toml", "series.h5", "fields.h5", "phase_space.h5",
              growth.FILE, POSTMORTEM, LOG)
-FIGURES = ("energy.png", "spectrum.png", "maps.png", "distribution.png", "energy_gained.png")
 _ROOM_FOR_WARNINGS = 8192  # bytes
 _ROOM_TO_BEGIN = 2**20  # bytes without which no file is touched: on a full disk it could not be mended again
 COORDINATES = {"coordinates": "v sign density"}  # by which xarray knows that they label the modes
@@ -247,7 +246,7 @@ class RunDirectory:
         root, path = box.rank == 0, self.directory
         if root:
             # A run that goes on has left its failure behind.
-            for name in RUN_FILES + FIGURES if rows is None else (POSTMORTEM,):
+            for name in RUN_FILES + figure_list.FILES if rows is None else (POSTMORTEM,):
                 (path / name).unlink(missing_ok=True)
         rows = self._kept(rows or {})
         if root:

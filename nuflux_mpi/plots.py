@@ -9,49 +9,48 @@ need matplotlib.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
-from . import growth, linear
+from . import binning, figure_modes, growth, linear
+from .drawing import Line2D, Patch
 from .errors import InputError
 from .figures import (
-    BLUE, FEWEST_SNAPSHOTS, GREEN, GREY, MAP, TIME_LABEL, VERMILLION, draw_power, energy_unit, finished, label_zero,
-    logarithmic, new_figure, say_in, spectrum_panels, style, thinned, time_range, title_of,
+    BLUE, FEWEST_SNAPSHOTS, GREEN, GREY, TIME_LABEL, VERMILLION, aside, content_colors, curve, draw_position_map, draw_power, energy_unit,
+    finished, label_zero, lettered, logarithmic, new_figure, say_in, spectrum_panels, style, time_range, title_of,
 )
 from .layout import space_of
-from .modes import shown
 from .plots_space import shells
 
+SMALL_CHANGE = 0.3  # of |U_osc(0)|
 WINDOW = {"color": VERMILLION, "alpha": 0.2, "lw": 0}  # the times in which growth rates were measured
 
 
-def draw_all(run, directory=None, title=True):
-    """Draws every figure that the results allow into `directory` (default: that of the run). Returns the list of paths.
+def draw_all(run, directory=None, title=True, modes=None):
+    """Draws the figures of any run into `directory` (default: that of the run). Returns the list of paths.
 
-    energy.png always, spectrum.png if power spectra were recorded. InputError for a run in memory without a directory.
+    energy.png always, spectrum.png if power spectra were recorded. `figure_list.draw_all` has those of other modules, too.
+    InputError for a run in memory without a directory.
     """
     directory = directory or run.directory
     if directory is None:
         raise InputError("A run in memory has no directory of its own: say where its figures go.")
     directory = Path(directory)
     paths = [directory / "energy.png"]
-    energy(run, paths[0], title)
+    energy(run, paths[0], title, modes)
     if len(run.series.get("psi2", ())):
         paths.append(directory / "spectrum.png")
         spectrum(run, paths[-1], title)
     return paths
 
 
-def energy(run, path=None, title=True):
+def energy(run, path=None, title=True, modes=None):
     """Flavor content over space and time, and below it, over the same time, where the energy goes.
 
-    Top: contours of the nu_x content 1/2 (1 - P^z/n) of the most forward mode (the v = +1 beam of the paper), from the
-    fields. Below: U_osc(t), then kinetic energy gained K(t) with the sum K + U_osc, then the residual of that sum, all
+    Top: the nu_x content 1/2 (1 - P^z/n) of one mode from the fields: the first of `modes`, else the most forward (the
+    v = +1 beam of the paper), or of an angular distribution the direction that changes most. Below: U_osc(t), then kinetic energy gained K(t) with the sum K + U_osc, then the residual of that sum, all
     in units of |U_osc(0)|. Level "standard" does not follow K; the figure then ends with U_osc and says so. Returns the
     Figure; InputError if the run has written nothing yet.
     """
@@ -65,7 +64,7 @@ def energy(run, path=None, title=True):
         content = figure.add_subplot(grid[0, 0])
         below = [figure.add_subplot(grid[row, 0], sharex=content) for row in range(1, len(heights))]
 
-        _draw_content(figure, content, figure.add_subplot(grid[0, 1]), run)
+        cells = _draw_content(figure, content, figure.add_subplot(grid[0, 1]), run, figure_modes.telling(run, modes))
         unit, per_unit = energy_unit(run)
         _draw_interaction_energy(below[0], run, unit, per_unit)
         if followed:
@@ -76,56 +75,59 @@ def energy(run, path=None, title=True):
         for axes in (content, *below[:-1]):
             axes.tick_params(labelbottom=False)
         below[-1].set_xlabel(TIME_LABEL)
-        below[-1].set_xlim(time_range(run.series["time"]))
+        below[-1].set_xlim(time_range(run.series["time"], *cells))
+        lettered([content, *below])
         if title:
             figure.suptitle(title_of(run), fontsize=12)
         figure.align_ylabels([content, *below])
         return finished(figure, run, path)
 
 
-def _draw_content(figure, axes, colorbar_axes, run):
-    mode, space = _most_forward(run.series), space_of(run.series)
-    t, z = np.asarray(run.fields["time"]), np.asarray(run.fields["z"])
-    axes.set_ylabel(r"position $z\ [1/\mu]$")
+def _draw_content(figure, axes, colorbar_axes, run, mode):
+    """nu_x content of one mode over time and z. -> [edges of its cells in time], none where there are too few for a map"""
+    space, t, z = space_of(run.series), np.asarray(run.fields["time"]), np.asarray(run.fields["z"])
     slice_at = ", ".join(f"{axis} = {run.fields[axis][0]:g}" for axis in space[:-1])
-    where = f" along ${slice_at}$" if slice_at else ""
-    v = re.sub(", ([+-])", r",\\ {\1}", shown(run.series["v"][mode], 3))  # a sign, not an operation
-    axes.set_title(rf"$\nu_x$ content of the mode $v = {v}$" + where)
+    name = figure_modes.named(run, with_species=False)[mode]
+    axes.set_title(f"{figure_modes.symbol(run, mode, 'x')} content, {name}" + (f" along ${slice_at}$" if slice_at else ""))
+    aside(axes, figure_modes.count_said([mode], run))
     if len(t) < FEWEST_SNAPSHOTS:
-        reason = f"only {len(t)} field snapshots: set output.fields_every for this map"
-        say_in(axes, reason)
+        say_in(axes, f"only {len(t)} field snapshot{'s' * (len(t) != 1)}: set output.fields_every for this map")
         axes.set_yticks([])
         colorbar_axes.set_axis_off()
-        return
-    rows, columns = thinned(len(t)), thinned(len(z))
-    P_z = run.fields["P"][(rows, mode, 2, *(0,) * (len(space) - 1))]
-    share = (1 - P_z[:, columns] / run.series["density"][mode]) / 2
-    image = axes.pcolormesh(t[rows], z[columns], share.T, vmin=0, vmax=1, cmap="cividis", **MAP)
-    bar = figure.colorbar(image, cax=colorbar_axes)
-    bar.set_label(r"$(1 - P^z/n)/2$")
+        return []
+    P_z = binning.space_time(run.fields["P"], (mode, 2, *(0,) * (len(space) - 1), slice(None)))
+    share = (1 - P_z / run.series["density"][mode]) / 2
+    length = np.ravel(run.config["box"]["length"])[-1]
+    colors, share = content_colors(share)
+    image, cells = draw_position_map(axes, t, z, length, share, cmap="cividis", **colors)
+    figure.colorbar(image, cax=colorbar_axes).set_label(r"$(1 - P^z/n)/2$")
+    return [cells]
 
 
-def _most_forward(series):
-    """Index of the mode with the largest v (along z) among those that hold neutrinos."""
-    occupied = np.flatnonzero(series["density"] > 0)
-    along_z = np.reshape(series["v"], (len(series["density"]), -1))[:, -1]
-    return int(occupied[np.argmax(along_z[occupied])])
+def _changes_little(run):
+    """Whether the energies all but stay, so that on a scale from zero their changes would not be seen."""
+    U = run.series["U_osc"]
+    return np.abs(U - U[0]).max() < SMALL_CHANGE * abs(U[0])
 
 
 def _draw_interaction_energy(axes, run, unit, per_unit):
-    axes.axhline(0, color=GREY, lw=0.6)
-    axes.plot(run.series["time"], run.series["U_osc"] / unit, color=BLUE)
+    if not _changes_little(run):
+        axes.axhline(0, color=GREY, lw=0.6)
+    curve(axes, run.series["time"], run.series["U_osc"] / unit, color=BLUE)
     label_zero(axes, run.series["U_osc"])
     axes.set_ylabel(r"$U_{\rm osc}$" + per_unit)
     axes.set_title("refractive energy")
 
 
 def _draw_budget(axes, run, unit, per_unit):
-    t, K = run.series["time"], run.series["K"].sum(axis=1)
+    t, K, energy = run.series["time"], run.series["K"].sum(axis=1), run.series["energy"]
+    since = _changes_little(run)  # changes alone then: the sum is far from them
+    if since:
+        K, energy = K - K[0], energy - energy[0]
     axes.axhline(0, color=GREY, lw=0.6)
-    axes.plot(t, K / unit, color=VERMILLION, label=r"$K$, kinetic energy gained")
-    axes.plot(t, run.series["energy"] / unit, color="black", label=r"$K + U_{\rm osc}$")
-    label_zero(axes, [K, run.series["energy"]])
+    curve(axes, t, K / unit, color=VERMILLION, label=r"$K$, kinetic energy gained")
+    curve(axes, t, energy / unit, color="black", label=r"$K + U_{\rm osc}$" + (r"$ -$ start" if since else ""))
+    label_zero(axes, [K, energy])
     axes.set_ylabel("energy" + per_unit)
     axes.set_title("energy budget")
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.97), ncols=2)  # beside the title, clear of the curves
@@ -134,10 +136,10 @@ def _draw_budget(axes, run, unit, per_unit):
 def _draw_residual(axes, run, unit, per_unit):
     # A logarithm has no place for the exact zero at the start.
     residual = np.ma.masked_equal(abs(run.series["energy_residual"]) / unit, 0)
-    axes.plot(run.series["time"], residual, color=GREEN, lw=1)
+    curve(axes, run.series["time"], residual, color=GREEN, lw=1)
     logarithmic(axes, residual)
     axes.set_ylabel("residual")
-    axes.set_title(r"$|K + U_{\rm osc} -$ start$|$" + per_unit)
+    axes.set_title(r"how far $K + U_{\rm osc}$ has moved from its start" + per_unit)
 
 
 def spectrum(run, path=None, title=True):
@@ -160,6 +162,11 @@ def spectrum(run, path=None, title=True):
         _draw_rates(rates, found)
         _draw_total(total, run.series, found)
         words.legend(handles=_spectrum_legend(rates, found), loc="upper left", borderpad=0)
+        k = run.series["k"]
+        if found.k[0] > k[0] or found.k[-1] < k[-1]:
+            words.text(0, 0.02, f"shown: ${found.k[0]:.3g} \\leq k \\leq {found.k[-1]:.3g}$\nof ${k[0]:.3g} \\leq k \\leq "
+                       f"{k[-1]:.3g}$ in the run", transform=words.transAxes, fontsize=9, color=GREY)
+        lettered([power, rates, total])
         if title:
             figure.suptitle(title_of(run), fontsize=12)
         figure.align_ylabels([power, total])
@@ -262,13 +269,14 @@ def _draw_rates(axes, found):
 
 
 def _draw_total(axes, series, found):
-    axes.plot(series["spectrum_time"], found.power, color=BLUE)
+    curve(axes, series["spectrum_time"], found.power, color=BLUE)
     if found.window:
         axes.axvspan(*found.window, **WINDOW)
     logarithmic(axes, found.power)
-    axes.set_ylabel(("power in the\nunstable waves" if found.band else "power in all waves") + r" $[n^2]$")
+    axes.set_title("power in the unstable waves" if found.band else "power in all waves")
+    axes.set_ylabel(r"$\Sigma|\psi_{a,k}|^2\ [n^2]$")
     axes.set_xlabel(TIME_LABEL)
-    axes.set_xlim(time_range(series["spectrum_time"]))
+    axes.set_xlim(time_range(series["spectrum_time"], binning.edges(series["spectrum_time"])))
 
 
 def _spectrum_legend(rates, found):

@@ -9,19 +9,22 @@ Figure and, given a path, save it with the provenance of its runs.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.colors import PowerNorm
 
+from . import binning, figure_modes
+from .drawing import PowerNorm
 from .errors import InputError
 from .figures import (
-    BLUE, FEWEST_SNAPSHOTS, GREEN, GREY, MAP, TIME_LABEL, VERMILLION, energy_unit, finished, label_zero, logarithmic,
-    new_figure, saved, say_in, style, thinned, time_range, title_of,
+    BLUE, FEWEST_SNAPSHOTS, GREEN, GREY, MAP, TIME_LABEL, VERMILLION, aside, curve, draw_position_map, energy_unit, finished,
+    label_zero, lettered, logarithmic, new_figure, saved, say_in, style, time_range, title_of,
 )
 from .layout import space_of
 
 MOST_MODES = 4  # rows of a figure; of more modes as many are shown, evenly spread over the velocities
+MOST_MAPS = 8  # maps of a figure where they stand in two columns
 FINE = 8  # points of a curve over q for each of the grid
 MOST_MARKS = 64  # grid points that are marked on a curve; more would merge
 FEW = 0.01  # part of a beam below which the mean momentum of a flavor is not shown
@@ -40,7 +43,7 @@ DRIFTS = {
 FITTED = 3  # exponents are fitted to the widest widths, where the expansion holds
 
 
-def draw_all(run, directory=None, title=True):
+def draw_all(run, directory=None, title=True, modes=None):
     """Draws the figures that one run allows into `directory` (default: that of the run). Returns the list of paths.
 
     distribution.png if the momentum distribution was recorded, energy_gained.png if kappa was, often enough for a map.
@@ -52,11 +55,11 @@ def draw_all(run, directory=None, title=True):
     paths = []
     if len(run.series.get("f_q", ())):
         paths.append(Path(directory) / "distribution.png")
-        distribution(run, paths[-1], title)
+        distribution(run, paths[-1], title, modes)
     alone = len(space_of(run.series)) == 1  # in more dimensions plots_space has maps of it
     if alone and "kappa" in run.fields and len(run.fields["time"]) >= FEWEST_SNAPSHOTS:
         paths.append(Path(directory) / "energy_gained.png")
-        energy_gained(run, paths[-1], title)
+        energy_gained(run, paths[-1], title, modes)
     return paths
 
 
@@ -104,6 +107,7 @@ def missing_energy(runs, path=None, title=True):
         residuals.set_xlim(time_range(max((run.series["time"] for run in runs.values()), key=lambda t: t[-1])))
         residuals.set_title("how far the sum has moved from its start")
         residuals.legend(**beside)
+        lettered([panel for panel in figure.axes if panel is not residuals] + [residuals])
         if title and len(titles := {title_of(run) for run in runs.values()}) == 1:
             figure.suptitle(*titles, fontsize=12)
         return saved(figure, runs, path)
@@ -133,10 +137,10 @@ def _draw_level(axes, run):
     unit, _ = energy_unit(run)
     t, K = run.series["time"], kinetic_energy(run.series)
     axes.axhline(0, color=GREY, lw=0.6)
-    axes.plot(t, run.series["U_osc"] / unit, color=BLUE, label=r"$U_{\rm osc}$")
+    curve(axes, t, run.series["U_osc"] / unit, color=BLUE, label=r"$U_{\rm osc}$")
     if K is not None:
-        axes.plot(t, K / unit, color=VERMILLION, label=r"$K$ gained")
-        axes.plot(t, budget(run.series) / unit, color="black", label="sum")
+        curve(axes, t, K / unit, color=VERMILLION, label=r"$K$ gained")
+        curve(axes, t, budget(run.series) / unit, color="black", label="sum")
     axes.set_xlim(time_range(t))
     axes.set_xlabel(r"$t\ [1/\mu]$")
 
@@ -148,67 +152,94 @@ def _draw_residual(axes, label, run, marker):
     residual = np.ma.masked_equal(abs(total - total[0]) / unit, 0)
     color, dashes = LEVEL_STYLES[run.config["equations"]["level"]]
     what = label if kinetic_energy(run.series) is not None else f"{label}:\nchange of $U_{{\\rm osc}}$"
-    axes.plot(run.series["time"], residual, lw=1.2, color=color, ls=dashes, label=what,
-              marker=marker, ms=4.5, mfc="white", markevery=0.1)
+    curve(axes, run.series["time"], residual, lw=1.2, color=color, ls=dashes, label=what,
+          marker=marker, ms=4.5, mfc="white", markevery=0.1)
 
 
 # ---- one run --------------------------------------------------------------------------------------------------------
 
 
-def distribution(run, path=None, title=True):
+def distribution(run, path=None, title=True, modes=None):
     """Momentum distribution of each beam over time, nu_e and nu_x apart, and beside it both at the start and the end.
 
     Box averages per neutrino of the beam: nu_e has (n + P^z)/2, nu_x (n - P^z)/2. The force is a matrix in flavor space
     and pulls flavors apart, as a Stern-Gerlach magnet does spins. Drawn are the functions of q that the run follows, the
-    waves through its grid points (`interpolated`); the points themselves are marked at the start and the end. Returns the
+    waves through its grid points (`interpolated`); the points themselves are marked at the start and the end. modes: indices
+    of those to show, default MOST_MODES of them. All maps are on one scale of colors. Returns the
     Figure; InputError if the run did not record the distribution.
     """
     if not len(run.series.get("f_q", ())):
         raise InputError(f'The run of level "{run.config["equations"]["level"]}" has no momentum distribution.')
-    modes = _shown(run.series)
+    shown = figure_modes.chosen(run, MOST_MODES, modes)
+    beams = [_beam(run, mode) for mode in shown]
+    top = max(content.max() for beam in beams for content in beam.fine)
+    names = figure_modes.named(run, with_species=False)
     with style():
-        figure = new_figure(height=1.3 + 2.2 * len(modes))
-        grid = figure.add_gridspec(len(modes), 4, width_ratios=[3, 3, 0.12, 1.8])
-        for row, mode in enumerate(modes):
-            ends = figure.add_subplot(grid[row, 3])
+        figure = new_figure(height=1.3 + 2.2 * len(shown))
+        grid = figure.add_gridspec(len(shown), 3, width_ratios=[3, 3, 1.8])
+        panels = []
+        for row, (mode, beam) in enumerate(zip(shown, beams)):
+            ends = figure.add_subplot(grid[row, 2])
             maps = [figure.add_subplot(grid[row, column], sharey=ends) for column in (0, 1)]
-            image = _draw_beam(maps, ends, run.series, mode)
-            bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, 2]))
-            bar.ax.set_title(r"$[1/\mu]$", fontsize=9)
-            maps[0].set_ylabel(r"momentum $q = |p| - p_0\ [\mu]$")
+            image, cells = _draw_beam(maps, ends, run.series["time"], beam, names[mode], top)
+            maps[0].set_ylabel(r"$q = |p| - p_0\ [\mu]$")
             for axes in maps:
-                axes.tick_params(labelleft=axes is maps[0], labelbottom=row == len(modes) - 1)
+                axes.tick_params(labelleft=axes is maps[0], labelbottom=row == len(shown) - 1)
+                axes.set_xlim(time_range(run.series["time"], cells))
+            panels += [*maps, ends]
         for axes in maps:
             axes.set_xlabel(TIME_LABEL)
         ends.set_xlabel(r"per neutrino $[1/\mu]$")
+        bar = figure.colorbar(image, ax=panels, orientation="horizontal", location="bottom", aspect=60, shrink=0.6, pad=0.02)
+        bar.set_label(r"neutrinos of a flavor per neutrino of the beam $[1/\mu]$; white lines: mean momentum")
+        aside(panels[1], figure_modes.count_said(shown, run))
+        lettered(panels)
         if title:
             figure.suptitle(title_of(run), fontsize=12)
         return finished(figure, run, path)
 
 
-def _draw_beam(maps, ends, series, mode):
-    """nu_e and nu_x of one beam over t and q, on one scale of colors, and beside them both at the start and the end."""
-    t, points = series["time"], series["q"]
+@dataclass(frozen=True)
+class Beam:
+    """Momentum distribution of one mode, nu_e and nu_x apart, per neutrino of the beam.
+
+    points: (q,) of the grid, all: (flavor, time, q) on it; q, fine: the same between the points, fine in bins of the times.
+    seen: slice of q outside of which there is next to nothing. flavors: their symbols.
+    """
+
+    points: np.ndarray
+    all: list
+    q: np.ndarray
+    fine: list
+    seen: slice
+    flavors: tuple
+
+
+def _beam(run, mode):
+    series, points = run.series, run.series["q"]
     q = points[0] + (points[1] - points[0]) / FINE * np.arange(FINE * len(points))
     f = series["f_q"][:, mode] / series["density"][mode]
-    flavors = [(r"$\nu_e$", (f[:, 0] + f[:, 3]) / 2, BLUE), (r"$\nu_x$", (f[:, 0] - f[:, 3]) / 2, VERMILLION)]
-    rows = thinned(len(t))
-    fine = [interpolated(content[rows], FINE) for _, content, _ in flavors]
-    seen, top = _support(fine), max(content.max() for content in fine)
-    for axes, over_time, (flavor, content, color) in zip(maps, fine, flavors):
+    content = [(f[:, 0] + f[:, 3]) / 2, (f[:, 0] - f[:, 3]) / 2]
+    fine = [interpolated(binning.averaged(part), FINE) for part in content]
+    return Beam(points, content, q, fine, _support(fine), tuple(figure_modes.symbol(run, mode, flavor) for flavor in "ex"))
+
+
+def _draw_beam(maps, ends, t, beam, name, top):
+    """nu_e and nu_x of one beam over t and q, and beside them both at the start and the end. -> (image, edges in time)"""
+    q, seen, cells = beam.q, beam.seen, binning.edges(t)
+    for axes, content, fine, flavor, color in zip(maps, beam.all, beam.fine, beam.flavors, (BLUE, VERMILLION)):
         # The root of the scale shows the flavor that a beam gains from nothing.
         norm = PowerNorm(0.5, vmin=0, vmax=top)
-        image = axes.pcolormesh(t[rows], q[seen], over_time[:, seen].T, norm=norm, cmap="magma", **MAP)
-        axes.plot(t, _mean(content, points), color="white", lw=1)
-        axes.set_title(rf"{flavor}, $v = {series['v'][mode]:+.3g}$, white: mean")
-        axes.set_xlim(time_range(t))
-        _draw_ends(ends, points, content[[0, -1]], q, seen, flavor, color)
-    ends.set_title(f"$t = {t[-1]:g}$ (dotted: $t = {t[0]:g}$)")
+        image = axes.pcolormesh(cells, binning.edges(q[seen], len(q)), fine[:, seen].T, norm=norm, cmap="magma", **MAP)
+        curve(axes, t, _mean(content, beam.points), color="white", lw=1)
+        axes.set_title(f"{flavor}, {name}")
+        _draw_ends(ends, beam.points, content[[0, -1]], q, seen, flavor, color)
+    ends.set_title(f"$t = {t[-1]:g}$ (dotted: ${t[0]:g}$)")
     ends.tick_params(labelleft=False)
     ends.set_xlim(left=0)
     ends.set_ylim(q[seen][0], q[seen][-1])
     ends.legend(loc="upper right", handlelength=1.2)
-    return image
+    return image, cells
 
 
 def _draw_ends(axes, points, content, q, seen, flavor, color):
@@ -222,10 +253,11 @@ def _draw_ends(axes, points, content, q, seen, flavor, color):
         axes.plot(values[marked], points[marked], color=color, ls="", marker=marker, ms=3)
 
 
-def energy_gained(run, path=None, title=True):
-    """Energy gained per neutrino, kappa_a / n_a, over time and space, for each beam.
+def energy_gained(run, path=None, title=True, modes=None):
+    """Energy gained per neutrino, kappa_a / n_a, over time and space, for each beam, on one scale of colors.
 
-    Returns the Figure; InputError if the run did not store kappa, or too seldom for a map.
+    modes: indices of those to show, default MOST_MAPS of them. Returns the Figure; InputError if the run did not store kappa,
+    or too seldom for a map.
     """
     if len(space_of(run.series)) > 1:
         raise InputError("The energy gained over time and z is for boxes of one dimension; plot --what maps has the others.")
@@ -234,39 +266,41 @@ def energy_gained(run, path=None, title=True):
     t, z = np.asarray(run.fields["time"]), np.asarray(run.fields["z"])
     if len(t) < FEWEST_SNAPSHOTS:
         raise InputError(f"Only {len(t)} field snapshots: set output.fields_every for a map of the energy gained.")
-    modes, rows, columns = _shown(run.series), thinned(len(t)), thinned(len(z))
+    n = np.where(run.series["density"], run.series["density"], np.inf)
+    most_gained = np.abs(run.series["K"]).max(axis=0) / n if np.ndim(run.series.get("K")) == 2 else None
+    shown, length = figure_modes.chosen(run, MOST_MAPS, modes, most_gained), np.ravel(run.config["box"]["length"])[-1]
+    gained = [binning.space_time(run.fields["kappa"], (mode, slice(None))) / n[mode] for mode in shown]
+    most = np.max(np.abs(gained), initial=0.0)
+    columns = 1 if len(shown) <= MOST_MODES else 2
     with style():
-        figure = new_figure(height=1.2 + 2.3 * len(modes))
-        grid = figure.add_gridspec(len(modes), 2, width_ratios=[1, 0.022])
-        for row, mode in enumerate(modes):
-            axes = figure.add_subplot(grid[row, 0])
-            gained = run.fields["kappa"][rows, mode][:, columns] / run.series["density"][mode]
-            most = abs(gained).max()
-            if most > 0:
-                image = axes.pcolormesh(t[rows], z[columns], gained.T, vmin=-most, vmax=most, cmap="RdBu_r", **MAP)
-                bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, 1]))
-                bar.set_label(r"$\kappa_a/n_a\ [\mu]$")
-                bar.ax.set_ylim(min(gained.min(), -0.02 * most), max(gained.max(), 0.02 * most))  # what occurs, and zero
-            else:
+        height = 2.3 if columns == 1 else 1.9
+        figure = new_figure(height=1.2 + height * -(-len(shown) // columns))
+        grid = figure.subplots(-(-len(shown) // columns), columns, sharex=True, sharey=True, squeeze=False)
+        for axes in grid.ravel()[len(shown) :]:
+            axes.set_axis_off()
+        panels = list(grid.T.ravel() if columns == 2 and grid.size == len(shown) else grid.ravel())[: len(shown)]
+        for axes, mode, values in zip(panels, shown, gained):
+            # A mode that gains nothing stays white, as zero is on the others' scale.
+            image, cells = draw_position_map(axes, t, z, length, values, vmin=-(most or 1), vmax=most or 1, cmap="RdBu_r")
+            axes.set_title(figure_modes.named(run)[mode])
+            axes.set_xlim(time_range(t, cells))
+            if not values.any():
                 say_in(axes, "zero at all times")
-                axes.set_yticks([])
-            axes.set_title(rf"energy gained per neutrino, $v = {run.series['v'][mode]:+.3g}$")
-            axes.set_ylabel(r"position $z\ [1/\mu]$")
-            axes.set_xlim(time_range(t))
-            axes.tick_params(labelbottom=row == len(modes) - 1)
-        axes.set_xlabel(TIME_LABEL)
+            if axes.get_subplotspec().colspan.start:
+                axes.set_ylabel("")
+        for axes in grid[-1]:
+            axes.set_xlabel(TIME_LABEL)
+        if most > 0:
+            bar = figure.colorbar(image, ax=list(grid.ravel()), aspect=20 * grid.shape[0], pad=0.02)
+            low, high = np.min(gained), np.max(gained)
+            bar.ax.set_ylim(min(low, -0.02 * most), max(high, 0.02 * most))  # what occurs, and zero
+            what = "gained" if high > 0.02 * most else "lost, below zero,"
+            bar.set_label(rf"energy {what} per neutrino, $\kappa_a/n_a\ [\mu]$")
+        aside(panels[0], figure_modes.count_said(shown, run))
+        lettered(panels)
         if title:
             figure.suptitle(title_of(run), fontsize=12)
         return finished(figure, run, path)
-
-
-def _shown(series):
-    """Indices of the modes to show: all that hold neutrinos, or MOST_MODES of them, from the most forward backwards."""
-    occupied = np.flatnonzero(np.asarray(series["density"]) > 0)
-    ordered = occupied[np.argsort(-np.asarray(series["v"])[occupied], kind="stable")]
-    if len(ordered) <= MOST_MODES:
-        return ordered
-    return ordered[np.linspace(0, len(ordered) - 1, MOST_MODES).round().astype(int)]
 
 
 def interpolated(content, factor):

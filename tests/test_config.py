@@ -32,7 +32,7 @@ def test_every_default_is_written_out():
     assert not set(config.LEVEL_SECTIONS) & set(resolved)  # sections of other levels stay away
     resolved = config.resolve(minimal() | {section: {} for section in config.LEVEL_SECTIONS})
     assert resolved["modes"] == {"kind": "beams", "velocity": [1.0, -1.0], "sign": [1, 1], "density": None}
-    assert resolved["output"] == {"series_every": 0.1, "fields_every": 1.0, "spectrum_every": 0.1, "figures": True,
+    assert resolved["output"] == {"series_every": 0.1, "fields_every": 0.1, "spectrum_every": 0.1, "figures": True,
                                   "phase_space_every": 0.0, "checkpoint_every": 600.0, "log_every": 10.0}
     assert resolved["time"]["method"] == "auto" and resolved["time"]["start"] == 0.0
     assert resolved["equations"]["level"] == "standard"
@@ -45,7 +45,7 @@ def test_every_default_is_written_out():
 
 def test_cadences_follow_the_duration_not_the_end():
     output = config.resolve(minimal(time={"start": 10, "end": 20}))["output"]
-    assert output["series_every"] == 0.05 and output["fields_every"] == 0.5
+    assert output["series_every"] == 0.05 and output["fields_every"] == 0.05
 
 
 def test_source_is_not_changed_and_numpy_is_welcome():

@@ -160,7 +160,7 @@ def test_means_and_flavor_content(comm):
     np.testing.assert_allclose(series["P_mean"], P.mean(-1), rtol=0, atol=1e-15)
     np.testing.assert_allclose(series["D0"], integral(np.einsum("a,aci->ci", MODES.s, P)), rtol=0, atol=1e-13)
     np.testing.assert_allclose(series["nu_x"], 0.5 * (1 - P[:, 2].mean(-1) / MODES.n), rtol=1e-13)
-    assert "P_ee" not in series and "K" not in series
+    assert "K" not in series
 
 
 @pytest.mark.mpi
@@ -175,6 +175,26 @@ def test_survival_weighs_directions_with_their_neutrinos(comm):
     assert series["P_ee_bar"] == pytest.approx(np.average(survival, weights=antinu), rel=1e-13)
     alone = Modes(v=MODES.v, s=MODES.s, n=MODES.n, weight=np.ones(5), nu_weight=nu, antinu_weight=0 * nu)
     assert np.isnan(measure(P, comm, modes=alone)["P_ee_bar"])
+
+
+@pytest.mark.mpi
+def test_survival_of_beams_is_that_of_their_own_start(comm):
+    """nu_e of pure and of mixed beams: each survives by (1 + <P^z> / <P^z at the start>) / 2, weighted with its nu_e."""
+    modes = Modes(v=MODES.v, s=MODES.s, n=MODES.n, weight=np.ones(5))
+    start, later = np.zeros((5, 3, 45)), noise(5, 45) * 0.1
+    start[:, 2] = np.array([0.5, -0.4, 0.15, 0.0, -0.1])[:, None]  # nu_e; nu_x; 3/4 anti-nu_e; half of each; anti-nu_x
+    box = Box(LENGTH, 45, 15, comm)
+    (here,) = box.indices()
+    measured = diagnostics.Diagnostics(box, modes, start[..., here], modes.n)
+    first, series = (measured.measure(0.0, {"P": np.ascontiguousarray(P[..., here])}) for P in (start, later))
+    for name in ("P_ee", "P_ee_bar"):  # the beam of half nu_e tells nothing and is left out
+        assert first[name] == pytest.approx(1, abs=1e-14)  # a few roundings
+    mean = later[:, 2].mean(-1)
+    assert series["P_ee"] == pytest.approx(0.5 * (1 + mean[0] / 0.5), rel=1e-13)
+    assert series["P_ee_bar"] == pytest.approx(0.5 * (1 + mean[2] / 0.15), rel=1e-13)
+    two = diagnostics.survivors(Modes(v=np.ones(2), s=np.ones(2), n=np.ones(2), weight=np.ones(2)), np.ones(2), np.array([1.0, 0.5]))
+    np.testing.assert_allclose(two["P_ee"][0], [1.0, 0.75])  # n_e of either beam
+    assert "P_ee_bar" not in two  # without antineutrinos there is no such number
 
 
 # ---- drift of |P|

@@ -1,6 +1,7 @@
 """Figures: what is drawn equals what was computed, and the files say where they came from."""
 
 import hashlib
+import re
 import struct
 import zlib
 
@@ -22,9 +23,14 @@ def memory_run(**changes):
     return MemoryRun(*synthetic(**changes))
 
 
+def title_of(axes):
+    """The title of a panel without its letter."""
+    return re.sub(r"^\([a-z]+\) ", "", axes.get_title(loc="left"))
+
+
 def axes_titled(figure, start, number=None):
     """The panel whose title starts so: the only one, or one of several by its number."""
-    found = [axes for axes in figure.axes if axes.get_title(loc="left").startswith(start)]
+    found = [axes for axes in figure.axes if title_of(axes).startswith(start)]
     (axes,) = found if number is None else [found[number]]
     return axes
 
@@ -38,6 +44,13 @@ def line(axes, number=-1):
 def mesh(axes):
     (image,) = [artist for artist in axes.collections if hasattr(artist, "get_coordinates")]
     return image.get_array()
+
+
+def points_of(axes):
+    """A map over time and position (points, times), which has its first point once more at the other end of the box."""
+    drawn = mesh(axes)
+    np.testing.assert_array_equal(drawn[0], drawn[-1])
+    return drawn[:-1]
 
 
 def test_energy_figure_shows_the_series():
@@ -54,7 +67,7 @@ def test_energy_figure_shows_the_series():
         r"$K$, kinetic energy gained",
         r"$K + U_{\rm osc}$",
     ]
-    residual_axes = axes_titled(figure, r"$|K + U_{\rm osc} -$ start")
+    residual_axes = axes_titled(figure, r"how far $K + U_{\rm osc}$ has moved")
     residual = line(residual_axes)[1]
     assert residual_axes.get_yscale() == "log"
     figure.draw_without_rendering()
@@ -67,13 +80,18 @@ def test_energy_figure_shows_the_series():
 def test_content_map_is_the_forward_beam_over_space_and_time():
     run = memory_run()
     figure = plots.energy(run)
-    axes = axes_titled(figure, r"$\nu_x$ content of the mode $v = +1$")
+    axes = axes_titled(figure, r"$\nu_x$ content, $v = +1$")
     P = run.fields["P"]
     # Rows of the mesh are z, columns t.
-    np.testing.assert_allclose(mesh(axes), (1 - P[:, 0, 2].T / 0.5) / 2, atol=1e-15)
-    assert axes.get_xlim() == (0, 10) and axes.get_ylabel().startswith("position")
+    np.testing.assert_allclose(points_of(axes), (1 - P[:, 0, 2].T / 0.5) / 2, atol=1e-15)
+    assert axes.get_ylabel().startswith("position") and axes.get_title(loc="right") == "1 of 2 modes"
+    # Both ends of the box are in view and have their numbers; the first and the last snapshot, 2 apart, are shown whole.
+    assert axes.get_ylim() == (0, 20) and axes.get_xlim() == (-1, 11)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "5", "10", "15", "20"]
     # All panels share the time axis.
-    assert all(other.get_xlim() == (0, 10) for other in figure.axes if other.get_title(loc="left"))
+    assert all(other.get_xlim() == (-1, 11) for other in figure.axes if other.get_title(loc="left"))
+    assert [other.get_title(loc="left")[:3] for other in figure.axes if other.get_title(loc="left")] == [
+        "(a)", "(b)", "(c)", "(d)"]
 
 
 def test_content_map_takes_the_most_forward_mode():
@@ -82,8 +100,8 @@ def test_content_map_takes_the_most_forward_mode():
         for name in ("v", "density"):
             arrays[name] = arrays[name][::-1] if name == "v" else np.array([0.5, 0.25])
     figure = plots.energy(MemoryRun(config, series, fields, attrs))
-    axes = axes_titled(figure, r"$\nu_x$ content of the mode $v = +1$")
-    np.testing.assert_allclose(mesh(axes), (1 - fields["P"][:, 1, 2].T / 0.25) / 2, atol=1e-15)
+    axes = axes_titled(figure, r"$\nu_x$ content, $v = +1$")
+    np.testing.assert_allclose(points_of(axes), (1 - fields["P"][:, 1, 2].T / 0.25) / 2, atol=1e-15)
 
 
 def test_too_few_snapshots_are_not_spread_over_a_map():
@@ -122,14 +140,14 @@ def test_what_is_zero_at_all_times_has_no_invented_scale():
         series[name] = np.zeros_like(series[name])
     run = MemoryRun(config, series, fields, attrs)
     figure = plots.energy(run)
-    residual = axes_titled(figure, r"$|K + U_{\rm osc} -$ start")
+    residual = axes_titled(figure, r"how far $K + U_{\rm osc}$ has moved")
     assert said_in(residual) == ["zero at all times"] and not len(residual.get_yticks())
     for title in ("refractive energy", "energy budget"):
         assert axes_titled(figure, title).get_yticks() == [0.0]
     figure = plots.spectrum(run)
     power = axes_titled(figure, "power spectrum")
     assert said_in(power) == ["no coherence at any time"] and not power.collections
-    (total,) = (axes for axes in figure.axes if axes.get_ylabel().startswith("power in"))
+    total = axes_titled(figure, "power in")
     assert said_in(total) == ["zero at all times"] and total.get_yscale() == "linear"
     figure.canvas.draw()
 
@@ -138,7 +156,7 @@ def test_constant_power_is_shown_within_whole_decades():
     config, series, fields, attrs = synthetic()
     series["psi2"] = np.full_like(series["psi2"], 1e-9)
     figure = plots.spectrum(MemoryRun(config, series, fields, attrs))
-    (total,) = (axes for axes in figure.axes if axes.get_ylabel().startswith("power in"))
+    total = axes_titled(figure, "power in")
     assert 1e-9 < line(total)[1][0] < 1e-8  # of the waves in the unstable band
     np.testing.assert_allclose(total.get_ylim(), [1e-9, 1e-7], rtol=1e-12)
     figure.canvas.draw()  # an axis without extent would warn of a division by zero
@@ -158,10 +176,11 @@ def test_spectrum_figure_sets_measurement_beside_theory():
     # The synthetic spectra are pure exponentials: round-off of the fit.
     np.testing.assert_allclose(gamma, np.sqrt(-k_measured * (2 + k_measured)), rtol=1e-10)
     power = axes_titled(figure, "power spectrum")
-    assert [axes.get_ylabel() for axes in figure.axes if "[n^2]" in axes.get_ylabel()] == [  # as psi2 is stored
-        "power in the\nunstable waves $[n^2]$",
-        r"$\Sigma_a|\psi_{a,k}|^2\ [n^2]$",
-    ]
+    assert axes_titled(figure, "power in the unstable waves").get_ylabel().endswith("[n^2]$")  # as psi2 is stored
+    # The color bar has its name and numbers above the panel that it belongs to.
+    (bar,) = (axes for axes in figure.axes if axes.get_xlabel() == r"$\Sigma_a|\psi_{a,k}|^2\ [n^2]$")
+    figure.canvas.draw()
+    assert bar.get_position().y0 > power.get_position().y1 and bar.get_position().x1 <= power.get_position().x1 + 1e-9
     assert power.get_ylim() == rates.get_ylim()
     shown = (recorded >= k[0]) & (recorded <= k[-1])
     np.testing.assert_array_equal(mesh(power), run.series["psi2"][:, shown].T)
@@ -218,7 +237,7 @@ def test_nothing_unstable_is_said():
     found = plots.survey(run)
     assert found.band is None
     np.testing.assert_allclose(found.power, series["psi2"].sum(axis=1))
-    assert axes_titled(plots.spectrum(run), "growth rates").get_title(loc="left") == "growth rates: none"
+    assert title_of(axes_titled(plots.spectrum(run), "growth rates")) == "growth rates: none"
     # These spectra grow all the same, and that is shown too.
     assert found.waves.measured.max() < axes_titled(plots.spectrum(run), "growth rates").get_xlim()[1]
     assert spectrum_legend(run) == ["linear theory", "measured", "time of the fits"]
