@@ -27,11 +27,11 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
-from .files import sync
+from .files import aside, create, sync
 from .parallel import first_problem, on_root
 from .remembered import Foreign, RunMemory, plain, read_run
 
-NEWEST, PREVIOUS, WRITING = "checkpoint.h5", "checkpoint.previous.h5", "checkpoint.writing.h5"
+NEWEST, PREVIOUS = "checkpoint.h5", "checkpoint.previous.h5"
 VERSION = 1
 _PIECE = 2**30  # bytes per system call, which takes less than 2 GiB
 _HEADER = 2**16  # bytes of a file that are no rows
@@ -156,7 +156,7 @@ def write(directory, layout, vectors, memory, attrs, comm):
     problem: "" or, the same on all ranks, why there is no new checkpoint; those that were there are then as before.
     """
     begin, root = clock.monotonic(), comm.Get_rank() == 0
-    path = Path(directory) / WRITING
+    path = comm.bcast(aside(Path(directory) / NEWEST) if root else None)
     places = problem = None
     if root:
         places, problem = _attempt(path, _create, path, len(vectors), layout, memory, attrs)
@@ -189,11 +189,10 @@ def _create(path, count, layout, memory, attrs):
 
     remembered = json.dumps(plain(memory))
     size = 8 * count * layout.shape[0] * layout.shape[1] + _HEADER
-    path.unlink(missing_ok=True)  # what a kill has left needs no room
     space = os.statvfs(path.parent)
     if space.f_bavail * space.f_frsize < size:
         raise OSError(f"it takes {size / 1e6:.3g} MB, and {space.f_bavail * space.f_frsize / 1e6:.3g} MB are free")
-    path.write_bytes(b"\0" * _HEADER)  # a refusal comes from here in plain words, and not out of HDF5
+    create(path, b"\0" * _HEADER)  # a refusal comes from here in plain words, and not out of HDF5
     with h5py.File(path, "w", locking=False, userblock_size=_SEAL) as file:
         file.attrs.update(attrs)
         file.attrs.update({"memory": remembered, "points": layout.points, "N1": layout.N1})

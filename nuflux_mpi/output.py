@@ -12,7 +12,6 @@ docs/output.md describes the files. Rows are appended with `time` resized last: 
 """
 
 import math
-import os
 import tomllib
 from pathlib import Path
 
@@ -21,10 +20,11 @@ import numpy as np
 from . import checkpoint, figure_list, growth, hdf5
 from .config import flat, to_toml
 from .errors import InputError
-from .files import sync, write_whole
+from .files import check_plain, local, sync, try_to_write, write_whole
 from .layout import LAYOUT, RECORD_AXES, SPACE, dimensions, space_of
 from .levels import method_of
 from .progress import LOG
+from .stopping import STOP
 from .results import POSTMORTEM, MemoryRun, Run
 
 RUN_FILES = (checkpoint.NEWEST, checkpoint.PREVIOUS, "run.toml", "series.h5", "fields.h5", "phase_space.h5",
@@ -437,8 +437,9 @@ def choose_directory(config, out, overwrite, resume):
     if single and not _asked(single.is_file, "--resume"):
         raise InputError(f'--resume: there is no checkpoint {single} (otherwise it takes "auto" or "never")')
     if not out and resume != "auto":
-        out = _asked(lambda: free_directory("runs", config["name"]), "--out")
-    path = Path(out or Path("runs") / config["name"])
+        out = _asked(lambda: free_directory("runs", local(config["name"])), "--out")
+    path = Path(local(out or Path("runs") / config["name"]))
+    _asked(lambda: path.is_dir() and check_plain(path, (*RUN_FILES, STOP) + FIGURES * config["output"]["figures"]), "--out")
     present = _asked(lambda: holds_run(path) if path.is_dir() else [], "--out")
     found, own = [single] if single else [], False
     if single and single.parent == path.resolve():
@@ -458,13 +459,10 @@ def _make_writable(path):
     """The directory, made where it is not there; InputError where it has no room for a file of _ROOM_TO_BEGIN."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".writable-{os.getpid()}"
-        try:
-            probe.write_bytes(bytes(_ROOM_TO_BEGIN))
-        finally:
-            probe.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"--out: the directory {path} cannot be written ({error.strerror or error})") from None
+        try_to_write(path, _ROOM_TO_BEGIN)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"--out: the directory {path} cannot be written ({reason})") from None
 
 
 def _asked(question, option):

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .errors import InputError
@@ -71,7 +72,8 @@ class StopRequest:
         if time.monotonic() - self._looked >= self._every:
             self._looked = time.monotonic()
             if self._file.exists():
-                self._file.unlink(missing_ok=True)
+                with suppress(OSError):  # it need not be a plain file
+                    self._file.unlink()
                 return "the file STOP"
         return ""
 

@@ -432,3 +432,12 @@ def test_more_memory_than_there_is_is_refused_before_the_run(run_cli, case):
     # some hundred terabytes: no machine that runs the tests has them
     huge = ["--set", "box.points=549755813888", "--set", "time.method=8vr"]
     assert_refused(run_cli(["run", case, *huge], cwd=case.parent), "GB on one node")
+
+
+@pytest.mark.parametrize("name", ["RUNNING", "STOP", "run.log", "fields.h5"])
+def test_what_is_no_file_under_the_name_of_one_is_refused(name, tmp_path, run_cli):
+    (tmp_path / "a" / name).mkdir(parents=True)
+    done = run_cli(["run", "single_wave", "--out", "a"], cwd=tmp_path)
+    told = [line for line in done.stderr.splitlines() if line.startswith("nuflux_mpi: --out: ")]
+    assert done.returncode == 2 and len(told) == 1 and f"{name} is a directory" in told[0] and "Traceback" not in done.stderr
+    assert [path.name for path in (tmp_path / "a").iterdir()] == [name]

@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from nuflux_mpi import files
+from nuflux_mpi.errors import InputError
 from nuflux_mpi.files import sync, write_whole
 
 
@@ -24,3 +26,45 @@ def test_sync_reaches_files_and_directories(tmp_path, monkeypatch):
     for place in (path, tmp_path):
         sync(place)
     assert synced == [path.stat().st_ino, tmp_path.stat().st_ino]
+
+
+def test_links_laid_beforehand_lead_nowhere(tmp_path, monkeypatch):
+    """Where the name of the file aside is known all the same, it is not written through a link, and not over a file."""
+    victim, path = tmp_path / "victim", tmp_path / "run.toml"
+    victim.write_text("precious")
+    monkeypatch.setattr(files.secrets, "token_hex", lambda n: "0" * 2 * n)
+    new = files.aside(path)
+    for lay in (new.symlink_to, new.hardlink_to):
+        lay(victim)
+        with pytest.raises(FileExistsError):
+            files.create(new, b"other")
+        new.unlink()
+    path.symlink_to(victim)  # the name itself may be a link: it is replaced
+    write_whole(path, "text")
+    assert victim.read_text() == "precious" and path.read_text() == "text" and not path.is_symlink()
+
+
+def test_names_aside_are_never_the_same(tmp_path):
+    assert len({files.aside(tmp_path / "a") for _ in range(100)}) == 100
+
+
+def test_a_directory_is_tried(tmp_path):
+    files.try_to_write(tmp_path, 1000)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(FileNotFoundError):
+        files.try_to_write(tmp_path / "none", 1000)
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda path: path.mkdir(), "a directory"), (os.mkfifo, "a pipe"), (lambda path: path.symlink_to("gone"), "a link that leads"),
+    (lambda path: path.symlink_to("."), "a link to a directory"), (lambda path: path.symlink_to("/dev/null"), "a link to a device"),
+    (lambda path: path.symlink_to(path), "not to be looked at"),
+])
+def test_what_is_no_plain_file_is_named(make, words, tmp_path):
+    make(tmp_path / "run.log")
+    with pytest.raises(InputError, match=f"--out: .*run.log is {words}.*; remove it"):
+        files.check_plain(tmp_path, ("run.toml", "run.log"))
+    files.check_plain(tmp_path, ("run.toml",))
+    (tmp_path / "target").touch()
+    (tmp_path / "run.toml").symlink_to("target")
+    files.check_plain(tmp_path, ("run.toml",))

@@ -333,8 +333,8 @@ class KilledInCheckpoint(AllKilled):
     name, meaning, early = "killed-writing", "kill -9 of all while a checkpoint is being written", False
 
     def strike(self, job):
-        everybody, path = job.processes(), job.directory / checkpoint.WRITING
-        job.wait(path.exists, pause=0.0)
+        everybody, aside = job.processes(), f".{checkpoint.NEWEST}.*.new"
+        job.wait(lambda: any(job.directory.glob(aside)), pause=0.0)
         job.kill(*everybody)
 
 
