@@ -10,6 +10,7 @@ import tomllib
 
 import numpy as np
 
+from . import expected
 from .config import flat, toml_value
 from .errors import InputError
 from .layout import LAYOUT, dimensions, space_of
@@ -35,6 +36,9 @@ def report(a, b, tolerance=0.0):
     if not any(name not in NOT_JUDGED for name, *_ in rows):
         raise InputError(f"diff: the two runs have no result in common ({'; '.join(alone) or 'nothing is stored'}).")
     text, worst = _table(rows)
+    hints = expected.lines(a, b)
+    if hints:
+        lines += _section("to be expected", hints)
     lines += _section("result: largest difference, the same relative to the largest value of that unit, and its time",
                       text)
     if alone:

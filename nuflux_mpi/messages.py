@@ -24,17 +24,16 @@ _PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 class Voice:
     """All that one run says, on rank 0. Used in ``with``, which closes what it has opened.
 
-    comm: of the run. directory: of the run, or None. config: resolved dict. progress: a Progress, or None where a program
-    has given none; run.log is then written all the same.
+    comm: of the run. directory: of the run, or None. config: resolved dict. progress: a Progress that shows it, or None where
+    a program has given none: the logger hears it then, and run.log is written all the same.
     """
 
     def __init__(self, comm, directory, config, progress):
         self._comm, self._progress, self._own = comm, progress, None
-        self._alone = progress is None and comm.Get_rank() == 0  # nobody else tells the beginning and the end
-        if self._alone and directory:
+        if progress is None and comm.Get_rank() == 0 and (directory or LOGGER.isEnabledFor(logging.INFO)):
             times = config["time"]
             self._own = self._progress = Progress(times["start"], times["end"], config["output"]["log_every"], silent=True,
-                                                  log=directory / LOG)
+                                                  log=directory / LOG if directory else None, tell=_tell)
 
     def __enter__(self):
         return self
@@ -46,33 +45,37 @@ class Voice:
             self._own.close()
 
     def begin(self, description):
-        """What is about to run."""
-        if self._alone:
+        """What is about to run, where nobody else tells it."""
+        if self._own:
             self.note(description)
 
     def end(self, run, ledger):
-        """How it went, and where the time went."""
-        if self._alone and (self._own or LOGGER.isEnabledFor(logging.INFO)):
+        """How it went, and where the time went, where nobody else tells it."""
+        if self._own:
             self.note(run.summary(without="time"))
             self.note(ledger.sentence())
 
     def note(self, sentence):
         """For run.log and the logger."""
-        if self._comm.Get_rank() == 0:
-            LOGGER.info("%s", sentence)
         if self._progress:
             self._progress.note(sentence)
 
     def worry(self, sentence, subject=""):
         """A warning, to be seen: text and RunWarning. Collective; the sentence of rank 0 counts."""
         if self._progress:
-            self._progress.say(sentence)
+            self._progress.say(sentence, warning=True)
+        elif self._comm.Get_rank() == 0:
+            _tell(sentence, warning=True)
         warn(self._comm, sentence, subject)
 
     def update(self, t, statistics, latest):
         """After a step, see `Progress.update`."""
         if self._progress:
             self._progress.update(t, statistics, latest)
+
+
+def _tell(sentence, warning):
+    LOGGER.log(logging.WARNING if warning else logging.INFO, "%s", sentence)
 
 
 @contextmanager
@@ -91,7 +94,6 @@ def warn(comm, sentence, subject=""):
     """
     raised = None
     if comm.Get_rank() == 0:
-        LOGGER.warning("%s", sentence)
         warning = RunWarning(sentence.removeprefix("warning: ").removeprefix("warning "), subject)
         try:
             _issue(warning)

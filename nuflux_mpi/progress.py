@@ -18,25 +18,25 @@ class Progress:
 
     start, end: times of the run. every: wall time in seconds between lines; the pause grows from two seconds to it, so
     that short runs say something and long ones stay readable. A terminal gets a bar instead, renewed five times a second.
-    log: path of run.log or None.
+    log: path of run.log or None. tell: callable (line, whether it is a warning) that hears what goes into the log, or None.
     """
 
-    def __init__(self, start, end, every, log=None, stream=None, silent=False):
+    def __init__(self, start, end, every, log=None, stream=None, silent=False, tell=None):
         self._start, self._end, self._every = start, end, every
         self._stream = stream or sys.stderr
         self._silent = silent
-        self._log = _opened(log) if log else None
+        self._log, self._tell = _opened(log) if log else None, tell
         self._tty = not silent and self._stream.isatty()
         self._drawn = self._said = time.monotonic()
         self._pause = min(2.0, every)
         self._window = collections.deque(maxlen=200)  # (wall time, t) of the last lines or bars
         self._width = 0
 
-    def say(self, text):
+    def say(self, text, warning=False):
         """One line on the stream and in the log, whatever the cadence."""
         self._wipe()
         self._show(text + "\n")
-        self.note(text)
+        self.note(text, warning)
 
     def _show(self, text):
         """Text on the stream; one that takes no more, such as a pipe whose reader has gone, ends the talk and not the run."""
@@ -48,8 +48,10 @@ class Progress:
         except OSError:
             self._silent, self._tty = True, False
 
-    def note(self, text):
+    def note(self, text, warning=False):
         """One line in the log only; a disk that takes no more ends the log and not the run."""
+        if self._tell:
+            self._tell(text, warning)
         if self._log:
             try:
                 print(text, file=self._log, flush=True)
@@ -81,7 +83,7 @@ class Progress:
         now = time.monotonic()
         line = now - self._said >= self._pause
         bar = self._tty and now - self._drawn >= 0.2
-        if (self._silent and not self._log) or not (line or bar or not self._window):
+        if (self._silent and not (self._log or self._tell)) or not (line or bar or not self._window):
             return
         self._window.append((now, t))
         if not (line or bar):

@@ -1,10 +1,12 @@
 """`diff`: what differs between two runs is found, where it is, and no more."""
 
+import re
+
 import numpy as np
 import pytest
 
 import nuflux_mpi
-from nuflux_mpi import cli, compare
+from nuflux_mpi import cli, compare, expected
 from nuflux_mpi.errors import InputError
 
 SMALL = {"box": {"length": 10.0, "points": 16}, "initial": {"kind": "fourier", "zeta": [0.5, -0.5],
@@ -110,3 +112,48 @@ def test_runs_without_common_times_cannot_be_compared():
     a = simulated()
     with pytest.raises(InputError, match="no output time in common"):
         compare.results(a, simulated("time.start=5", "time.end=6"))
+
+
+# --- what is to be expected ------------------------------------------------------------------------------------------
+
+
+def size_told(lines):
+    return float(re.search(r"up to (\S+) of the state until", lines[0])[1])
+
+
+@pytest.mark.parametrize("rtol", ["1e-5", "1e-7", "1e-9"])
+def test_differences_of_the_tolerance_are_within_what_is_told(rtol):
+    a, b = simulated("time.end=6"), simulated("time.end=6", f"time.rtol={rtol}")
+    lines, (text, worst) = expected.lines(a, b), compare.report(a, b)
+    assert 0 < worst < size_told(lines) < 1e5 * float(rtol)  # a bound, and not an empty one
+    assert lines[0].startswith("time steps (time.rtol): up to") and lines[0] in text
+
+
+def test_runs_that_differ_in_rounding_alone():
+    a, b = simulated(), simulated("box.fftw=estimate", "output.log_every=3")
+    b.series["U_osc"][-1] *= 1 + 2**-52
+    lines = expected.lines(a, b)
+    assert lines[0].startswith("rounding (ranks, ") and 1e-16 < size_told(lines) < 1e-12
+    assert compare.report(a, b)[1] < size_told(lines)
+
+
+def test_runs_of_other_problems_are_not_judged():
+    a, b = simulated(), simulated("box.points=32", "time.rtol=1e-8")
+    (line,) = expected.lines(a, b)
+    assert "differ in what they compute (box.points)" in line and "to be expected" in compare.report(a, b)[0]
+
+
+def test_a_cadence_cuts_the_steps_otherwise():
+    assert expected.lines(simulated(), simulated("output.series_every=0.125"))[0].startswith("time steps (output.series_every")
+
+
+def test_what_is_told_follows_the_rise_of_the_coherence():
+    a, b = simulated(), simulated("time.rtol=1e-8")
+    before = size_told(expected.lines(a, b))
+    for run in (a, b):
+        run.series["coherence"] = np.array([1e-6, 1e-5, 1e-4, 1e-3, 1e-2])
+        run.series["step"][:] = [0, 10, 20, 30, 99]
+    lines = expected.lines(a, b)
+    assert size_told(lines) == pytest.approx(1e-8 * 100 * 1e4) != before and "until t = 1 " in lines[0]
+    a.series["coherence"][2] = np.nan
+    assert expected.lines(a, b) == []
