@@ -252,7 +252,8 @@ def survivors(modes, n, Pz):
     survival and is left out, and so is a species without any nu_e.
     """
     if modes.nu_weight is not None:
-        return {"P_ee": (modes.nu_weight, n), "P_ee_bar": (modes.antinu_weight, n)}
+        found = {"P_ee": (modes.nu_weight, n), "P_ee_bar": (modes.antinu_weight, n)}
+        return {name: (weight, start) for name, (weight, start) in found.items() if weight.sum() > 0}
     electrons = np.where(np.abs(Pz) > 1e-9 * n, 0.5 * (n + Pz), 0.0)
     electrons[electrons < 1e-3 * n] = 0.0  # of a beam of nu_x: those are its seeds
     found = {name: np.where(modes.s == sign, electrons, 0.0) for name, sign in (("P_ee", 1), ("P_ee_bar", -1))}
@@ -260,7 +261,6 @@ def survivors(modes, n, Pz):
 
 
 def _survival(Pz, weight, start):
-    """Mean of (1 + P^z / start) / 2 with the weight; NaN where there is none."""
+    """Mean of (1 + P^z / start) / 2 with the weight."""
     there = weight > 0
-    total = weight[there].sum()
-    return float(np.sum(weight[there] * 0.5 * (1.0 + Pz[there] / start[there])) / total) if total > 0 else float("nan")
+    return float(np.sum(weight[there] * 0.5 * (1.0 + Pz[there] / start[there])) / weight[there].sum())

@@ -73,6 +73,7 @@ class Standard:
     active_source = None  # `source` without what serves passive lines alone: those that do not act back
     own_kernels = ()  # functions that call once what the level compiles besides `kernels`, for kernels.warm_up
     passing_states = 0  # copies of the state that a row of the series or a snapshot needs for a moment
+    lacks = ()  # series of `diagnostics` that mean nothing at this level, and are not written
     auto_method = "adams"  # what time.method = "auto" stands for: docs/performance.md tells from what measurements
 
     @classmethod

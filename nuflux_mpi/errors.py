@@ -25,6 +25,12 @@ class EnvironmentProblem(NufluxError):
     exit_code = EXIT_FAILURE
 
 
+class FileProblem(NufluxError):
+    """A file of a run cannot be used, through no fault of the input: says which, why, and what has been done."""
+
+    exit_code = EXIT_FAILURE
+
+
 class NumericalFailure(NufluxError):
     """The integration cannot go on (NaN, collapsed step): says when and where."""
 

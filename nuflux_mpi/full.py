@@ -117,6 +117,7 @@ class Full:
 
     level = "full"
     splits = False
+    lacks = ("dU_osc_dt", "P_drift_max", "P_drift_mean")  # they belong to sharp directions: Eq. 7, lengths kept along rays
     gradient_lines = 8
     own_kernels = (full_kernels.touch,)
     passing_states = 1  # eigenvalues of f, at the start
@@ -461,10 +462,6 @@ class Full:
             "f_p": f_p,
             "edge": float(np.abs(f_p[:, 0, [0, -1]]).max() / np.abs(f_p[:, 0]).max()),
             "centre": self._centre(F[:, 0]),
-            # These belong to sharp directions: Eq. 7, and lengths kept along rays.
-            "dU_osc_dt": np.nan,
-            "P_drift_max": np.nan,
-            "P_drift_mean": np.nan,
         }
 
     def rates(self):

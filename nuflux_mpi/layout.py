@@ -72,6 +72,8 @@ LAYOUT = {
     "Phi": (("time", "mode", "{space}"), "n", "number flux beyond v n, with a minus sign: Tr Phi of Eq. 20, summed likewise"),
 }
 
+# Series of difference quotients, each with the series that it differentiates. The last one changes with the next row.
+DIFFERENCES = {"dU_osc_dt_difference": "U_osc", "dK_dt_difference": "K"}
 RECORD_AXES = ("time", "spectrum_time")  # unlimited; the length of `time` is the commit mark of a file
 AXES = {1: ("z",), 2: ("x", "z"), 3: ("x", "y", "z")}  # space axes by their number, in the order of the arrays
 SPACE = AXES[3]

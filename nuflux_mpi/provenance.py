@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 from . import __version__
@@ -83,11 +84,12 @@ def attributes(config, config_toml, box, checkout):
         "nuflux_format": FORMAT,
         "nuflux_version": __version__,
         "git_commit": checkout[0],
-        "git_dirty": checkout[1],
+        "git_dirty": int(checkout[1]),  # netCDF has no truth values
         "config_toml": config_toml,
         "config_sha256": hashlib.sha256(config_toml.encode()).hexdigest(),
         "start_files": start_file.provenance(config),
         "command_line": command_line(),
+        "run_id": uuid.uuid4().hex,
         "created": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "host": platform.node(),
         "job_id": os.environ.get("SLURM_JOB_ID") or os.environ.get("PBS_JOBID") or "",

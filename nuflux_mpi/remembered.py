@@ -71,11 +71,28 @@ class IntegratorMemory:
 
 
 @dataclass
+class FileMemory:
+    """Of a file of results, by which it is known again: sums and forms of its datasets, and the sum of its attributes `named`.
+
+    They are those of :mod:`~nuflux_mpi.content`.
+    """
+
+    sums: dict[str, int]
+    forms: dict[str, int]
+    named: list[str]
+    attributes: int
+
+    def check(self):
+        pass
+
+
+@dataclass
 class RunMemory:
     """Of :class:`~nuflux_mpi.simulation.Simulation`. t: time that is reached [1/mu].
 
     recent: the last rows of the series, for rates of change; warned: warnings by subject; rows: lengths of each result
-    file by record axis; wall_time: [s].
+    file by record axis; files: what they hold; wall_time: [s]. run_id: name of the run, created: when it began; "" in
+    checkpoints of version 0.1.
     """
 
     t: float
@@ -87,6 +104,9 @@ class RunMemory:
     recent: list[dict[str, int | float | list[float]]] = field(default_factory=list)
     warned: dict[str, str] = field(default_factory=dict)
     rows: dict[str, dict[str, int]] = field(default_factory=dict)
+    files: dict[str, FileMemory] = field(default_factory=dict)
+    run_id: str = ""
+    created: str = ""
 
     def check(self):
         if not all(map(math.isfinite, (self.t, self.norm_at_start, self.wall_time))):

@@ -2,13 +2,15 @@
 
 import time as clock
 import weakref
+from contextlib import suppress
 
 import numpy as np
 
-from . import across, checkpoint, growth, initial, kernels, messages, provenance, start_file, unseeded
+from . import across, checkpoint, finite, growth, initial, kernels, messages, provenance, start_file, unseeded
 from . import config as configuration
-from .errors import InputError, NumericalFailure, RunWarning
+from .errors import InputError, NumericalFailure, RunWarning, WriteFailure
 from .interrupt import INTERRUPT, Interrupt, stopped
+from .layout import DIFFERENCES
 from .ledger import Ledger, Timed
 from .parallel import any_rank, first_problem, largest, on_root
 from .remembered import RunMemory
@@ -119,20 +121,24 @@ class Simulation:
             return Memory(*parts)
         directory, found, own = on_root(self.comm, choose_directory, config, out, overwrite, resume)
         on_root(self.comm, self._take_lock, directory)
-        self._layout, rows = checkpoint.Layout(level.transform), None
+        self._layout, before = checkpoint.Layout(level.transform), None
         if found:
             saved = self._load(found)
             self._fresh = not own
-            rows = saved.memory.rows if own else None
+            before = saved.memory if own else None
+            if own and before.run_id:
+                self._attrs["run_id"] = before.run_id
             end = config["time"]["end"]
             if self.finished and self.integrator.t > end + 1e-9 * (end - config["time"]["start"]):
                 raise InputError(f"--resume: time.end = {end:g} is before t = {self.integrator.t:g}, which {saved.path} has "
                                  "reached")
             if self.finished and own:
-                return RunDirectory.closed(directory)
+                output = RunDirectory.closed(directory, before, config, self.comm)
+                self.said += output.said
+                return output
             if self.finished:
                 raise InputError(f"--resume: {saved.path} is at t = {self.integrator.t:g}: time.end must be later")
-        output = RunDirectory(directory, rows, *parts)
+        output = RunDirectory(directory, before, *parts)
         if self._warned:
             output.warn(list(self._warned.values()))
         self.said += output.said
@@ -207,6 +213,9 @@ class Simulation:
         # After an error on this rank alone the others would not take part in a collective close.
         if error[0] is None or self.comm.Get_size() == 1 or issubclass(error[0], (InputError, NumericalFailure, RunWarning)):
             self.close()
+        elif error[0] is not WriteFailure:
+            with suppress(WriteFailure):
+                self.output.flush()
         self._unlock()
 
     def run(self, progress=None, stop=None):
@@ -280,6 +289,7 @@ class Simulation:
             self.pace.note(step=taken)
             self.ledger.stepping += taken
             self._voice.update(self.integrator.t, self.integrator.statistics, self._rows[-1])
+            self.ledger.output += self.output.keep_up()
             self._ask(stop)
             return self.stopped or self._due
 
@@ -316,7 +326,7 @@ class Simulation:
             t=self.integrator.t, integrator=remembered, norm_at_start=self._norm, wall_time=self._elapsed(),
             energy_at_start=self.diagnostics.energy_at_start, coherent_since=self._watch.onset,
             recent=[{name: value for name, value in row.items() if np.ndim(value) < 2} for row in self._rows[-2:]],
-            warned=self._warned, rows=self.output.rows,
+            warned=self._warned, **self.output.known(),
         )
         cost, problem = checkpoint.write(
             self.output.directory, self._layout, [self.integrator.u, *vectors], memory, self._attrs, self.comm
@@ -335,18 +345,24 @@ class Simulation:
     def _record(self, t, due):
         """Write what is due at time t. -> the power spectrum, if it was measured"""
         begin, power = clock.monotonic(), None
-        fields = self.equations.take(t, self.integrator.u)
+        level = self.equations
+        fields = level.take(t, self.integrator.u)
         if "fields" in due:
+            finite.check_fields(t, fields, self.comm)
             self.output.append_fields(t, fields)
         if due & {"series", "spectrum"}:
             measured = self.diagnostics.measure(t, fields)
             power = measured.pop("psi2")
             if "series" in due:
-                self._append(t, self.diagnostics.complete(measured | self.equations.measure()))
+                kept = {name: value for name, value in measured.items() if name not in level.lacks}
+                self._append(t, self.diagnostics.complete(kept | level.measure()))
             if "spectrum" in due and self.config["output"]["spectrum_every"]:
+                finite.check_row(t, {"psi2": power})
                 self.output.append_spectrum(t, power)
-        if "phase_space" in due and self.equations.state_leading(len(self.modes), self.equations.settings):
-            self.output.append_state(t, self.equations.take_state(t, self.integrator.u))
+        if "phase_space" in due and level.state_leading(len(self.modes), level.settings):
+            state = level.take_state(t, self.integrator.u)
+            finite.check_fields(t, state, self.comm)
+            self.output.append_state(t, state)
         taken = clock.monotonic() - begin
         self.pace.note(output=taken)
         self.ledger.output += taken
@@ -362,7 +378,7 @@ class Simulation:
         """A row of the series: what was measured, rates of change by differences, and counts."""
         counts, rows = self.integrator.statistics, self._rows
         row = {
-            "time": t, **measured, **{slope: np.nan for slope, name in _SLOPES.items() if name in measured},
+            "time": t, **measured, **{slope: np.nan for slope, name in DIFFERENCES.items() if name in measured},
             "step": counts.steps,
             "dt": counts.dt,
             "rejections": counts.rejections,
@@ -371,12 +387,15 @@ class Simulation:
         }
         rows.append(row)
         del rows[:-3]
-        if len(rows) > 1:
-            for slope, name in _SLOPES.items():
-                if name in row:
-                    row[slope] = _slope(rows, name, t)
-                    # The row before now has neighbours on both sides.
-                    self.output.amend(slope, _slope(rows, name, rows[-2]["time"]))
+        amended = {}
+        for slope, name in DIFFERENCES.items() if len(rows) > 1 else ():
+            if name in row:
+                row[slope] = _slope(rows, name, t)
+                # The row before now has neighbours on both sides.
+                amended[slope] = _slope(rows, name, rows[-2]["time"])
+        finite.check_row(t, row, {"nu_x": self.density > 0} | dict.fromkeys(DIFFERENCES, len(rows) > 1))
+        for slope, value in amended.items():
+            self.output.amend(slope, value)
         self.output.append(row)
         self._warn(t, self._watch(row) | self.equations.warnings(row))
 
@@ -424,10 +443,6 @@ class Simulation:
         if self._lock:
             self._lock.release()
             self._lock = None
-
-
-# Series of difference quotients, each with the series that it differentiates.
-_SLOPES = {"dU_osc_dt_difference": "U_osc", "dK_dt_difference": "K"}
 
 
 def _slope(rows, name, t):

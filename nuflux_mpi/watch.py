@@ -61,7 +61,7 @@ class Watch:
 
     def _drift(self, row):
         allowed = self._allowed(row)
-        if row["P_drift_max"] > allowed:
+        if row.get("P_drift_max", 0.0) > allowed:
             return (f"|P_a| has changed by P_drift_max = {row['P_drift_max']:.2g} n_a along the rays, where "
                     f"{self._limit(row, allowed)}: {self._remedy(row)}")
         return None

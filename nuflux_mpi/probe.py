@@ -1,0 +1,92 @@
+"""Reads a file of results in a process of its own, and tells whether it holds what the run wrote into it.
+
+    python -m nuflux_mpi.probe '[REQUEST, ...]'      the answers as a JSON list, see `examine`
+
+A damaged HDF5 file can be read wrongly, crash the library or keep it busy for ever. Here that harms nobody.
+"""
+
+import json
+import os
+import re
+import sys
+
+from . import child
+
+if __name__ == "__main__":
+    child.begin()
+
+from . import content, datasets, hdf5  # noqa: E402
+from .layout import RECORD_AXES, dimensions  # noqa: E402
+
+IDENTITY = ("run_id", "config_toml", "created")
+
+
+def examine(request):
+    """What the file of a request holds: a dict with its IDENTITY, and `problem` or `sums`.
+
+    request: `path`; `rows`, the number of records by record axis that it must have; `sums` and `forms` by dataset as in
+    `content`, or None where they are not known; `attributes`, names and sum as in `content`, or None; `copy`, a path to
+    which its complete records are written, or ""; `room`, see `_opened`. Without a problem they are there then, and `sums` has theirs.
+    """
+    answer = {"problem": ""}
+    try:
+        with _opened(request["path"], request["room"]) as file:
+            answer |= {name: content.plain(file.attrs[name]) for name in IDENTITY if name in file.attrs}
+            answer["problem"] = _lacking(file, request)
+            if not answer["problem"]:
+                answer["sums"] = _sums(file, request)
+                answer["problem"] = _different(answer["sums"], request["sums"])
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError, UnicodeError) as error:
+        # All that h5py raises for damage, here or there.
+        answer["problem"] = f"it cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}"
+    return answer
+
+
+def _opened(path, room):
+    """An h5py.File to read from; one that a kill left shorter than its header says is made as long, if by `room` at most."""
+    try:
+        return hdf5.open_alone(path, "r")
+    except OSError as error:
+        told = re.search(r"truncated file: .*stored_eof = (\d+)", str(error))
+        if not told or int(told[1]) > os.path.getsize(path) + room:
+            raise
+        os.truncate(path, int(told[1]))
+        return hdf5.open_alone(path, "r")
+
+
+def _lacking(file, request):
+    """Why an open file cannot be what the run wrote, before its numbers are read, or ""."""
+    rows, forms = request["rows"], request["forms"]
+    if "time" not in file:
+        return "it has no time axis"
+    for name in filter(content.LAYOUT.__contains__, file):
+        number = rows.get(dimensions(name)[0], 0)
+        if file[name].shape[:1] < (number,) and dimensions(name)[0] in RECORD_AXES and (forms is None or name in forms):
+            return f"{name} has {file[name].shape[0]} records, and {number} were written"
+    if forms is not None:
+        there = content.forms(file)
+        for name in forms:
+            if there.get(name) != forms[name]:
+                return f"{name} is not as it was made" if name in there else f"it has no {name}"
+    if request["attributes"]:
+        names, known = request["attributes"]
+        if content.attributes_sum(file.attrs, names) != known:
+            return "its attributes are not those that were written"
+    return ""
+
+
+def _sums(file, request):
+    rows = {axis: 0 for axis in RECORD_AXES} | request["rows"]
+    if not request["copy"]:
+        return datasets.sums(file, rows)
+    with hdf5.open_alone(request["copy"], "x") as target:
+        return datasets.copy(file, target, rows)
+
+
+def _different(found, known):
+    wrong = [name for name in known or () if found.get(name) != known[name]]
+    return f"{', '.join(wrong[:3])} {'is' if len(wrong) == 1 else 'are'} not what was written" if wrong else ""
+
+
+if __name__ == "__main__":
+    child.answer([examine(request) for request in json.loads(sys.argv[1])])
