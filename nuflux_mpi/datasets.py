@@ -17,7 +17,8 @@ def create(file, name, shape, dtype=float):
     else:
         width = int(np.prod(shape, dtype=int))
         many = None if "{space}" in dims else (max(1, min(1024, 2**17 // max(width, 1))), *shape)
-        dataset = hdf5.create_growing(file, name, shape, dtype, many)
+        # The first format of netCDF, as which xarray may save a file, has one unlimited axis.
+        dataset = hdf5.create_growing(file, name, shape, dtype, many, None if dims[0] == "time" else 2**31 - 1)
     dataset.attrs["units"], dataset.attrs["long_name"] = unit, meaning
     return dataset
 

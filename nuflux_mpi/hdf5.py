@@ -84,8 +84,8 @@ def keep_whole(path):
             file.write(size.to_bytes(8, "little"))
 
 
-def create_growing(file, name, shape, dtype=float, chunk=None):
-    """An empty dataset of the given row shape, unlimited along a leading time axis; collective. -> Dataset
+def create_growing(file, name, shape, dtype=float, chunk=None, most=None):
+    """An empty dataset of the given row shape, unlimited (or up to `most`) along a leading axis; collective. -> Dataset
 
     Chunks are allocated as soon as the dataset grows, also in a file that one rank makes: with HDF5's usual allocation on
     first writing, a file made by one rank could not be continued by several.
@@ -97,7 +97,7 @@ def create_growing(file, name, shape, dtype=float, chunk=None):
     properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)  # each row is written whole, right after it is made
     properties.set_obj_track_times(False)
-    space = h5py.h5s.create_simple((0, *shape), (h5py.h5s.UNLIMITED, *shape))
+    space = h5py.h5s.create_simple((0, *shape), (most or h5py.h5s.UNLIMITED, *shape))
     kind = h5py.h5t.py_create(np.dtype(dtype), logical=True)
     h5py.h5d.create(file.id, name.encode(), kind, space, dcpl=properties).close()
     return file[name]
