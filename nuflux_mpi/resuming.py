@@ -21,7 +21,7 @@ _REWRITTEN = 2**28  # bytes up to which a file is copied, and so rid of damage t
 _SLOWEST, _PATIENCE = 20e6, 60.0  # bytes per second of a slow disk, and seconds that a child may take besides
 _COPY = ".resumed"
 _NO_CONFIG = (KeyError, TypeError, AttributeError, ValueError)  # what reading a text that is no config may raise
-_LONG = 5.0  # seconds of checking that are worth a line
+_LONG = 20.0  # seconds of checking that are worth a line
 
 
 @dataclass

@@ -81,7 +81,7 @@ def assert_right(path, runs):
 
 def resume(path, end=1.5):
     with nuflux_mpi.Simulation(until(end), out=path, resume="auto", deterministic=True) as simulation:
-        said = list(simulation.said)
+        said = [line for line in simulation.said if not line.startswith("checked ")]  # on a slow machine
         simulation.run()
     return said
 
