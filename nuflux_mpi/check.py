@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from . import limits, modes, phase_space, start_file, unseeded
+from . import modes, phase_space, start_file, unseeded
 from .box import blocks, most_ranks, plan
 from .config import SPLITTINGS, dimensions, mode_count, per_axis
 from .diagnostics import shells
@@ -67,10 +67,6 @@ def report(resolved, ranks):
     found = unseeded.of_config(resolved)
     if found:
         text.append(f"  warning         {found}")
-    lacking, more, limit, where = limits.tightest([(memory, limits.memory_limits())] * ranks)
-    if lacking > 0:
-        text.append(f"  note            this machine cannot run all {ranks} rank{'s' * (ranks > 1)}: {_size(more)} {where}, "
-                    f"{_size(max(0, limit.available))} available ({limit.words})")
     if state.sum() / 8 >= 2**31:
         text.append("  note            2^31 or more unknowns: PETSc must be built with 64-bit indices")
     return "\n".join(text)

@@ -20,7 +20,7 @@ EPILOG = """examples:
 
 exit codes: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure
 """
-COMMANDS = ("run", "plot", "info", "diff", "init", "check", "linear", "doctor", "completion")
+COMMANDS = ("run", "plot", "info", "diff", "init", "check", "linear", "xdmf", "doctor", "completion")
 DEFAULT_CASE = "two_beam"
 
 
@@ -106,6 +106,12 @@ def parser():
     linear.add_argument("-o", "--output", metavar="FILE", help="file for the figure (its suffix chooses the format)")
     _add_set(linear)
 
+    xdmf = commands.add_parser("xdmf", help="write what ParaView and VisIt read: fields.xmf, in two and three dimensions")
+    xdmf.add_argument("directory", help="run directory")
+    xdmf.add_argument("--modes", type=_indices, metavar="I,J,...", help="modes to list (indices from 0, as in the files)")
+    xdmf.add_argument("--uniform", action="store_true", help="a grid by origin and spacing, for fast volume rendering; the "
+                      "viewer's X is then z, and its Z is x")
+
     commands.add_parser("doctor", help="do the installed packages work together?", add_help=False)
 
     completion = commands.add_parser("completion", help="print a script that completes command lines in a shell")
@@ -166,7 +172,7 @@ def main(argv=None):
         return EXIT_DONE  # one process does it
     try:
         return {"run": _run, "plot": _plot, "info": _info, "diff": _diff, "init": _init, "check": _check,
-                "linear": _linear, "completion": _completion}[arguments.command](arguments)
+                "linear": _linear, "xdmf": _xdmf, "completion": _completion}[arguments.command](arguments)
     except NufluxError as error:
         if environment.launcher_rank() == 0:
             print(f"nuflux_mpi: {error}", file=sys.stderr, flush=True)
@@ -353,6 +359,17 @@ def _check(arguments):
     from . import check, config
 
     print(check.report(config.resolve(arguments.case, arguments.overrides), arguments.ranks))
+    return EXIT_DONE
+
+
+def _xdmf(arguments):
+    from . import xdmf
+    from .results import Run
+
+    run = Run(arguments.directory)
+    for path in xdmf.write(run, arguments.modes, arguments.uniform):
+        print(path)
+    print(xdmf.described(run, arguments.modes))
     return EXIT_DONE
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import checkpoint, content, figure_list, growth, hdf5
+from . import checkpoint, content, figure_list, growth, hdf5, xdmf
 from .config import flat, to_toml
 from .errors import FileProblem, InputError
 from .fields_file import FieldsFile
@@ -221,7 +221,7 @@ class RunDirectory:
 
 def _clear(path):
     """Remove the run that a directory holds."""
-    for name in RUN_FILES + figure_list.FILES:
+    for name in RUN_FILES + figure_list.FILES + xdmf.FILES:
         try:
             (path / name).unlink(missing_ok=True)
         except OSError as error:
@@ -327,7 +327,8 @@ def choose_directory(config, out, overwrite, resume):
     if not out and resume != "auto":
         out = _asked(lambda: free_directory("runs", local(config["name"])), "--out")
     path = Path(local(out or Path("runs") / config["name"]))
-    _asked(lambda: path.is_dir() and check_plain(path, (*RUN_FILES, STOP) + figure_list.FILES * config["output"]["figures"]), "--out")
+    names = (*RUN_FILES, STOP, *xdmf.FILES) + figure_list.FILES * config["output"]["figures"]
+    _asked(lambda: path.is_dir() and check_plain(path, names), "--out")
     present = _asked(lambda: holds_run(path) if path.is_dir() else [], "--out")
     found, own = [single] if single else [], False
     if single and single.parent == path.resolve():

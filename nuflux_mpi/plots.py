@@ -18,8 +18,8 @@ from . import binning, figure_modes, growth, linear
 from .drawing import Line2D, Patch
 from .errors import InputError
 from .figures import (
-    BLUE, FEWEST_SNAPSHOTS, GREEN, GREY, TIME_LABEL, VERMILLION, aside, content_colors, curve, draw_position_map, draw_power, energy_unit,
-    finished, label_zero, lettered, logarithmic, new_figure, say_in, spectrum_panels, style, time_range, title_of,
+    BLUE, FEWEST_SNAPSHOTS, GREEN, GREY, TIME_LABEL, VERMILLION, aside, content_colors, curve, draw_position_map, draw_power,
+    energy_unit, finished, label_zero, lettered, logarithmic, new_figure, say_in, spectrum_panels, style, time_range, title_of,
 )
 from .layout import space_of
 from .plots_space import shells
@@ -50,9 +50,10 @@ def energy(run, path=None, title=True, modes=None):
     """Flavor content over space and time, and below it, over the same time, where the energy goes.
 
     Top: the nu_x content 1/2 (1 - P^z/n) of one mode from the fields: the first of `modes`, else the most forward (the
-    v = +1 beam of the paper), or of an angular distribution the direction that changes most. Below: U_osc(t), then kinetic energy gained K(t) with the sum K + U_osc, then the residual of that sum, all
-    in units of |U_osc(0)|. Level "standard" does not follow K; the figure then ends with U_osc and says so. Returns the
-    Figure; InputError if the run has written nothing yet.
+    v = +1 beam of the paper), or of an angular distribution the direction that changes most. Below: U_osc(t), then kinetic
+    energy gained K(t) with the sum K + U_osc, then the residual of that sum, all in units of |U_osc(0)|; where these change
+    little, K and the change of the sum. Level "standard" does not follow K; the figure then ends with U_osc and says so.
+    Returns the Figure; InputError if the run has written nothing yet.
     """
     if not len(run.series["time"]):
         raise InputError("The run has written no results yet.")

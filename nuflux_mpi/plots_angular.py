@@ -13,8 +13,8 @@ import numpy as np
 from . import binning, figure_modes
 from .errors import InputError
 from .figures import (
-    BLUE, CYCLE, GREEN, GREY, MAP, TIME_LABEL, VERMILLION, aside, content_colors, curve, finished, lettered, new_figure, style, time_range,
-    title_of,
+    BLUE, CYCLE, GREEN, GREY, MAP, TIME_LABEL, VERMILLION, aside, content_colors, curve, finished, lettered, new_figure, style,
+    time_range, title_of,
 )
 
 LATE = 0.25  # last part of a run over which it is averaged

@@ -56,10 +56,9 @@ class Simulation:
         from .box import Box
         from .check import memory_per_rank
         from .diagnostics import Diagnostics
-        from .environment import check_index_size, check_parallel
+        from .environment import check_index_size, check_memory, check_parallel
         from .integrate import KERNELS, Integrator, initialize
         from .levels import LEVELS, method_of
-        from .limits import check_memory
         from .modes import build
 
         comm = self.comm = MPI.COMM_WORLD if comm is None else comm
@@ -260,6 +259,10 @@ class Simulation:
             problem = on_root(self.comm, self._record_growth, run)
             if problem:
                 self._voice.worry(problem)
+        if run.directory and self.box.dimensions > 1:
+            problem = on_root(self.comm, self._describe_for_viewers, run)
+            if problem:
+                self._voice.worry(problem)
         self._unlock()
         self._voice.end(run, self.ledger)
         return run
@@ -270,6 +273,16 @@ class Simulation:
             growth.record(run)
         except OSError as error:
             return f"warning: {run.directory / growth.FILE} cannot be written ({error.strerror})"
+        return ""
+
+    def _describe_for_viewers(self, run):
+        """fields.xmf for ParaView and VisIt, without which a run is whole, too. Call on one rank. -> what went wrong, or ""."""
+        from . import xdmf
+
+        try:
+            xdmf.write(run)
+        except InputError as error:
+            return f"warning: {error}"
         return ""
 
     def _advance(self, stop):

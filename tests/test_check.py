@@ -118,11 +118,3 @@ def test_jobs_fit_their_64_ranks(job):
     assert "cut             64 ranks" in text
     points = next(line for line in text.splitlines() if "points per rank" in line)
     assert points.endswith("imbalance 0 %")
-
-
-def test_a_machine_that_is_too_small_is_told(monkeypatch):
-    few = check.limits.Limit(1e9, "limit 2 GB of the batch system or container, /x", ("group", 1))
-    monkeypatch.setattr(check.limits, "memory_limits", lambda: [few])
-    resolved = config.resolve("two_beam", [])
-    assert "cannot run" not in check.report(resolved, 1)
-    assert "this machine cannot run all 8 ranks: 2." in check.report(resolved, 8) and few.words in check.report(resolved, 8)
