@@ -230,7 +230,7 @@ def _carry_out(simulation, stop):
         if root:
             stop.attend(simulation.pace, directory)
         if already:
-            progress.say(f"the run in {directory} is finished: t = {simulation.integrator.t:g} is reached")
+            progress.say(f"the run in {directory} is finished: t = {simulation.t:g} is reached")
             return EXIT_DONE
         progress.say(simulation.describe())
         before = simulation.integrator.statistics.steps
@@ -243,7 +243,7 @@ def _carry_out(simulation, stop):
         progress.say(run.summary(without="time"))
         if simulation.stopped:
             progress.say(simulation.ledger.sentence())
-            progress.say(f"stopped by {simulation.stopped} at t = {simulation.integrator.t:.6g}; continue with:\n"
+            progress.say(f"stopped by {simulation.stopped} at t = {simulation.t:.6g}; continue with:\n"
                          f"    {_continuation(directory, comm.Get_size())}")
             return EXIT_STOPPED
         if config["output"]["figures"]:

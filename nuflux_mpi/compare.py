@@ -14,8 +14,8 @@ from . import expected
 from .config import flat, toml_value
 from .errors import InputError
 from .layout import LAYOUT, dimensions, space_of
+from .times import SAME, near
 
-SAME = 1e-9  # coordinates closer than this are one, relative to the largest on their axis
 # Shown, and not held against the tolerance: what the solution cost, and what depends on the times of the rows.
 NOT_JUDGED = ("step", "dt", "rejections", "rhs_evaluations", "wall_time", "dU_osc_dt_difference", "dK_dt_difference")
 PARTS = ("series", "fields", "phase_space")
@@ -170,8 +170,7 @@ def _common(first, second, axis):
     left = np.maximum(right - 1, 0)
     nearer = np.abs(its[order][left] - mine) < np.abs(its[order][right] - mine)
     nearest = order[np.where(nearer, left, right)]
-    reach = max(np.abs(mine).max(), np.abs(its).max())
-    chosen = np.flatnonzero(np.abs(its[nearest] - mine) <= SAME * reach)
+    chosen = np.flatnonzero(near(mine, its[nearest]))
     return chosen, nearest[chosen]
 
 

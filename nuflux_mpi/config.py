@@ -14,7 +14,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import cadence, seeding
+from . import cadence, seeding, times
 from .errors import InputError
 
 CASES_DIR = Path(__file__).parent / "cases"
@@ -23,7 +23,6 @@ REQUIRED = object()  # default of a key that has none
 SMALLEST, LARGEST = 1e-30, 1e30  # sizes of numbers other than 0: their squares and cubes are still doubles
 DEEPEST = 20  # levels of tables and lists; a config needs four
 LONGEST_NAME = 200  # bytes; directories take 255, and a number may be added
-MOST_TIMES = 10**6  # output times of one kind: more is a misprint, and a list of them would fill the memory
 
 
 LISTS = ("numbers", "integers", "vectors")
@@ -243,7 +242,7 @@ SCHEMA = {
             choices=("3bs", "5dp", "5bs", "6vr", "7vr", "8vr", "4bm", "6bm", "adams", "auto")),
         Key("dt_initial", "number", None, "first step [1/mu]", {"gt": 0}, unset="chosen from the right-hand side"),
         Key("dt_min", "number", None, "smallest step [1/mu]; a smaller one ends the run", {"gt": 0},
-            unset="1e-13 of the larger of 1 and the time reached"),
+            unset="512 spacings of doubles at the time since start, or 1e-13 of the longest step if that is more"),
         Key("dt_max", "number", None, "largest step [1/mu]", {"gt": 0}, unset="no limit"),
     ),
     "output": (
@@ -682,18 +681,7 @@ def _cross_check(resolved, problems):
             check_options(resolved["petsc"]["options"], method_of(resolved))
         except InputError as error:
             problems.append(str(error))
-    if time["end"] <= time["start"]:
-        problems.append(f"time.end must be later than time.start = {time['start']:g}, not {time['end']:g}.")
-    for name in ("series_every", "fields_every", "spectrum_every", "phase_space_every"):
-        every, duration = resolved["output"][name], time["end"] - time["start"]
-        if every and duration > MOST_TIMES * every:
-            problems.append(f"output.{name} must be at least {duration / MOST_TIMES:g}, a millionth of the run's "
-                            f"duration, not {every:g}.")
-    if time["dt_min"] is not None and time["dt_initial"] is not None and time["dt_initial"] < time["dt_min"]:
-        problems.append(f"time.dt_initial must not be below time.dt_min = {time['dt_min']:g}, "
-                        f"not {time['dt_initial']:g}.")
-    if time["dt_min"] is not None and time["dt_max"] is not None and time["dt_min"] > time["dt_max"]:
-        problems.append(f"time.dt_min must not exceed time.dt_max = {time['dt_max']:g}, not {time['dt_min']:g}.")
+    problems += times.problems(time, resolved["output"])
 
 
 def _check_box(box, problems):

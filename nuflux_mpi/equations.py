@@ -72,6 +72,7 @@ class Standard:
     gradient_lines = 0  # lines whose spectral derivative each right-hand side takes, half of them for each moment: D_0, D_1
     active_source = None  # `source` without what serves passive lines alone: those that do not act back
     own_kernels = ()  # functions that call once what the level compiles besides `kernels`, for kernels.warm_up
+    unit = 1.0  # of what the state holds beside densities, see `Energy`
     passing_states = 0  # copies of the state that a row of the series or a snapshot needs for a moment
     lacks = ()  # series of `diagnostics` that mean nothing at this level, and are not written
     auto_method = "adams"  # what time.method = "auto" stands for: docs/performance.md tells from what measurements
@@ -162,6 +163,9 @@ class Standard:
         self.picture.fields(t, u)
         return {name: getattr(self, name) for name in self.leading(len(self.modes), self.box.vector_shape)}
 
+    def count_in(self, unit):
+        """Go on with a state whose `unit` was this one: here there is only one."""
+
     def axes(self):
         """Coordinates along axes that only this level's results have, by name."""
         return {}
@@ -187,6 +191,9 @@ class Energy(Standard):
     """Level "energy" of the extended equations: the kinetic energy density that each mode has gained.
 
     For any directions and signs. The trace part of the density matrices is taken homogeneous: then it exerts no force.
+
+    The state holds kappa / `unit`, unit being the refractive energy of all neutrinos, sum_a n_a: so it has the unit of P, and
+    the tolerance, which is for both together, does not depend on the unit of time.
     """
 
     level = "energy"
@@ -214,7 +221,7 @@ class Energy(Standard):
         box, count = self.box, len(self.modes)
         self._force = ForceDensity(box, self.modes, (0.5, 0.5, 0.5))
         self.F = np.zeros((count,) + box.vector_shape + box.local_shape)
-        self._kappa = self.transform.physical[3 * count :].reshape(count, -1)
+        self._kappa, self._work = self.transform.physical[3 * count :].reshape(count, -1), self.s
         self.kappa = self._kappa.reshape(count, *box.local_shape)
         self.gradient = box.gradient(3 * len(self.D))
 
@@ -232,14 +239,26 @@ class Energy(Standard):
         flat = S.reshape(*S.shape[:2], -1)
         rotation.series(self._P, self._speeds, self.s, h, flat)
         dS = gradient(S).reshape(self.box.dimensions, *flat.shape)
-        rotation.turn_and_drive(self._P, self._kappa, self._speeds, self.s, flat, dS)
+        rotation.turn_and_drive(self._P, self._kappa, self._speeds, self._work, flat, dS)
+
+    def start(self, t, u, P, density):
+        self.count_in(float(np.sum(density)) or 1.0)
+        super().start(t, u, P, density)
+
+    def count_in(self, unit):
+        """Take `unit` as that of the kappa in the state."""
+        self.unit, self._work = unit, self.s / unit
+
+    def put(self, t, u, **fields):
+        super().put(t, u, **{name: field / self.unit if name == "kappa" else field for name, field in fields.items()})
 
     def take(self, t, u):
         fields = super().take(t, u)
+        self._kappa *= self.unit
         self.F[...] = self._force(self.P)
         return fields
 
     def source(self, t):
         kernels.moments(self._P, self._speeds, self.s, self._D)
         dD = self.gradient(self.D).reshape(self.box.dimensions, *self._D.shape)
-        kernels.rotate_and_drive(self._P, self._kappa, self._speeds, self.s, self._D, dD)
+        kernels.rotate_and_drive(self._P, self._kappa, self._speeds, self._work, self._D, dD)

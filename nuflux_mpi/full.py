@@ -120,6 +120,7 @@ class Full:
     lacks = ("dU_osc_dt", "P_drift_max", "P_drift_mean")  # they belong to sharp directions: Eq. 7, lengths kept along rays
     gradient_lines = 8
     own_kernels = (full_kernels.touch,)
+    unit = 1.0  # of what the state holds beside densities, see `equations.Energy`: nothing
     passing_states = 1  # eigenvalues of f, at the start
     # Next to p = 0, where dv/dp_z is largest, the shortest waves in z are stiff, and what error they get grows. The steps of
     # adams are at its limit of stability there, so that its errors collect in them; those of 8vr stay away from its own.
@@ -277,6 +278,9 @@ class Full:
             self._check_support(F)
         self._kinetic_at_start = self._kinetic_by_beam(F)
         self._store(t, u)
+
+    def count_in(self, unit):
+        """Go on with a state whose `unit` was this one: here there is only one."""
 
     def put(self, t, u, rho):
         """u <- the state at time t of rho = f (species, perp_points, 4, points, *local_shape), local. Collective."""

@@ -18,6 +18,7 @@ from .parallel import key_of
 from .remembered import Foreign, IntegratorMemory, Statistics
 from .splitting import ORDERS, Splitting
 from .stepper import MOST_REJECTIONS
+from .times import shortest_step
 
 # Order of the TSRK methods with error control.
 RUNGE_KUTTA = {"3bs": 3, "5dp": 5, "5bs": 5, "6vr": 6, "7vr": 7, "8vr": 8}
@@ -105,8 +106,9 @@ class Integrator:
     method alone, see :class:`~nuflux_mpi.multistep.Adams`.
     size: local length of the state (zero is allowed); comm: mpi4py communicator.
     method: one of RUNGE_KUTTA, splitting.ORDERS, or MULTISTEP; rtol, atol: see the module's text. start: initial time.
-    dt_initial, dt_max: optional step sizes. dt_min: a controller that asks for less ends the run as a collapsed step;
-    default 1e-13 of the larger of 1 and the time reached, also while a multistep method starts.
+    origin: is added to times that are told, since times are best counted from 0. dt_initial, dt_max: optional step sizes.
+    dt_min: a controller that asks for less ends the run as a collapsed step; default `times.shortest_step`, also while a
+    multistep method starts.
     options: PETSc options of this integrator alone; those of PETSc as a whole, such as -log_view, stay in force.
     InputError for options that the method leaves no room for, see `check_options`.
 
@@ -122,7 +124,7 @@ class Integrator:
         )
 
     def __init__(self, rhs, size, comm, method=MULTISTEP, rtol=1e-10, atol=0.0, start=0.0, dt_initial=None, dt_min=None,
-                 dt_max=None, options="", flow=None, correct=None, active=None):
+                 dt_max=None, options="", flow=None, correct=None, active=None, origin=0.0):
         check_options(options, method)
         PETSc = self._PETSc = initialize(comm, options)
         keep_duplicate(comm, PETSc)
@@ -131,7 +133,7 @@ class Integrator:
         self._stage = self._recalled = None  # the derivative last computed; that of an earlier run
         self._vector = PETSc.Vec().createMPI((size, None), comm=comm)
         self._array, self._array_time = self._vector.getArray(), None
-        self.t, self._dt, self._dt_min, self._dt_max = start, dt_initial, dt_min, dt_max
+        self.t, self._origin, self._dt, self._dt_min, self._dt_max = start, origin, dt_initial, dt_min, dt_max
         ts = self._ts = PETSc.TS().create(comm=comm)
         self._stepper = self._own_method(flow, correct, active, size, comm)
         if self._stepper is None:
@@ -232,41 +234,54 @@ class Integrator:
         ts.setTime(self.t)
         if self._dt is None:
             self._dt = self._first_step()
-        ts.setTimeStep(self._dt)
-        ts.setFromOptions()
-        self._forget_options()
+        if self._dt is not None:
+            ts.setTimeStep(self._dt)
+        self._set_from_options()
         ts.setUp()
         if self._stepper is not None:
             self._stepper.begin(self.t, self._array, self.tolerance)
             ts.setTime(self._stepper.time)
         self._array_time = self.t
 
-    def _forget_options(self):
-        """Take this integrator's options out of PETSc's global table, where the next one would find them."""
+    def _set_from_options(self):
+        """Give the options to TS and take this integrator's out of PETSc's global table, where the next one would find them."""
         table = self._PETSc.Options()
+        # PETSc's controller has limits in seconds of its own, 1e-20 and 1e50: time has no unit here.
+        limits = {name: value for name, value in _NO_LIMITS.items() if not table.hasName(name)}
+        for name, value in limits.items():
+            table.setValue(name, value)
+        self._ts.setFromOptions()
         self._view = table.hasName("ts_view")
-        for word in self._options.split():
-            if word.startswith("-ts_"):
-                table.delValue(word[1:])
+        for name in [*limits, *(word[1:] for word in self._options.split() if word.startswith("-ts_"))]:
+            table.delValue(name)
 
     def _first_step(self):
-        """First step from the sizes of the first two derivatives (Hairer, Norsett, Wanner, Solving ODEs I, II.4)."""
+        """First step from the sizes of the first two derivatives (Hairer, Norsett, Wanner, Solving ODEs I, II.4).
+
+        Theirs mixes units; here the local error is taken as |f| / rate (rate h)^(order + 1), rate being that at which the state
+        or its derivative changes. None for a state at rest, which has no rate.
+        """
         u, (f, v, g) = self._vector, (self._vector.duplicate() for _ in range(3))
         try:
             self._evaluate(None, self.t, u, f)
-            d0, d1 = u.norm(), f.norm()
+            d1, tolerance = f.norm(), max(self.tolerance, 1e-300)
             if not np.isfinite(d1):
-                raise NumericalFailure(f"the right-hand side is not finite at the start, t = {self.t:g}")
-            if d1 <= 1e-14 * d0:
-                return 1e-2
-            h0 = 0.01 * d0 / d1
-            v.waxpy(h0, f, u)
-            self._evaluate(None, self.t + h0, v, g)
-            g.axpy(-1.0, f)
-            d2 = g.norm() / h0
-            scale = max(d1, d2) / max(self.tolerance, 1e-300)
+                raise NumericalFailure(f"the right-hand side is not finite at the start, t = {self._told(self.t):g}")
+            if d1 == 0.0:
+                return None
+            size = max(u.norm(), tolerance)
+            h = 0.01 * size / d1
+            for _ in range(_MOST_PROBES):
+                v.waxpy(h, f, u)
+                self._evaluate(None, self.t + h, v, g)
+                g.axpy(-1.0, f)
+                change = g.norm() / d1
+                if change <= 0.1:  # else h is no short time for the derivative, and its change tells no rate
+                    break
+                h *= 0.03125
+            rate = max(d1 / size, min(change, 1.0) / h) if np.isfinite(change) else d1 / size
             order = RUNGE_KUTTA.get(self.method) or self._stepper.order
-            return min(100 * h0, (0.01 / scale) ** (1.0 / (order + 1)))
+            return min(100 * h, (0.01 * tolerance / (d1 / rate)) ** (1.0 / (order + 1)) / rate)
         finally:
             for vector in (f, v, g):
                 vector.destroy()
@@ -279,6 +294,8 @@ class Integrator:
         target instead and gives the state there from its own polynomial. NumericalFailure (on all ranks) if the step
         collapses or the state is no longer finite.
         """
+        if self._dt is None:  # at rest: what lies ahead has no rate but that of the output
+            self._dt = 0.01 * (target - self.t)
         while self.t < target:
             if self._running_free() and self._stepper.time > self.t:
                 self.t = min(target, self._stepper.time)
@@ -315,13 +332,17 @@ class Integrator:
 
     def _smallest(self):
         starting = self._stepper is not None and self._stepper.starting
-        return 1e-13 * max(1.0, abs(self.t)) if self._dt_min is None or starting else self._dt_min
+        default = shortest_step(self.t, self.statistics.largest_dt)
+        return default if self._dt_min is None or starting else self._dt_min
+
+    def _told(self, t):
+        return self._origin + t
 
     def _collapsed(self):
         return NumericalFailure(
-            f"the step size collapsed at t = {self.t:.10g}: no step of {self._smallest():.3g} (time.dt_min) or more meets the "
-            f"tolerance {self.tolerance:.3g} (time.rtol, time.atol); a tolerance below what rounding allows and a field that "
-            "is not resolved are the usual causes"
+            f"the step size collapsed at t = {self._told(self.t):.10g}: no step of {self._smallest():.3g} (time.dt_min) or "
+            f"more meets the tolerance {self.tolerance:.3g} (time.rtol, time.atol); a tolerance below what rounding allows "
+            "and a field that is not resolved are the usual causes"
         )
 
     def _step(self, h):
@@ -336,7 +357,7 @@ class Integrator:
             finite, broken = self._stepper.broken != "finite", self._stepper.broken
         if not finite:
             raise NumericalFailure(
-                f"not-a-number or infinity in the step from t = {self.t:.10g} to {self.t + h:.10g}"
+                f"not-a-number or infinity in the step from t = {self._told(self.t):.10g} to {self._told(self.t + h):.10g}"
             )
         if broken or ts.getTime() - self.t < min(self._smallest(), h * (1.0 - 1e-9)):
             raise self._collapsed()
@@ -385,3 +406,5 @@ def _fitted(h, remaining):
 
 
 PETSC_ERR_FP = 72
+_NO_LIMITS = {"ts_adapt_dt_min": 1e-300, "ts_adapt_dt_max": 1e300}
+_MOST_PROBES = 30  # of the first step: 1e-45 of the time in which the state would change

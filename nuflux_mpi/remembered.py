@@ -88,17 +88,18 @@ class FileMemory:
 
 @dataclass
 class RunMemory:
-    """Of :class:`~nuflux_mpi.simulation.Simulation`. t: time that is reached [1/mu].
+    """Of :class:`~nuflux_mpi.simulation.Simulation`. since_start: time that is reached, counted from time.start [1/mu].
 
-    recent: the last rows of the series, for rates of change; warned: warnings by subject; rows: lengths of each result
-    file by record axis; files: what they hold; wall_time: [s]. run_id: name of the run, created: when it began; "" in
-    checkpoints of version 0.1.
+    recent: the last rows of the series, with such times, for rates of change; warned: warnings by subject; rows: lengths of
+    each result file by record axis; files: what they hold; wall_time: [s]; unit: that of kappa in the state, see
+    `equations.Energy`. run_id: name of the run, created: when it began; "" in checkpoints of version 0.1.
     """
 
-    t: float
+    since_start: float
     integrator: IntegratorMemory
     norm_at_start: float
     wall_time: float
+    unit: float = 1.0  # as in version 0.1
     energy_at_start: float | None = None
     coherent_since: float | None = None
     recent: list[dict[str, int | float | list[float]]] = field(default_factory=list)
@@ -109,8 +110,10 @@ class RunMemory:
     created: str = ""
 
     def check(self):
-        if not all(map(math.isfinite, (self.t, self.norm_at_start, self.wall_time))):
+        if not all(map(math.isfinite, (self.since_start, self.norm_at_start, self.wall_time))):
             raise Foreign("a number is not finite")
+        if not 0 < self.unit < math.inf:
+            raise Foreign(f"unit = {self.unit}")
 
 
 def read_run(data, config):
@@ -120,6 +123,10 @@ def read_run(data, config):
         own = {name: value for name, value in integrator.items() if name not in ("dt", "statistics")}
         integrator = {name: value for name, value in integrator.items() if name not in own} | {"stepper": own or None}
         data = data | {"integrator": integrator}
+    if isinstance(data, dict) and "t" in data:  # version 0.1 counted from 0
+        if config["time"]["start"] != 0:
+            raise Foreign("it is of version 0.1, with a time.start other than 0; begin anew with --overwrite")
+        data = {("since_start" if name == "t" else name): value for name, value in data.items()}
     return read(RunMemory, data)
 
 

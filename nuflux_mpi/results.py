@@ -26,6 +26,7 @@ from .config import to_toml
 from .errors import EnvironmentProblem, InputError
 from .layout import LAYOUT, RECORD_AXES, dimensions, space_of
 from .progress import LOG
+from .times import near
 from .remedies import install_hint
 
 POSTMORTEM = "postmortem.h5"  # the last good state of a run that failed
@@ -60,11 +61,11 @@ class Fields(Mapping):
     def at(self, t):
         """Fields at output time t as a dict of arrays: P (mode, component, z), ..., and the axes unchanged.
 
-        InputError, naming the neighbours, if the fields were not written at t (to 1e-9 of the longest time).
+        InputError, naming the neighbours, if the fields were not written at t (to 1e-9 of the time that they cover).
         """
         times = np.asarray(self["time"])
         row = int(np.argmin(abs(times - t))) if len(times) else 0
-        if not len(times) or abs(times[row] - t) > 1e-9 * max(abs(times).max(), abs(t)):  # times are met to round-off
+        if not near(times, t)[row : row + 1].any():
             nearest = ", ".join(f"{x:g}" for x in sorted(times[np.argsort(abs(times - t))[:2]]))
             raise InputError(f"The fields were not written at t = {t:g}; the nearest times: {nearest or 'none'}.")
         return {
@@ -121,7 +122,7 @@ class BaseRun:
     def finished(self):
         """Whether the series reach the end time of the config."""
         time, end = self.series["time"], self.config["time"]["end"]
-        return bool(len(time)) and time[-1] >= end - 1e-12 * max(abs(end), 1.0)  # output times are met to round-off
+        return bool(len(time)) and time[-1] >= end - 16 * np.spacing(abs(end))  # it is met exactly
 
     def notes(self):
         """What else is to be known about the place where the run is, one sentence each."""

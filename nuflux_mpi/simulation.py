@@ -15,6 +15,7 @@ from .ledger import Ledger, Timed
 from .parallel import any_rank, first_problem, largest, on_root
 from .remembered import RunMemory
 from .stopping import Pace
+from .times import SAME, schedule
 from .watch import Watch
 
 
@@ -85,7 +86,8 @@ class Simulation:
         self.density = initial.density(P, modes, box)
         self.equations = level(box, modes, special)
         self.integrator = Integrator.of(
-            Timed(self.equations.picture, self.ledger), comm, method=method, rtol=times["rtol"], atol=times["atol"], start=times["start"],
+            Timed(self.equations.picture, self.ledger), comm, method=method, rtol=times["rtol"], atol=times["atol"],
+            origin=times["start"],
             dt_initial=times["dt_initial"], dt_min=times["dt_min"], dt_max=times["dt_max"], options=config["petsc"]["options"],
         )
         self.stopped = ""
@@ -94,8 +96,8 @@ class Simulation:
         self._wall_time = 0.0  # of the runs before this one
         self._voice, self._over = None, False
         try:
-            self.diagnostics = Diagnostics(box, modes, P, self.density, times["start"])
-            self.equations.start(times["start"], self.integrator.u, P, self.density)
+            self.diagnostics = Diagnostics(box, modes, P, self.density)
+            self.equations.start(0.0, self.integrator.u, P, self.density)
             self._norm = self.integrator.norm()
             self._watch = Watch(config, modes, times["rtol"] + (times["atol"] / self._norm if self._norm else 0.0))
             self.output = self._open_output(out, overwrite, resume)
@@ -129,15 +131,14 @@ class Simulation:
             if own and before.run_id:
                 self._attrs["run_id"] = before.run_id
             end = config["time"]["end"]
-            if self.finished and self.integrator.t > end + 1e-9 * (end - config["time"]["start"]):
-                raise InputError(f"--resume: time.end = {end:g} is before t = {self.integrator.t:g}, which {saved.path} has "
-                                 "reached")
+            if self.integrator.t > self._duration * (1.0 + SAME):
+                raise InputError(f"--resume: time.end = {end:g} is before t = {self.t:g}, which {saved.path} has reached")
             if self.finished and own:
                 output = RunDirectory.closed(directory, before, config, self.comm)
                 self.said += output.said
                 return output
             if self.finished:
-                raise InputError(f"--resume: {saved.path} is at t = {self.integrator.t:g}: time.end must be later")
+                raise InputError(f"--resume: {saved.path} is at t = {self.t:g}: time.end must be later")
         output = RunDirectory(directory, before, *parts)
         if self._warned:
             output.warn(list(self._warned.values()))
@@ -167,18 +168,27 @@ class Simulation:
         if abs(self._norm - memory.norm_at_start) > 1e-9 * memory.norm_at_start:
             raise InputError(f"--resume: the initial state is not the one that {saved.path} began with")
         self._norm = memory.norm_at_start
-        integrator.t, integrator.u[...] = memory.t, saved.vectors[0]
+        integrator.t, integrator.u[...] = memory.since_start, saved.vectors[0]
         integrator.recall(memory.integrator, saved.vectors[1:])
+        self.equations.count_in(memory.unit)
         self.diagnostics.energy_at_start = memory.energy_at_start
         self._rows, self._wall_time = memory.recent, memory.wall_time
         self._warned, self._watch.onset = memory.warned, memory.coherent_since
         return saved
 
     @property
+    def t(self):
+        """The time that is reached. The integrator's own counts from time.start, see :mod:`~nuflux_mpi.times`."""
+        return self.config["time"]["end"] if self.finished else self.config["time"]["start"] + self.integrator.t
+
+    @property
+    def _duration(self):
+        return self.config["time"]["end"] - self.config["time"]["start"]
+
+    @property
     def finished(self):
-        """Whether the end time is reached."""
-        times = self.config["time"]
-        return self.integrator.t >= times["end"] - 1e-12 * (times["end"] - times["start"])  # output times are met to rounding
+        """Whether the end time is reached, which is met exactly."""
+        return self.integrator.t >= self._duration
 
     def describe(self):
         """What is about to run, in a few lines."""
@@ -190,7 +200,7 @@ class Simulation:
         lines = [
             config["title"] or config["name"],
             f'{len(modes)} modes, box of length {length} with {points} points, level "{self.equations.level}", '
-            f"t = {self.integrator.t:g} .. {config['time']['end']:g}, {self.integrator.method} "
+            f"t = {self.t:g} .. {config['time']['end']:g}, {self.integrator.method} "
             f"at rtol {config['time']['rtol']:g}",
             f"{box.size} rank{'s' * (box.size > 1)}, {cut}, {exchange}{kernels_used}",
         ]
@@ -198,7 +208,7 @@ class Simulation:
 
     def __repr__(self):
         times = self.config["time"]
-        return (f"<Simulation {self.config['title'] or self.config['name']}: t = {self.integrator.t:g} of {times['end']:g}, "
+        return (f"<Simulation {self.config['title'] or self.config['name']}: t = {self.t:g} of {times['end']:g}, "
                 f"{len(self.modes)} modes, {' x '.join(map(str, self.box.points))} points>")
 
     def _repr_html_(self):
@@ -235,7 +245,7 @@ class Simulation:
         with self._voice, Interrupt(stop) as asked:
             run = self._carried_out(asked)
         if self.stopped == INTERRUPT:
-            raise stopped(self.integrator.t, self.output.directory)
+            raise stopped(self.t, self.output.directory)
         return run
 
     def _carried_out(self, stop):
@@ -292,7 +302,7 @@ class Simulation:
         plan, done = schedule(times["start"], times["end"], cadences), self.integrator.t
         if self._fresh:
             self._rows = []
-            power = self._record(done, set(cadences))
+            power = self._record(self.t, set(cadences))
             self._look_at_seeds(power)
             self._checkpoint()
         self._saved, self._due = clock.monotonic(), False
@@ -302,16 +312,16 @@ class Simulation:
             taken = clock.monotonic() - self._stepped
             self.pace.note(step=taken)
             self.ledger.stepping += taken
-            self._voice.update(self.integrator.t, self.integrator.statistics, self._rows[-1])
+            self._voice.update(self.t, self.integrator.statistics, self._rows[-1])
             self.ledger.output += self.output.keep_up()
             self._ask(stop)
             return self.stopped or self._due
 
-        for t, due in plan:
-            reached = t - done <= 1e-12 * (times["end"] - times["start"])
+        for since_start, t, due in plan:
+            reached = since_start - done <= 1e-12 * self._duration
             while not reached and not self.stopped:
                 self._stepped = clock.monotonic()
-                reached = self.integrator.advance(t, after_step)
+                reached = self.integrator.advance(since_start, after_step)
                 if reached:
                     self._record(t, due)
                 if reached and not self.stopped:  # a method that runs freely meets many output times within one step
@@ -337,7 +347,8 @@ class Simulation:
         self.output.sync()
         remembered, vectors = self.integrator.memory()
         memory = RunMemory(
-            t=self.integrator.t, integrator=remembered, norm_at_start=self._norm, wall_time=self._elapsed(),
+            since_start=self.integrator.t, integrator=remembered, norm_at_start=self._norm, wall_time=self._elapsed(),
+            unit=self.equations.unit,
             energy_at_start=self.diagnostics.energy_at_start, coherent_since=self._watch.onset,
             recent=[{name: value for name, value in row.items() if np.ndim(value) < 2} for row in self._rows[-2:]],
             warned=self._warned, **self.output.known(),
@@ -349,23 +360,23 @@ class Simulation:
         self._saved = clock.monotonic()
         self.ledger.checkpoints += self._saved - begin
         if problem:
-            self._voice.worry(f"warning: no checkpoint at t = {self.integrator.t:.6g}: {problem}; the run goes on", "checkpoint")
+            self._voice.worry(f"warning: no checkpoint at t = {self.t:.6g}: {problem}; the run goes on", "checkpoint")
         else:
-            self._voice.note(checkpoint.sentence(self.integrator.t, cost))
+            self._voice.note(checkpoint.sentence(self.t, cost))
 
     def _elapsed(self):
         return self._wall_time + clock.monotonic() - self._begun
 
     def _record(self, t, due):
-        """Write what is due at time t. -> the power spectrum, if it was measured"""
-        begin, power = clock.monotonic(), None
+        """Write what is due of the state at hand, whose time is told as t. -> the power spectrum, if it was measured"""
+        begin, power, since_start = clock.monotonic(), None, self.integrator.t
         level = self.equations
-        fields = level.take(t, self.integrator.u)
+        fields = level.take(since_start, self.integrator.u)
         if "fields" in due:
             finite.check_fields(t, fields, self.comm)
             self.output.append_fields(t, fields)
         if due & {"series", "spectrum"}:
-            measured = self.diagnostics.measure(t, fields)
+            measured = self.diagnostics.measure(since_start, fields)
             power = measured.pop("psi2")
             if "series" in due:
                 kept = {name: value for name, value in measured.items() if name not in level.lacks}
@@ -374,7 +385,7 @@ class Simulation:
                 finite.check_row(t, {"psi2": power})
                 self.output.append_spectrum(t, power)
         if "phase_space" in due and level.state_leading(len(self.modes), level.settings):
-            state = level.take_state(t, self.integrator.u)
+            state = level.take_state(since_start, self.integrator.u)
             finite.check_fields(t, state, self.comm)
             self.output.append_state(t, state)
         taken = clock.monotonic() - begin
@@ -386,7 +397,7 @@ class Simulation:
         """Warn at the start if waves that grow by linear theory have no seed. Collective."""
         row, k = self._rows[-1], self.diagnostics.spectrum.k
         found = on_root(self.comm, unseeded.of_spectrum, self.config, k, power, row["P_mean"][:, 2])
-        self._warn(row["time"], {"seeds": found} if found else {})
+        self._warn(self.t, {"seeds": found} if found else {})
 
     def _append(self, t, measured):
         """A row of the series: what was measured, rates of change by differences, and counts."""
@@ -399,12 +410,12 @@ class Simulation:
             "rhs_evaluations": counts.rhs_evaluations,
             "wall_time": self._elapsed(),
         }
-        rows.append(row)
+        rows.append(row | {"time": self.integrator.t})
         del rows[:-3]
         amended = {}
         for slope, name in DIFFERENCES.items() if len(rows) > 1 else ():
             if name in row:
-                row[slope] = _slope(rows, name, t)
+                row[slope] = _slope(rows, name, rows[-1]["time"])
                 # The row before now has neighbours on both sides.
                 amended[slope] = _slope(rows, name, rows[-2]["time"])
         finite.check_row(t, row, {"nu_x": self.density > 0} | dict.fromkeys(DIFFERENCES, len(rows) > 1))
@@ -425,8 +436,7 @@ class Simulation:
         place = self._place_of_damage()
         if self.output.directory is None:
             return f"{failure}; {place}"
-        t = self.integrator.t
-        fields = self.equations.take(t, self.integrator.u)
+        t, fields = self.t, self.equations.take(self.integrator.t, self.integrator.u)
         path = self.output.postmortem(t, fields, self._attrs | {"failure": failure, "place": place}, self._axes)
         return f"{failure}; {place}; the last good state, t = {t:.6g}, is in {path}"
 
@@ -464,24 +474,3 @@ def _slope(rows, name, t):
     times = np.array([row["time"] for row in rows]) - t
     values = [np.sum(row[name]) for row in rows]
     return float(np.polynomial.polynomial.polyfit(times, values, len(rows) - 1)[1])
-
-
-def schedule(start, end, cadences):
-    """Output times in order with what is due: (t, {names}). Multiples of each cadence from `start`, and both ends.
-
-    cadences: name -> interval. An interval of 0 asks for nothing, but for snapshots (not "spectrum") it means the two ends.
-    Times of different cadences that agree to rounding are one time.
-    """
-    due = {}
-    for name, every in cadences.items():
-        if every:
-            count = int(np.floor((end - start) / every * (1 + 1e-12)))
-            steps = [start + i * every for i in range(count + 1)]
-        elif name != "spectrum":
-            steps = [start]
-        else:
-            continue
-        steps = [t if abs(t - end) > 1e-9 * min(every, end - start) else end for t in steps]
-        for t in steps + [end]:
-            due.setdefault(round((t - start) / (end - start) * 1e12), [t, set()])[1].add(name)
-    return [tuple(due[key]) for key in sorted(due)]

@@ -180,7 +180,7 @@ def test_fewer_ranks_go_on_with_the_run_of_more(comm, shared_tmp_path, level):
 
 def memory(steps):
     """What a run might remember."""
-    return RunMemory(t=1.5, integrator=IntegratorMemory(0.1, Statistics(steps=steps)), norm_at_start=1.0, wall_time=0.0)
+    return RunMemory(since_start=1.5, integrator=IntegratorMemory(0.1, Statistics(steps=steps)), norm_at_start=1.0, wall_time=0.0)
 
 
 @pytest.mark.mpi
@@ -232,7 +232,7 @@ def spoil(path, how):
             file.write(bytes(len(checkpoint.seal({}))))
     elif how == "memory":
         with h5py.File(path, "r+") as file:
-            file.attrs["memory"] = file.attrs["memory"].replace('"t"', '"s"')
+            file.attrs["memory"] = file.attrs["memory"].replace('"wall_time"', '"wall_tame"')
     elif how == "empty":
         path.write_bytes(b"")
     elif how == "text":
@@ -430,7 +430,7 @@ def test_without_room_for_a_checkpoint_the_run_goes_on(tmp_path, monkeypatch):
     assert len(told) == 1 and "no checkpoint at t = 3" in told[0] and "(No space left on device)" in told[0]
     assert sorted(path.name for path in (tmp_path / "run").glob("checkpoint*")) == [checkpoint.NEWEST]
     with h5py.File(tmp_path / "run" / checkpoint.NEWEST) as file:
-        assert '"t": 0.0' in file.attrs["memory"]
+        assert '"since_start": 0.0' in file.attrs["memory"]
 
 
 def test_without_room_for_growth_rates_and_figures_the_run_is_finished(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from loading import load_tool
 import nuflux_mpi
 from nuflux_mpi import cli, config
 from nuflux_mpi.errors import InputError, NumericalFailure
-from nuflux_mpi.simulation import schedule
+from nuflux_mpi.times import schedule
 
 fuzz = load_tool("fuzz_config")
 SLOW_IS_FINE = settings(suppress_health_check=list(HealthCheck))
@@ -105,7 +105,7 @@ def test_a_run_without_spectra_can_be_stopped():
 
 @pytest.mark.parametrize("every", [1e9, 1e30])
 def test_a_cadence_far_longer_than_the_run_still_means_both_ends(every):
-    assert schedule(0.0, 0.2, {"series": every}) == [(0.0, {"series"}), (0.2, {"series"})]
+    assert schedule(0.0, 0.2, {"series": every}) == [(0.0, 0.0, {"series"}), (0.2, 0.2, {"series"})]
 
 
 def test_the_tool_counts_and_finds(monkeypatch, capsys, tmp_path):

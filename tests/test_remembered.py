@@ -15,7 +15,7 @@ from nuflux_mpi.remembered import AdamsMemory, Foreign, IntegratorMemory, RunMem
 
 ADAMS = AdamsMemory(times=[0.3, 0.1, 0.0], order=2, since=1, ramp=False, starting=True, ahead=0.2)
 RUN = RunMemory(
-    t=0.3, integrator=IntegratorMemory(0.2, Statistics(steps=3, dt=0.2), ADAMS), norm_at_start=1.0, wall_time=2.5,
+    since_start=0.3, integrator=IntegratorMemory(0.2, Statistics(steps=3, dt=0.2), ADAMS), norm_at_start=1.0, wall_time=2.5,
     energy_at_start=-3.0, recent=[{"time": 0.3, "step": 3, "K": [0.1, -0.1], "slope": float("nan")}],
     warned={"tail": "a sentence"}, rows={"series.h5": {"time": 4}},
 )
@@ -50,9 +50,9 @@ def test_numbers_of_numpy_become_those_of_python():
 
 
 @pytest.mark.parametrize("record, words", [
-    (replace(RUN, t="0.3"), "t is a str and no float"),
-    (replace(RUN, t=True), "t is a bool and no float"),
-    (replace(RUN, t=0.3 + 0j), "t is a complex and no float"),
+    (replace(RUN, since_start="0.3"), "since_start is a str and no float"),
+    (replace(RUN, since_start=True), "since_start is a bool and no float"),
+    (replace(RUN, since_start=0.3 + 0j), "since_start is a complex and no float"),
     (replace(RUN, rows={"series.h5": {"time": 4.0}}), "rows.series.h5.time is a float and no int"),
     (replace(RUN, rows={3: {}}), "rows is a dict and no"),
     (replace(RUN, warned={"tail": None}), "warned.tail is a NoneType and no str"),
@@ -80,9 +80,9 @@ def changed(path, value):
 
 
 @pytest.mark.parametrize("data, words", [
-    (changed("t", None), "no field t"),
-    (changed("t", "soon"), "t is a str"),
-    (changed("t", float("inf")), "not finite"),
+    (changed("since_start", None), "no field since_start"),
+    (changed("since_start", "soon"), "since_start is a str"),
+    (changed("since_start", float("inf")), "not finite"),
     (changed("color", "blue"), "an unknown field color"),
     (changed("integrator.stepper.order", 4), "order 4 of 3 derivatives"),
     (changed("integrator.stepper.order", 0), "order 0"),
@@ -110,6 +110,10 @@ def test_version_0_1_had_the_numbers_of_the_method_beside_the_others():
     assert read_run(data, {}).integrator == RUN.integrator
     data["integrator"] = {"dt": 0.2, "statistics": integrator["statistics"]}
     assert read_run(data, {}).integrator == replace(RUN.integrator, stepper=None)
+    data["t"] = data.pop("since_start")
+    assert read_run(data, {"time": {"start": 0.0}}).since_start == RUN.since_start
+    with pytest.raises(Foreign, match="version 0.1, with a time.start other than 0"):
+        read_run(data, {"time": {"start": 1.0}})
 
 
 # ---- in a run

@@ -106,7 +106,7 @@ def compare(name, method, times):
     title, case, overrides, error = PROBLEMS[name]
     with nuflux_mpi.Simulation(case, overrides=overrides + QUIET) as simulation:
         time_, box, modes = simulation.config["time"], simulation.box, simulation.modes
-        span, ours = (time_["start"], time_["end"]), Ours(simulation, method)
+        span, ours = (0.0, time_["end"] - time_["start"]), Ours(simulation, method)
         P = simulation.equations.take(span[0], simulation.integrator.u)["P"].copy()
         plain = Plain(P, simulation.equations.v, simulation.equations.s, box.length[0])
         reference = ours.solve(*span, 1e-13, "8vr")[0]

@@ -55,11 +55,11 @@ class Problem:
 
         picture, times = self.simulation.equations.picture, self.simulation.config["time"]
         kernels.warm_up(self.simulation.comm, *KERNELS.get(method, ()))
-        integrator = Integrator.of(picture, self.simulation.comm, method=method, rtol=rtol, start=times["start"])
+        integrator = Integrator.of(picture, self.simulation.comm, method=method, rtol=rtol)
         integrator.u[:] = self.start
         begun = time.perf_counter()
         integrator.begin()
-        integrator.advance(times["end"])
+        integrator.advance(times["end"] - times["start"])
         seconds, u = time.perf_counter() - begun, integrator.u.copy()
         count = integrator.statistics.rhs_evaluations
         integrator.destroy()
