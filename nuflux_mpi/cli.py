@@ -6,11 +6,12 @@ import sys
 import time
 from pathlib import Path
 
-from . import __version__, environment, figure_list, remedies, stopping
+from . import __version__, environment, extras, figure_list, remedies, stopping
 from .completion import SHELLS
 from .errors import (
     EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILURE, EXIT_STOPPED, EnvironmentProblem, InputError, NufluxError, WriteFailure,
 )
+from .streams import Streams
 
 DESCRIPTION = "Neutrino flavor kinetics whose energy budget closes."
 EPILOG = """examples:
@@ -156,8 +157,17 @@ def main(argv=None):
 
     argv: default those of the process, which then is to end with the command.
     """
-    last = argv is None
-    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv is not None:
+        return _main(list(argv), last=False)
+    streams = Streams() if sys.stdout is sys.__stdout__ else None  # what somebody has put there is left alone
+    try:
+        code = _main(sys.argv[1:], last=True)
+    except SystemExit as end:  # of the parser
+        code = end.code or EXIT_DONE
+    return streams.verdict(code) if streams else code
+
+
+def _main(argv, last):
     if argv[:1] == ["doctor"]:
         from . import doctor
 
@@ -174,7 +184,7 @@ def main(argv=None):
         return {"run": _run, "plot": _plot, "info": _info, "diff": _diff, "init": _init, "check": _check,
                 "linear": _linear, "xdmf": _xdmf, "completion": _completion}[arguments.command](arguments)
     except NufluxError as error:
-        if environment.launcher_rank() == 0:
+        if environment.speaks():
             print(f"nuflux_mpi: {error}", file=sys.stderr, flush=True)
         return error.exit_code
     except BrokenPipeError:
@@ -240,7 +250,8 @@ def _carry_out(simulation, stop):
             on_root(comm, stop.check_overrun, simulation.integrator.statistics.steps - before)
         if not root:
             return EXIT_STOPPED if simulation.stopped else EXIT_DONE
-        progress.say(run.summary(without="time"))
+        with extras.attempted("the summary cannot be made", progress.say):
+            progress.say(run.summary(without="time"))
         if simulation.stopped:
             progress.say(simulation.ledger.sentence())
             progress.say(f"stopped by {simulation.stopped} at t = {simulation.t:.6g}; continue with:\n"
@@ -268,13 +279,16 @@ def _continuation(directory, ranks):
 
 
 def _draw(run, say):
-    try:
-        for path in figure_list.draw_all(run):
-            say(f"figure {path}")
-    except ImportError:
-        say(f"no figures: matplotlib is not installed ({remedies.install_hint('matplotlib')})")
-    except OSError as error:
-        say(f"warning: the figures cannot be written ({error.strerror or error}); draw them later with: plot {run.directory}")
+    """The figures of a finished run, which is whole without them: what they raise is a warning."""
+    later = f"draw them later with: {shlex.join(['python', '-m', 'nuflux_mpi', 'plot', str(run.directory)])}"
+    with extras.attempted("the figures cannot be drawn", say, later):
+        try:
+            for path in figure_list.draw_all(run):
+                say(f"figure {path}")
+        except ModuleNotFoundError as error:
+            if error.name != "matplotlib":
+                raise
+            say(f"no figures: matplotlib is not installed ({remedies.install_hint('matplotlib')})")
 
 
 def _plot(arguments):

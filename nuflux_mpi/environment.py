@@ -21,6 +21,8 @@ LAUNCHER_VARIABLES = (
     ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),  # Open MPI
     ("PMI_SIZE", "PMI_RANK"),  # MPICH, Intel MPI, Cray
     ("MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK"),  # MVAPICH
+    ("JSM_NAMESPACE_SIZE", "JSM_NAMESPACE_RANK"),  # jsrun
+    ("FLUX_JOB_SIZE", "FLUX_TASK_RANK"),  # flux run
     ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),  # srun
 )
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
@@ -93,13 +95,52 @@ def launcher_rank():
     return _launcher_value(1, 0)
 
 
+def speaks():
+    """Whether this process is to tell what all ranks have to tell: MPI's rank 0, or the launcher's before MPI is started."""
+    MPI = sys.modules.get("mpi4py.MPI")
+    if MPI is not None and MPI.Is_initialized() and not MPI.Is_finalized():
+        return MPI.COMM_WORLD.rank == 0
+    return launcher_rank() == 0
+
+
 def _launcher_value(index, without_launcher):
     """The size (index 0) or rank (1) of the first launcher that says both."""
+    names = _launcher()
+    return int(os.environ[names[index]]) if names else without_launcher
+
+
+def _launcher():
+    """The variables of the first launcher that says both size and rank, or None.
+
+    Those that only an interactive shell was started with, and this process has from it, do not count.
+    """
     for names in LAUNCHER_VARIABLES:
-        values = [os.environ.get(name, "") for name in names]
-        if all(value.isdigit() for value in values):
-            return int(values[index])
-    return without_launcher
+        if all(os.environ.get(name, "").isdigit() for name in names) and not _of_the_shell(names):
+            return names
+    return None
+
+
+def _of_the_shell(names):
+    """Whether Slurm's variables are those of an interactive shell (`srun --pty bash`, or what `salloc` opens).
+
+    Of such a step only one task has the terminal, and it is a shell and not this process. Where MPI could learn its rank from
+    the step (PMI, PMIx) it may well be one of its ranks, for instance behind a script, so then they do count.
+    """
+    if names[0] != "SLURM_STEP_NUM_TASKS" or any(name.startswith(("PMI_", "PMIX_", "PMI2_")) for name in os.environ):
+        return False
+    task, step = os.environ.get("SLURM_TASK_PID", ""), os.environ.get("SLURM_STEP_ID", "")
+    if task == str(os.getpid()) or os.environ[names[1]] != "0":
+        return False
+    # Numbers from there on are no steps of a user: the batch script, an interactive shell of salloc.
+    return "SLURM_PTY_PORT" in os.environ or (step.isdigit() and int(step) >= 0xFFFFFFF0) or _has_terminal()
+
+
+def _has_terminal():
+    """Whether somebody types into this process: no launcher gives a terminal to the ranks it starts."""
+    try:
+        return os.isatty(0)
+    except OSError:
+        return False
 
 
 def mpirun_environment(environ=os.environ):
@@ -137,15 +178,19 @@ def check_parallel(comm):
 def check_launcher(size):
     """Raise EnvironmentProblem if the launcher started several ranks and MPI sees only `size` = 1.
 
-    Each process would then believe to be rank 0 and write the same files.
+    Each process would then believe to be rank 0 and write the same files. A process that somebody has typed in a shell which
+    a launcher had started is alone, and welcome.
     """
     launched = launcher_size()
-    if size == 1 and launched > 1:
-        raise EnvironmentProblem(
-            f"{launched} processes were started, but mpi4py sees 1 rank: mpirun and mpi4py belong to different MPIs. "
-            "Use the mpirun of the MPI that mpi4py was built with (`python -m nuflux_mpi doctor` names it); with srun, "
-            "choose the right plugin (`srun --mpi=list`, then --mpi=pmix or --mpi=pmi2)"
-        )
+    if size > 1 or launched <= 1 or _has_terminal():
+        return
+    name = _launcher()[0]
+    raise EnvironmentProblem(
+        f"{launched} processes were started, but mpi4py sees 1 rank: mpirun and mpi4py belong to different MPIs. "
+        "Use the mpirun of the MPI that mpi4py was built with (`python -m nuflux_mpi doctor` names it); with srun, "
+        "choose the right plugin (`srun --mpi=list`, then --mpi=pmix or --mpi=pmi2). If this process was started alone, in "
+        f"a shell or notebook that a launcher had started, {name}={launched} is left over from there: `unset {name}`"
+    )
 
 
 def check_petsc():

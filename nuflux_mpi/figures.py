@@ -127,7 +127,7 @@ def metadata_of(runs, suffix):
 def _origin(run):
     """Attributes of a run as text: config, version, commit, command, machine, libraries; older runs may lack some."""
     attrs, config = run.attrs, run.toml()
-    commit = str(attrs.get("git_commit") or "unknown") + ("-dirty" if attrs.get("git_dirty") else "")
+    commit = str(attrs.get("git_commit") or "unknown") + ("-dirty" if attrs.get("git_dirty") == 1 else "")
     return {
         **{name: str(value) for name, value in attrs.items() if name not in ("git_dirty", "title", "coordinates", "warnings")},
         "warnings": "\n".join(run.warnings),

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .errors import EnvironmentProblem, InputError, NumericalFailure
-from . import multistep, remedies, rotation
+from .errors import EnvironmentProblem, NumericalFailure
+from . import multistep, petsc_options, remedies, rotation
 from .multistep import Adams
 from .parallel import key_of
 from .remembered import Foreign, IntegratorMemory, Statistics
@@ -26,8 +26,6 @@ RUNGE_KUTTA_STAGES = {"3bs": 4, "5dp": 7, "5bs": 8, "6vr": 9, "7vr": 10, "8vr": 
 # Of these, the methods whose last stage PETSc takes over as the first of the next step.
 FIRST_SAME_AS_LAST = ("3bs", "5dp", "5bs", "6vr")
 MULTISTEP = "adams"
-# Beginnings of PETSc's options that act on TSRK alone.
-OPTIONS_OF_RUNGE_KUTTA = ("-ts_rk_", "-ts_adapt_")
 # Kernels that a method calls besides those of the right-hand side, for kernels.warm_up.
 KERNELS = {MULTISTEP: (multistep.touch,)} | {method: (rotation.touch,) for method in ORDERS}
 
@@ -53,20 +51,15 @@ def stored_vectors(method):
 
 
 def check_options(options, method):
-    """InputError for PETSc options that choose another method than `method`, or that it has no use for."""
-    words = options.split()
-    if "-ts_type" in words:
-        raise InputError("petsc.options must not hold -ts_type: time.method chooses the method.")
-    lost = [word for word in words if word.startswith(OPTIONS_OF_RUNGE_KUTTA)]
-    if lost and method not in RUNGE_KUTTA:
-        raise InputError(f"petsc.options: {lost[0]} acts on Runge-Kutta pairs alone: choose one of them with time.method "
-                         f"({', '.join(RUNGE_KUTTA)}), not {method}.")
+    """InputError for PETSc options that no run takes, or that `method` has no use for: see `petsc_options`."""
+    petsc_options.check_options(options, tuple(RUNGE_KUTTA), method)
 
 
 def initialize(comm, options=""):
-    """Start PETSc on a communicator with an options string; where it runs already, only add the options. -> the module.
+    """Start PETSc on a communicator; where it runs already, only give it what acts on all of it. -> the module.
 
-    EnvironmentProblem where petsc4py cannot be imported.
+    Options of the environment and of rc files do not come in: see `petsc_options`. Those of an integrator get to it when it
+    begins. EnvironmentProblem where petsc4py cannot be imported.
     """
     running = "petsc4py.PETSc" in sys.modules
     try:
@@ -74,13 +67,15 @@ def initialize(comm, options=""):
 
         if not running:
             # PETSc's world must outlive PETSc, which ends with the process: it gets a communicator of its own.
-            # Its handlers of signals would end a run whose terminal or pipe has gone, where Python goes on.
-            petsc4py.init(["nuflux_mpi", "-no_signal_handler", *options.split()], comm=comm.Dup())
+            words = ["nuflux_mpi", *petsc_options.AT_START, *petsc_options.of_process(options)]
+            with petsc_options.unseen():
+                petsc4py.init(words, comm=comm.Dup())
+                from petsc4py import PETSc
         from petsc4py import PETSc
     except ImportError as error:
         raise EnvironmentProblem(remedies.petsc4py_remedy(error)) from error
-    if running and options:
-        PETSc.Options().insertString(options)
+    if running:
+        petsc_options.give_to_process(PETSc, options)
     return PETSc
 
 
@@ -135,6 +130,7 @@ class Integrator:
         self._array, self._array_time = self._vector.getArray(), None
         self.t, self._origin, self._dt, self._dt_min, self._dt_max = start, origin, dt_initial, dt_min, dt_max
         ts = self._ts = PETSc.TS().create(comm=comm)
+        ts.setOptionsPrefix(petsc_options.PREFIX)
         self._stepper = self._own_method(flow, correct, active, size, comm)
         if self._stepper is None:
             self._work, self._good = self._vector.duplicate(), self._vector.duplicate()
@@ -236,24 +232,13 @@ class Integrator:
             self._dt = self._first_step()
         if self._dt is not None:
             ts.setTimeStep(self._dt)
-        self._set_from_options()
+        with petsc_options.at_hand(self._PETSc.Options(), self._options, _NO_LIMITS):
+            ts.setFromOptions()
         ts.setUp()
         if self._stepper is not None:
             self._stepper.begin(self.t, self._array, self.tolerance)
             ts.setTime(self._stepper.time)
         self._array_time = self.t
-
-    def _set_from_options(self):
-        """Give the options to TS and take this integrator's out of PETSc's global table, where the next one would find them."""
-        table = self._PETSc.Options()
-        # PETSc's controller has limits in seconds of its own, 1e-20 and 1e50: time has no unit here.
-        limits = {name: value for name, value in _NO_LIMITS.items() if not table.hasName(name)}
-        for name, value in limits.items():
-            table.setValue(name, value)
-        self._ts.setFromOptions()
-        self._view = table.hasName("ts_view")
-        for name in [*limits, *(word[1:] for word in self._options.split() if word.startswith("-ts_"))]:
-            table.delValue(name)
 
     def _first_step(self):
         """First step from the sizes of the first two derivatives (Hairer, Norsett, Wanner, Solving ODEs I, II.4).
@@ -387,8 +372,8 @@ class Integrator:
 
     def view(self):
         """Honour ``-ts_view`` as TSSolve would."""
-        if self._view:
-            self._ts.view()
+        with petsc_options.at_hand(self._PETSc.Options(), self._options):
+            self._ts.viewFromOptions("-ts_view")
 
     def destroy(self):
         """Give PETSc's objects back (collective)."""

@@ -3,44 +3,15 @@
 import datetime
 import os
 import platform
-import subprocess
 import sys
 import uuid
-from pathlib import Path
 
-from . import __version__
+from . import __version__, outside
+from .git import commit  # noqa: F401 - part of this module's face
 
 FORMAT = "1.0"  # of series.h5 and fields.h5
+UNKNOWN = -1  # git_dirty where git was not asked, or did not answer
 REFERENCE = "Fiorillo, Raffelt, Sigl, Phys. Rev. Lett. 133, 021002 (2024), doi:10.1103/PhysRevLett.133.021002"
-
-
-def commit():
-    """(commit hash, dirty flag) of the checkout the package runs from; ("", False) where it is not a checkout.
-
-    Starts git only while MPI is not running: a fork inside an MPI process is not safe everywhere. Afterwards the hash is
-    read from git's files, and "dirty" cannot be told.
-    """
-    top = Path(__file__).resolve().parent.parent
-    if not (top / ".git").exists():
-        return "", False
-    if "mpi4py.MPI" in sys.modules:
-        return _commit_from_files(top / ".git"), False
-    try:
-        head, status = (
-            subprocess.run(["git", "-C", str(top), *words], capture_output=True, text=True, timeout=10, check=True).stdout
-            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "", False
-    return head.strip(), bool(status.strip())
-
-
-def _commit_from_files(git):
-    try:
-        head = (git / "HEAD").read_text().strip()
-        return (git / head[5:]).read_text().strip() if head.startswith("ref: ") else head
-    except OSError:
-        return ""
 
 
 def command_line():
@@ -70,13 +41,14 @@ def attributes(config, config_toml, box, checkout):
     """Attributes of a run's files, a flat dict of strings, numbers and flags, the same on all ranks. Collective.
 
     config: resolved dict; config_toml: its text; checkout: what `commit` said before MPI started.
+    What is the environment on rank 0 is the environment of the run: `outside.differing` tells where that is not so.
     """
     import hashlib
 
     from mpi4py import MPI
     from petsc4py import PETSc
 
-    from . import kernels, start_file
+    from . import kernels, petsc_options, start_file
 
     attrs = {
         "Conventions": "CF-1.11",
@@ -84,7 +56,7 @@ def attributes(config, config_toml, box, checkout):
         "nuflux_format": FORMAT,
         "nuflux_version": __version__,
         "git_commit": checkout[0],
-        "git_dirty": int(checkout[1]),  # netCDF has no truth values
+        "git_dirty": UNKNOWN if checkout[1] is None else int(checkout[1]),
         "config_toml": config_toml,
         "config_sha256": hashlib.sha256(config_toml.encode()).hexdigest(),
         "start_files": start_file.provenance(config),
@@ -99,6 +71,8 @@ def attributes(config, config_toml, box, checkout):
         "mpi_library": MPI.Get_library_version().splitlines()[0].rstrip("\x00"),
         **libraries(),
         "petsc_version": ".".join(map(str, PETSc.Sys.getVersion())),
+        "petsc_options": petsc_options.in_force(PETSc.Options(), config["petsc"]["options"]),
+        "environment": outside.recorded(),
         "kernels": "numba" if kernels.COMPILED else "numpy",
         "fftw_effort": box.fftw,
         "units": "hbar = c = 1; lengths and times in 1/mu, energies in mu, densities in n, mu = sqrt(2) G_F n",

@@ -6,7 +6,8 @@ from contextlib import suppress
 
 import numpy as np
 
-from . import across, checkpoint, finite, growth, initial, kernels, messages, provenance, start_file, unseeded
+from . import across, checkpoint, extras, finite, growth, initial, kernels, messages, outside, petsc_options, provenance
+from . import start_file, unseeded
 from . import config as configuration
 from .errors import InputError, NumericalFailure, RunWarning, WriteFailure
 from .interrupt import INTERRUPT, Interrupt, stopped
@@ -63,10 +64,12 @@ class Simulation:
         from .modes import build
 
         comm = self.comm = MPI.COMM_WORLD if comm is None else comm
+        self.said = on_root(comm, outside.check)
         self.config = config = on_root(comm, configuration.resolve, config, overrides)
         on_root(comm, start_file.check_all_there, config)
         petsc = initialize(comm, config["petsc"]["options"])
         check_parallel(comm)
+        self.said += [*petsc_options.ignored(petsc.Options()), *filter(None, [outside.differing(comm)])]
         if deterministic:
             config["box"]["fftw"] = "estimate"
 
@@ -91,7 +94,7 @@ class Simulation:
             dt_initial=times["dt_initial"], dt_min=times["dt_min"], dt_max=times["dt_max"], options=config["petsc"]["options"],
         )
         self.stopped = ""
-        self.said, self.pace, self._lock = [], Pace(), None
+        self.pace, self._lock = Pace(), None
         self._rows, self._warned = [], {}  # the last rows of the series; warnings so far by subject
         self._wall_time = 0.0  # of the runs before this one
         self._voice, self._over = None, False
@@ -279,21 +282,19 @@ class Simulation:
 
     def _record_growth(self, run):
         """Growth rates of a finished run, which is whole without them. Call on one rank. -> what went wrong, or ""."""
-        try:
+        said = []
+        with extras.attempted(f"{run.directory / growth.FILE} cannot be written", said.append):
             growth.record(run)
-        except OSError as error:
-            return f"warning: {run.directory / growth.FILE} cannot be written ({error.strerror})"
-        return ""
+        return "".join(said)
 
     def _describe_for_viewers(self, run):
         """fields.xmf for ParaView and VisIt, without which a run is whole, too. Call on one rank. -> what went wrong, or ""."""
         from . import xdmf
 
-        try:
+        said = []
+        with extras.attempted("fields.xmf cannot be written", said.append):
             xdmf.write(run)
-        except InputError as error:
-            return f"warning: {error}"
-        return ""
+        return "".join(said)
 
     def _advance(self, stop):
         """From output time to output time, with checkpoints between."""

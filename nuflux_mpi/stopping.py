@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,9 +23,13 @@ class Pace:
     step: float = 0.0
     output: float = 0.0
     checkpoint: float = 0.0
+    interrupted: bool = False  # what is noted next has a time in it in which the process was stopped (SIGSTOP, Ctrl-Z)
 
     def note(self, **taken):
         """Remember a time if it is the longest, e.g. ``note(step=0.1)``."""
+        if self.interrupted:
+            self.interrupted = False
+            return
         for name, seconds in taken.items():
             setattr(self, name, max(getattr(self, name), seconds))
 
@@ -41,13 +46,18 @@ class Pace:
 class StopRequest:
     """Asked after every step: the reason to stop now, or "".
 
-    Within ``with``, Ctrl-C, SIGTERM and SIGUSR1 ask for an orderly end; a second Ctrl-C ends at once. `attend`, called on
-    one rank, adds the wall time and the file STOP. walltime: seconds since the start of the process, or None. last: the
-    process ends after it, and a SIGUSR1 of a clock that does not know this is ignored from then on; other signals, and all
-    of them where a program lives on, get back the handlers they had.
+    Within ``with``, each of SIGNALS asks for an orderly end; a second Ctrl-C ends at once. One that was ignored when the
+    process was started stays so, as nohup wants it. Where a program has a handler of its own for one of WARNINGS, that stays.
+    `attend`, called on one rank, adds the wall time and the file STOP. walltime: seconds since the start of the process, or
+    None. last: the process ends after it, and a warning of a clock that does not know this is ignored from then on; other
+    signals, and all of them where a program lives on, get back the handlers they had. In a thread, where Python hears no
+    signals, there are none.
     """
 
-    SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
+    # What batch systems send before they kill, what the system sends at a limit of processor time, what a terminal sends
+    # when it is closed.
+    WARNINGS = ("SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM", "SIGHUP")
+    SIGNALS = ("SIGINT", "SIGTERM", *WARNINGS)
 
     def __init__(self, walltime=None, last=False):
         self.reason = ""
@@ -90,15 +100,26 @@ class StopRequest:
         return self._end - time.time()
 
     def __enter__(self):
+        if threading.current_thread() is not threading.main_thread():
+            return self
         for name in self.SIGNALS:
             number = getattr(signal, name)
-            self._before[number] = signal.signal(number, self._note)
+            before = signal.getsignal(number)
+            if before != signal.SIG_IGN and (name not in ("SIGUSR2", "SIGXCPU", "SIGALRM", "SIGHUP")
+                                             or before == signal.SIG_DFL):
+                self._before[number] = signal.signal(number, self._note)
+        if signal.getsignal(signal.SIGCONT) == signal.SIG_DFL:
+            self._before[signal.SIGCONT] = signal.signal(signal.SIGCONT, self._go_on)
         return self
 
     def __exit__(self, *error):
         for number, handler in self._before.items():
-            late = self._last and number == signal.SIGUSR1
+            late = self._last and signal.Signals(number).name in self.WARNINGS
             signal.signal(number, signal.SIG_IGN if late else handler)
+
+    def _go_on(self, number, frame):
+        if self._pace:
+            self._pace.interrupted = True
 
     def _note(self, number, frame):
         if self.reason and number == signal.SIGINT:

@@ -39,7 +39,7 @@ def origin(run):
     when = run.attrs.get("created", "unknown time")
     version = run.attrs.get("nuflux_version", "of unknown version")
     commit = str(run.attrs.get("git_commit") or "unknown")[:12]
-    dirty = " with uncommitted changes" if run.attrs.get("git_dirty") else ""
+    dirty = " with uncommitted changes" if run.attrs.get("git_dirty") == 1 else ""
     ranks = run.attrs.get("n_ranks", "?")
     return f"{when}, nuflux_mpi {version}, commit {commit}{dirty}, {ranks} rank{'' if ranks == 1 else 's'}"
 

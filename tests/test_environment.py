@@ -17,8 +17,10 @@ LAUNCHER_NAMES = [name for pair in environment.LAUNCHER_VARIABLES for name in pa
 
 @pytest.fixture
 def no_launcher(monkeypatch):
-    for name in LAUNCHER_NAMES:
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name in LAUNCHER_NAMES or name.startswith(("SLURM_", "PMI_", "PMIX_", "PMI2_")):
+            monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(environment, "_has_terminal", lambda: False)
 
 
 def run_python(code, ranks=None, timeout=60, **variables):
@@ -45,7 +47,7 @@ def test_each_launcher_is_read(no_launcher, monkeypatch, size_name, rank_name):
 
 
 def test_mpirun_inside_a_slurm_step_counts(no_launcher, monkeypatch):
-    for name, value in zip(LAUNCHER_NAMES, [4, 3] + [0] * 4 + [1, 0]):
+    for name, value in zip(LAUNCHER_NAMES, [4, 3] + [0] * (len(LAUNCHER_NAMES) - 4) + [1, 0]):
         monkeypatch.setenv(name, str(value))
     assert (environment.launcher_size(), environment.launcher_rank()) == (4, 3)
 
@@ -54,6 +56,50 @@ def test_a_batch_script_outside_a_step_is_one_process(no_launcher, monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", "64")
     monkeypatch.setenv("SLURM_PROCID", "0")
     assert environment.launcher_size() == 1
+
+
+STEP = {"SLURM_STEP_NUM_TASKS": "8", "SLURM_PROCID": "0", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "8", "SLURM_JOB_ID": "1"}
+
+
+@pytest.mark.parametrize("more, size", [
+    ({}, 8),  # srun -n 8 with a plugin that MPI does not understand: nothing tells it from a shell
+    ({"SLURM_PTY_PORT": "40000"}, 1),  # srun -n 8 --pty bash
+    ({"SLURM_PTY_PORT": "40000", "SLURM_TASK_PID": "1"}, 1),
+    ({"SLURM_PTY_PORT": "40000", "SLURM_TASK_PID": str(os.getpid())}, 8),  # srun -n 8 --pty python -m nuflux_mpi
+    ({"SLURM_PTY_PORT": "40000", "SLURM_PROCID": "3"}, 8),  # a task that has no terminal
+    ({"SLURM_STEP_ID": "4294967290"}, 1),  # the shell of salloc
+    ({"SLURM_PTY_PORT": "40000", "PMIX_RANK": "0"}, 8), ({"SLURM_PTY_PORT": "40000", "PMI_FD": "3"}, 8),  # MPI knows better
+])
+def test_the_shell_of_an_interactive_step_is_no_launch(more, size, no_launcher, monkeypatch):
+    for name, value in (STEP | more).items():
+        monkeypatch.setenv(name, value)
+    assert environment.launcher_size() == size
+    if size == 1:
+        environment.check_launcher(1)
+        assert environment.launcher_rank() == 0 and environment.speaks()
+    else:
+        with pytest.raises(EnvironmentProblem, match="8 processes.*`unset SLURM_STEP_NUM_TASKS`"):
+            environment.check_launcher(1)
+
+
+def test_a_process_that_somebody_types_is_alone(no_launcher, monkeypatch):
+    for name, value in STEP.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(environment, "_has_terminal", lambda: True)
+    assert environment.launcher_size() == 1
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "4")  # a terminal that mpirun has opened
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "0")
+    environment.check_launcher(1)
+
+
+def test_a_run_starts_in_the_shell_of_an_interactive_step(run_cli, tmp_path):
+    tiny = ["run", "two_beam", "--set", "box.points=64", "--set", "initial.n_max=4", "--set", "time.end=0.1", "--set",
+            "output.figures=false"]
+    done = run_cli([*tiny, "--out", tmp_path / "shell"], env=STEP | {"SLURM_PTY_PORT": "40000"})
+    assert done.returncode == 0, done.stderr
+    done = run_cli([*tiny, "--out", tmp_path / "srun"], env=STEP)
+    assert done.returncode == 1 and done.stderr.count("8 processes were started") == 1
+    assert "Traceback" not in done.stderr and not (tmp_path / "srun").exists()
 
 
 def test_mpirun_environment_drops_the_job_and_keeps_settings():

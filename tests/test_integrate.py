@@ -245,18 +245,27 @@ def test_output_times_of_a_run_are_exact():
     np.testing.assert_allclose(run.fields["P"][-1], undisturbed.fields["P"][-1], rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("method, evaluations", [("3bs", 4), ("8vr", 13)])
-def test_petsc_options_reach_the_integrator(method, evaluations, integrator):
+def test_petsc_options_reach_the_integrator_and_those_of_others_do_not(integrator):
     from petsc4py import PETSc
 
-    # Stages per step tell which method ran.
-    PETSc.Options().setValue("ts_rk_type", method)
+    table, stranger = PETSc.Options(), {"ts_type": "euler", "ts_adapt_type": "none", "ts_rtol": "1e-1", "ts_dt": "1e-3"}
+    arguments = {"method": "5dp", "rtol": 1e-8, "dt_initial": 1e-3}
+    usual = integrator(logistic, START, **arguments)
+    usual.advance(2.0)
+    for name, value in stranger.items():
+        table.setValue(name, value)
     try:
-        one = integrator(logistic, START, method="5dp", rtol=1e3, dt_initial=0.125, dt_max=0.125)
-        one.advance(2.0)
+        same = integrator(logistic, START, **arguments)
+        same.advance(2.0)
     finally:
-        PETSc.Options().delValue("ts_rk_type")
-    assert one.statistics.rhs_evaluations == pytest.approx(16 * evaluations, abs=16)  # one stage may be reused
+        for name in stranger:
+            table.delValue(name)
+    assert same.statistics == usual.statistics and same.u.tobytes() == usual.u.tobytes()
+    before = table.getAll()
+    fixed = integrator(logistic, START, options="-ts_adapt_type none", **arguments)
+    fixed.advance(2.0)
+    assert fixed.statistics.steps == pytest.approx(2000, abs=1) and usual.statistics.steps < 200
+    assert table.getAll() == before
 
 
 # ---- failures
@@ -322,13 +331,14 @@ def test_petsc_options_end_with_their_run():
     runs = [
         nuflux_mpi.simulate("two_beam", overrides=[
             "box.points=256", "time.end=1", "time.method=8vr", f'petsc.options="{options}"'])
-        for options in ("", "-ts_rk_type 3bs", "")
+        for options in ("", "-ts_adapt_safety 0.3", "")
     ]
     counts = [int(run.series["rhs_evaluations"][-1]) for run in runs]
-    assert counts[0] == counts[2] < counts[1]  # a method of order 3 needs more
+    assert counts[0] == counts[2] < counts[1]  # shorter steps
+    assert [run.attrs["petsc_options"] for run in runs] == ["", "-nuflux_ts_adapt_safety 0.3", ""]
 
 
-@pytest.mark.parametrize("option", ["-ts_rk_type 3bs", "-ts_adapt_type none"])
+@pytest.mark.parametrize("option", ["-ts_adapt_safety 0.5", "-ts_adapt_type none"])
 def test_petsc_options_that_would_do_nothing_are_refused(option, comm):
     with pytest.raises(InputError, match=f"petsc.options: {option.split()[0]} acts on Runge-Kutta pairs alone: .* not adams"):
         Integrator(logistic, len(START), comm, method="adams", options=f"-ts_view {option}")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from types import SimpleNamespace
 
@@ -94,10 +95,54 @@ def test_disk_is_not_asked_at_every_step(tmp_path):
     assert stop() == ""
 
 
-def test_signals_are_reasons():
+@pytest.mark.parametrize("name", stopping.StopRequest.WARNINGS)
+def test_a_program_keeps_what_it_ignores(handlers, name):
+    """As nohup does with SIGHUP; the tests of another process are in test_signals.py."""
+    number = getattr(signal, name)
+    signal.signal(number, signal.SIG_IGN)
     with stopping.StopRequest() as stop:
-        os.kill(os.getpid(), stopping.signal.SIGUSR1)
-        assert stop() == "SIGUSR1"
+        os.kill(os.getpid(), number)
+        assert stop() == ""
+
+
+def test_a_thread_hears_no_signals_and_may_ask_all_the_same():
+    found = []
+
+    def ask():
+        with stopping.StopRequest() as stop:
+            found.append(stop())
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert found == [""]
+
+
+def test_a_time_in_which_the_process_was_stopped_counts_for_no_step():
+    pace = stopping.Pace(step=1.0)
+    pace.interrupted = True
+    pace.note(step=3600.0)
+    assert pace.step == 1.0
+    pace.note(step=2.0)
+    assert pace.step == 2.0
+
+
+@pytest.fixture
+def usual():
+    """SIGINT and the warnings as a shell leaves them in the foreground."""
+    before = {name: signal.getsignal(getattr(signal, name)) for name in stopping.StopRequest.SIGNALS}
+    for name in before:
+        signal.signal(getattr(signal, name), signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
+    yield
+    for name, handler in before.items():
+        signal.signal(getattr(signal, name), handler)
+
+
+def test_signals_are_reasons(usual):
+    for name in stopping.StopRequest.WARNINGS:
+        with stopping.StopRequest() as stop:
+            os.kill(os.getpid(), getattr(signal, name))
+            assert stop() == name
     with stopping.StopRequest() as stop:
         os.kill(os.getpid(), stopping.signal.SIGINT)
         assert stop() == "Ctrl-C"
@@ -124,7 +169,7 @@ def handlers():
         signal.signal(getattr(signal, name), handler)
 
 
-def test_a_request_after_the_end_does_not_kill(handlers):
+def test_a_request_after_the_end_does_not_kill(usual, handlers):
     """SIGUSR1 is sent by a clock, which does not know that a run has just finished."""
     with stopping.StopRequest(last=True) as stop:
         os.kill(os.getpid(), signal.SIGUSR1)
