@@ -53,7 +53,7 @@ def test_a_matplotlibrc_that_cannot_be_read_costs_the_figures_alone(ranks, run_c
 def test_growth_rates_and_summary_end_no_run(monkeypatch, tmp_path, capsys):
     from nuflux_mpi.results import BaseRun
 
-    def broken(*arguments):
+    def broken(*arguments, **keywords):
         raise ZeroDivisionError("a defect")
 
     monkeypatch.setattr(growth, "record", broken)
