@@ -96,8 +96,10 @@ PYTHON
 )
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check install --quiet "$@" 9>&-; }
 # shellcheck disable=SC2086
-pip setuptools wheel $requirements || fail "pip could not install the Python packages (see above); is PyPI reachable?"
-pip --no-deps --no-build-isolation --editable "$root" || fail "pip could not install nuflux_mpi itself (see above)."
+pip "setuptools>=77,<81" wheel $requirements || fail "pip could not install the Python packages (see above); is PyPI reachable?"
+# compat: a path in a .pth file. Setuptools' own way finds the package last, so that a directory called nuflux_mpi in the
+# working directory, such as the one above this checkout's name, would hide it.
+pip --no-deps --no-build-isolation --config-settings editable_mode=compat --editable "$root" || fail "pip could not install nuflux_mpi itself (see above)."
 
 printf '%s\n' "$stamp" > "$venv/nuflux-setup"
 echo "setup: done"

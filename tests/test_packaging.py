@@ -1,0 +1,59 @@
+"""What is installed and what is distributed: from any directory, with a licence, with all that the tests need."""
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_a_directory_of_the_packages_name_does_not_hide_it(tmp_path):
+    """Anybody who stands above a checkout called nuflux_mpi, or keeps results in a folder of that name."""
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    (tmp_path / "nuflux_mpi").mkdir()
+
+    def python(*arguments, cwd):
+        return subprocess.run([sys.executable, *arguments], env=variables, capture_output=True, text=True, cwd=cwd)
+
+    try:
+        files = [str(file) for file in importlib.metadata.distribution("nuflux_mpi").files or []]
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    if not any(name.startswith("__editable__") for name in files) or any(name.endswith("_finder.py") for name in files):
+        pytest.skip("nuflux_mpi is not installed as tools/setup.sh does it")
+    assert python("-m", "nuflux_mpi", "--version", cwd=tmp_path).returncode == 0
+    done = python("-c", "import nuflux_mpi; print(nuflux_mpi.simulate.__name__)", cwd=tmp_path)
+    assert done.stdout == "simulate\n", done.stderr
+
+
+def test_setup_installs_by_a_path_and_not_by_a_finder():
+    [line] = [line for line in (ROOT / "tools" / "setup.sh").read_text().splitlines() if "--editable" in line]
+    assert "editable_mode=compat" in line
+
+
+def test_the_licence_is_named_and_there():
+    project = PROJECT["project"]
+    assert project["license"] == "BSD-3-Clause" and project["authors"] and project["classifiers"] and project["urls"]
+    text = (ROOT / "LICENSE").read_text()
+    assert text.startswith("BSD 3-Clause License") and "The nuflux_mpi developers" in text
+    assert "license: BSD-3-Clause" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_a_source_distribution_has_what_its_tests_need():
+    grafted = re.findall(r"^graft (.*)$", (ROOT / "MANIFEST.in").read_text(), re.M)
+    assert {"docs", "jobs", "tests", "tools", ".ci"} <= set(grafted)
+
+
+def test_setuptools_finds_the_cases():
+    setuptools = pytest.importorskip("setuptools")
+    include = PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
+    found = setuptools.find_namespace_packages(str(ROOT), include=include)
+    assert {"nuflux_mpi", "nuflux_mpi.cases"} <= set(found)
+    assert not [name for name in found if "__pycache__" in name]
