@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from . import modes, phase_space, start_file, unseeded
+from . import forecast, modes, phase_space, start_file, unseeded
 from .box import blocks, most_ranks, plan
 from .config import SPLITTINGS, dimensions, mode_count, per_axis
 from .diagnostics import shells
@@ -19,31 +19,26 @@ WORK_STATES = 4
 PROCESS_BYTES = 258e6
 
 
-def report(resolved, ranks):
+def report(resolved, ranks, nodes=1, out=None):
     """Text about a run of a resolved config on so many ranks; every line is an estimate before anything is allocated.
 
+    nodes: on which the ranks are spread evenly; out: run directory that it would have, by default below runs/.
     InputError if the run cannot work: too many ranks for the box, a distribution without lepton number in one of its
     directions, an initial file that does not fit.
     """
     if ranks < 1:
         raise InputError(f"--ranks must be at least 1, not {ranks}.")
+    if not 1 <= nodes <= ranks:
+        raise InputError(f"--nodes must be from 1 to the number of ranks, {ranks}, not {nodes}.")
     directions = modes.build(resolved["modes"], dimensions(resolved))
     _check_file(resolved)
-    points, count = resolved["box"]["points"], len(directions)
-    segments = segments_of(resolved)
+    points, segments = resolved["box"]["points"], segments_of(resolved)
     lines = sum(segments)
     cut = plan(points, lines, ranks)
     local = cut.points_per_rank
-    rows, state = rows_per_rank(cut, segments), state_bytes(cut, segments)
-    memory = memory_per_rank(resolved, ranks)
-    method = method_of(resolved)
-    kept = stored_vectors(method)
-    snapshots, series_rows, spectra = output_times(resolved)
-    sizes, level = file_sizes(resolved), LEVELS[resolved["equations"]["level"]]
-    back = sum(segments) if method in SPLITTINGS else None
-    sent = exchange_bytes(cut, segments, gradient_lines(resolved), level.flux_lines(count, _settings(resolved)), back)
+    rows = rows_per_rank(cut, segments)
     grid = " x ".join(map(str, per_axis(points)))
-    text = [
+    return "\n".join([
         f"{resolved['name']}: {resolved['title']}",
         f"  modes           {directions}",
         f"  state           {lines} lines of {grid} points, level \"{resolved['equations']['level']}\"",
@@ -52,24 +47,70 @@ def report(resolved, ranks):
         f"  rows per rank   {_range(rows)} of {cut.N2} points in Fourier space, "
         f"imbalance {_imbalance(rows)}",
         f"  balanced ranks  {_counts(balanced_ranks(points, segments))}; at most {most_ranks(points, lines)}",
-        f"  memory per rank {_size(memory)}, of which {_size(PROCESS_BYTES)} are the program; all ranks "
-        f"{_size(memory * ranks)}",
-        f"  exchange        {_size(sent)} from each rank to others per right-hand side: by memory on a node, else messages",
+        *_resources(resolved, cut, segments, nodes),
+        *_files(resolved, cut, segments, out),
+        *_remarks(resolved, cut, segments),
+    ])
+
+
+def _resources(resolved, cut, segments, nodes):
+    """Lines about memory, exchange and time."""
+    method, count, ranks = method_of(resolved), mode_count(resolved["modes"]), cut.ranks
+    level, memory = LEVELS[resolved["equations"]["level"]], memory_per_rank(resolved, ranks)
+    back = sum(segments) if method in SPLITTINGS else None
+    sent = exchange_bytes(cut, segments, gradient_lines(resolved), level.flux_lines(count, _settings(resolved)), back)
+    numbers = sum(segments) * math.prod(per_axis(resolved["box"]["points"]))
+    text = [f"  memory per rank {_size(memory)}, of which {_size(PROCESS_BYTES)} are the program; all ranks "
+            f"{_size(memory * ranks)}"]
+    if nodes > 1:
+        each = math.ceil(ranks / nodes)
+        text.append(f"  memory per node {_size(memory * each)} for {each} ranks")
+    text.append(f"  exchange        {_size(sent)} from each rank to others per right-hand side: by memory on a node, else messages")
+    rows, written = max(output_times(resolved)), sum(file_sizes(resolved).values())
+    return [*text, f"  run time        {forecast.run_time(resolved, numbers, ranks, nodes, sent, rows, written)}"]
+
+
+def _files(resolved, cut, segments, out):
+    """Lines about the files, and what is free for them."""
+    method, sizes = method_of(resolved), file_sizes(resolved)
+    snapshots, series_rows, spectra = output_times(resolved)
+    checkpoint, kept = checkpoint_bytes(cut, segments, method), stored_vectors(method)
+    text = [
         f"  fields.h5       {_size(sizes['fields.h5'])}, {snapshots} snapshots",
         f"  series.h5       {_size(sizes['series.h5'])}, {series_rows} rows, {spectra} power spectra",
-        f"  checkpoint.h5   {_size(kept * state.sum())}, {kept} vector{'s' * (kept > 1)} of the state's size with {method}; "
+        f"  checkpoint.h5   {_size(checkpoint)}, {kept} vector{'s' * (kept > 1)} of the state's size with {method}; "
         "there must be room for three",
     ]
     if "phase_space.h5" in sizes:
         text.append(f"  phase_space.h5  {_size(sizes['phase_space.h5'])}")
-    if ranks > 1 and local.min() < 16:
+    said, fits = forecast.room(sum(sizes.values()) + forecast.CHECKPOINTS * checkpoint, out or "runs")
+    text.append(f"  disk            {said}")
+    large = forecast.large_files(resolved, sizes, checkpoint, kept, snapshots)
+    return text + [f"  warning         {sentence}" for sentence in ["that does not fit on the disk"] * (not fits) + large]
+
+
+def _remarks(resolved, cut, segments):
+    """Lines about what a user may want to change."""
+    text = []
+    if cut.ranks > 1 and cut.points_per_rank.min() < 16:
         text.append("  note            fewer than 16 points on some ranks: messages will cost more than arithmetic")
-    found = unseeded.of_config(resolved)
-    if found:
-        text.append(f"  warning         {found}")
-    if state.sum() / 8 >= 2**31:
+    if state_bytes(cut, segments).sum() / 8 >= 2**31:
         text.append("  note            2^31 or more unknowns: PETSc must be built with 64-bit indices")
-    return "\n".join(text)
+    found = unseeded.of_config(resolved)
+    return text + [f"  warning         {found}"] * bool(found)
+
+
+def large_files(resolved, ranks):
+    """Sentences about files that are larger than one expects, with what to set instead."""
+    segments, method = segments_of(resolved), method_of(resolved)
+    cut = plan(resolved["box"]["points"], sum(segments), ranks)
+    return forecast.large_files(resolved, file_sizes(resolved), checkpoint_bytes(cut, segments, method), stored_vectors(method),
+                                output_times(resolved)[0])
+
+
+def checkpoint_bytes(cut, segments, method):
+    """Size of a checkpoint."""
+    return stored_vectors(method) * state_bytes(cut, segments).sum()
 
 
 def segments_of(resolved):
@@ -183,12 +224,15 @@ def _numbers_per_point(leading):
     return sum(math.prod(shape) for shape in leading.values())
 
 
-def balanced_ranks(points, segments, most=1024):
-    """Numbers of ranks, up to `most`, that share points and rows equally."""
-    found, lines = [], sum(segments)
-    for ranks in range(1, min(most, most_ranks(points, lines)) + 1):
+def balanced_ranks(points, segments, most=2**14):
+    """Numbers of ranks, up to `most`, that share points equally, and rows to the half per cent that `check` shows as 0."""
+    found, lines, last = [], sum(segments), per_axis(points)[-1]
+    for ranks in range(1, min(most, last, most_ranks(points, lines)) + 1):
+        if last % ranks:
+            continue
         cut = plan(points, lines, ranks)
-        if np.ptp(cut.points_per_rank) == 0 and np.ptp(rows_per_rank(cut, segments)) == 0:
+        rows = rows_per_rank(cut, segments)
+        if np.ptp(cut.points_per_rank) == 0 and rows.max() <= 1.005 * rows.mean():
             found.append(ranks)
     return found
 
@@ -221,9 +265,4 @@ def _counts(numbers):
     return ", ".join(map(str, shown))
 
 
-def _size(number):
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} TB"
+_size = forecast.shown

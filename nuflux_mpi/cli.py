@@ -89,9 +89,11 @@ def parser():
     init.add_argument("name", nargs="?", default=DEFAULT_CASE, help="shipped case (default: the paper's example)")
     init.add_argument("--list", action="store_true", help="list the shipped cases")
 
-    check = commands.add_parser("check", help="cut, memory and file sizes of a run before it starts")
+    check = commands.add_parser("check", help="cut, memory, time and file sizes of a run before it starts")
     check.add_argument("case", nargs="?", default=DEFAULT_CASE, help="TOML file or shipped case (default: the paper's example)")
     check.add_argument("--ranks", type=_positive, default=1, metavar="N", help="number of ranks that the run will have (default: 1)")
+    check.add_argument("--nodes", type=_positive, default=1, metavar="N", help="nodes that they are spread over (default: 1)")
+    check.add_argument("--out", metavar="DIR", help="run directory, for what is free there (default: below runs/)")
     _add_set(check)
 
     linear = commands.add_parser("linear", help="linear theory of a case: which waves grow, how fast, in which box")
@@ -372,7 +374,7 @@ def _init(arguments):
 def _check(arguments):
     from . import check, config
 
-    print(check.report(config.resolve(arguments.case, arguments.overrides), arguments.ranks))
+    print(check.report(config.resolve(arguments.case, arguments.overrides), arguments.ranks, arguments.nodes, arguments.out))
     return EXIT_DONE
 
 

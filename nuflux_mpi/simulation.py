@@ -304,7 +304,7 @@ class Simulation:
         if self._fresh:
             self._rows = []
             power = self._record(self.t, set(cadences))
-            self._look_at_seeds(power)
+            self._look_at_start(power)
             self._checkpoint()
         self._saved, self._due = clock.monotonic(), False
         self._ask(stop)
@@ -394,11 +394,15 @@ class Simulation:
         self.ledger.output += taken
         return power
 
-    def _look_at_seeds(self, power):
-        """Warn at the start if waves that grow by linear theory have no seed. Collective."""
+    def _look_at_start(self, power):
+        """Warn of waves that grow by linear theory and have no seed, and of files that will be huge. Collective."""
+        from .check import large_files
+
         row, k = self._rows[-1], self.diagnostics.spectrum.k
-        found = on_root(self.comm, unseeded.of_spectrum, self.config, k, power, row["P_mean"][:, 2])
-        self._warn(self.t, {"seeds": found} if found else {})
+        found = {"seeds": on_root(self.comm, unseeded.of_spectrum, self.config, k, power, row["P_mean"][:, 2])}
+        if self.output.directory is not None:
+            found["files"] = "; ".join(on_root(self.comm, large_files, self.config, self.comm.Get_size()))
+        self._warn(self.t, {subject: sentence for subject, sentence in found.items() if sentence})
 
     def _append(self, t, measured):
         """A row of the series: what was measured, rates of change by differences, and counts."""

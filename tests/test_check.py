@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import nuflux_mpi
-from nuflux_mpi import check, config
+from nuflux_mpi import check, config, forecast
 from nuflux_mpi.box import Box, plan
 from nuflux_mpi.errors import InputError
 
@@ -118,3 +118,86 @@ def test_jobs_fit_their_64_ranks(job):
     assert "cut             64 ranks" in text
     points = next(line for line in text.splitlines() if "points per rank" in line)
     assert points.endswith("imbalance 0 %")
+
+
+def test_balanced_ranks_hold_all_that_check_calls_balanced():
+    """64 directions: the list ended at 256 where 512 ranks have an imbalance of 0 %, or of what rounds to it."""
+    for case, points in (("angular", 8192), ("two_beam", 65536), ("missing_energy", 32768)):
+        resolved = config.resolve(case, [f"box.points={points}"])
+        segments = check.segments_of(resolved)
+        ranks = check.balanced_ranks(points, segments)
+        for number in (2**n for n in range(12)):
+            if number > check.most_ranks(points, sum(segments)):
+                break
+            cut = plan(points, sum(segments), number)
+            shown = {check._imbalance(cut.points_per_rank), check._imbalance(check.rows_per_rank(cut, segments))}
+            assert (number in ranks) == (shown == {"0 %"}), (case, number)
+    assert 512 in check.balanced_ranks(8192, check.segments_of(config.resolve("angular", ["box.points=8192"])))
+
+
+def lines_of(text, name):
+    return [line for line in text.splitlines() if line.startswith(f"  {name} ")]
+
+
+def test_nodes_share_the_memory():
+    resolved = config.resolve("angular")
+    assert not lines_of(check.report(resolved, 64), "memory per node")
+    (line,) = lines_of(check.report(resolved, 64, 4), "memory per node")
+    assert line.endswith(" for 16 ranks")
+    for ranks, nodes in ((4, 5), (4, 0)):
+        with pytest.raises(InputError, match="--nodes must be from 1 to the number of ranks, 4"):
+            check.report(resolved, ranks, nodes)
+    # Between nodes there are messages, which take time.
+    each = [forecast.seconds_per_evaluation(1e6, 1024, 64, nodes, 1e6)[0] for nodes in (1, 64)]
+    assert each[1] - each[0] > 1e-3  # 1 MB at 0.4 GB/s
+
+
+def test_huge_files_are_told_with_what_to_set(tmp_path):
+    big = ["box.length=[40.0, 40.0, 40.0]", "box.points=[1024, 1024, 1024]",
+           "modes.velocity=[[0.0, 0.0, 1.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]"]
+    text = check.report(config.resolve("four_beams_2d", big), 64, out=tmp_path / "no" / "such")
+    warnings = "\n".join(lines_of(text, "warning"))
+    assert "fields.h5 will take 2.89 TB in 12 snapshots: set output.fields_every = 0" in warnings
+    assert "3 checkpoints will take 6.2 TB, with time.method = 8vr 413 GB" in warnings
+    assert "that does not fit on the disk" in warnings  # some 9 TB
+    assert f"are free at {tmp_path}" in lines_of(text, "disk")[0]
+    resolved = config.resolve("two_beam", ["box.points=1048576"])
+    (sentence,) = check.large_files(resolved, 1)
+    every = float(sentence.rpartition("fields_every = ")[2].split()[0])
+    assert check.file_sizes(config.resolve(resolved, [f"output.fields_every={every}"]))["fields.h5"] <= forecast.HUGE
+    for case in config.cases():
+        assert not check.large_files(config.resolve(case), 1)
+
+
+@pytest.mark.mpi
+def test_a_run_says_that_its_files_will_be_huge(comm, shared_tmp_path, monkeypatch):
+    source = {"box": {"length": 10.0, "points": 64}, "initial": {"kind": "seeds", "zeta": [0.5, -0.5], "n_max": 5},
+              "time": {"end": 0.5}, "output": {"figures": False}}
+    monkeypatch.setattr(forecast, "HUGE", 2e4)
+    run = nuflux_mpi.simulate(source, out=shared_tmp_path / "run", comm=comm)
+    if comm.rank == 0:
+        assert "warning at t = 0: fields.h5 will take " in run.summary()
+    run = nuflux_mpi.simulate(source, comm=comm)
+    assert comm.rank or "fields.h5" not in run.attrs.get("warnings", "")  # in memory there are no files
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("case, overrides", [("two_beam", ["time.end=10"]), ("golden_ratio", []),
+                                             ("angular_thermal", ["equations.level=standard"]),
+                                             ("two_beam", ["time.end=10", "time.rtol=1e-6"]),
+                                             ("two_beam", ["time.end=10", "time.method=8vr"])])
+def test_the_number_of_right_hand_sides_is_foreseen(case, overrides):
+    resolved = config.resolve(case, [*overrides, "output.fields_every=0"])
+    low, high = forecast.right_hand_sides(resolved)
+    assert low <= nuflux_mpi.simulate(resolved).series["rhs_evaluations"][-1] <= high
+    assert high <= 12 * low
+
+
+def test_time_is_a_range_in_every_case():
+    for case in config.cases():
+        (line,) = lines_of(check.report(config.resolve(case), 1), "run time")
+        assert " to " in line and "right-hand sides" in line
+    (line,) = lines_of(check.report(config.resolve("two_beam", ["time.method=4bm"]), 1), "run time")
+    assert "not known; right-hand sides take " in line
+    assert [forecast._duration(s) for s in (3.21e-6, 0.0456, 7.0, 100, 3000, 1e5, 1e8)] == \
+        ["3.2 us", "46 ms", "7 s", "100 s", "50 min", "28 h", "1200 days"]
