@@ -59,7 +59,7 @@ class Timed:
             before = time.monotonic()
             result = function(*arguments)
             taken = time.monotonic() - before
-            self._ledger.right_hand_sides += taken if self._calls < EVERY else EVERY * taken
+            self._ledger.right_hand_sides += taken if self._calls <= EVERY else EVERY * taken
             return result
 
         return evaluated
