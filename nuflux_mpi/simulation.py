@@ -245,8 +245,13 @@ class Simulation:
             raise InputError('This simulation has ended: make a new one (resume="auto" goes on in its directory).')
         self._begun = clock.monotonic()
         self._voice = messages.Voice(self.comm, self.output.directory, self.config, progress)
-        with self._voice, Interrupt(stop) as asked:
-            run = self._carried_out(asked)
+        try:
+            with self._voice, Interrupt(stop) as asked:
+                run = self._carried_out(asked)
+        except KeyboardInterrupt:
+            if self.comm.Get_size() == 1:  # a second one, which may come anywhere: leave no lock and no open file behind
+                self.close()
+            raise
         if self.stopped == INTERRUPT:
             raise stopped(self.t, self.output.directory)
         return run
