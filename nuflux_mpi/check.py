@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from . import forecast, modes, phase_space, start_file, unseeded
+from . import forecast, limits, modes, phase_space, start_file, unseeded
 from .box import blocks, most_ranks, plan
 from .config import SPLITTINGS, dimensions, mode_count, per_axis
 from .diagnostics import shells
@@ -62,9 +62,13 @@ def _resources(resolved, cut, segments, nodes):
     numbers = sum(segments) * math.prod(per_axis(resolved["box"]["points"]))
     text = [f"  memory per rank {_size(memory)}, of which {_size(PROCESS_BYTES)} are the program; all ranks "
             f"{_size(memory * ranks)}"]
+    each = math.ceil(ranks / nodes)
     if nodes > 1:
-        each = math.ceil(ranks / nodes)
         text.append(f"  memory per node {_size(memory * each)} for {each} ranks")
+    lacking, more, limit, where = limits.tightest([(memory, limits.memory_limits())] * each)
+    if lacking > 0:
+        text.append(f"  note            this machine cannot run {each} of the ranks: {_size(more)} {where}, "
+                    f"{_size(max(0, limit.available))} available ({limit.words})")
     text.append(f"  exchange        {_size(sent)} from each rank to others per right-hand side: by memory on a node, else messages")
     rows, written = max(output_times(resolved)), sum(file_sizes(resolved).values())
     return [*text, f"  run time        {forecast.run_time(resolved, numbers, ranks, nodes, sent, rows, written)}"]

@@ -41,7 +41,7 @@ def _import():
             import numba
         except ModuleNotFoundError as error:
             return None, "numba is not installed" if error.name == "numba" else f"numba cannot be imported: {error}"
-        except ImportError as error:  # as it says to a numpy that is too new
+        except (ImportError, OSError) as error:  # as to a numpy that is too new, or where llvmlite is not whole
             return None, f"numba cannot be imported: {error}"
         except (ValueError, RuntimeError, TypeError) as error:
             raise InputError(f"numba cannot start with {_variables()}: {error}") from None

@@ -13,7 +13,7 @@ import sys
 import traceback
 
 from . import remedies
-from .errors import EXIT_FAILURE, EnvironmentProblem, InputError, WriteFailure
+from .errors import EXIT_FAILURE, EnvironmentProblem, WriteFailure
 
 # (size, rank) as each launcher tells its processes, before MPI is started. The order matters: mpirun inside a Slurm job
 # also inherits Slurm's variables. Slurm's are those of a step (srun): SLURM_NTASKS is there outside a step as well.
@@ -236,35 +236,6 @@ def check_index_size(unknowns, index_bits):
         )
 
 
-def check_memory(needed, comm):
-    """Refuse a run that needs `needed` bytes on each rank where a node has less available. Collective.
-
-    InputError, on all ranks alike, with what the fullest node would need. Nothing is checked where /proc/meminfo is not.
-    """
-    from mpi4py import MPI
-
-    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
-    on_node, available = needed * node.size, available_memory()
-    node.Free()
-    lacking, on_node, available = max(comm.allgather((on_node - available, on_node, available)))
-    if lacking > 0:
-        raise InputError(
-            f"the run needs about {on_node / 1e9:.3g} GB on one node and {available / 1e9:.3g} GB are available there: "
-            "use more nodes, fewer points, or a method with fewer vectors (time.method = \"3bs\"); `check` tells the sizes "
-            "beforehand"
-        )
-
-
-def available_memory():
-    """Bytes this node can still give out without swapping; infinity where the system does not tell."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            found = next(line for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return float("inf")
-    return 1024 * int(found.split()[1])
-
-
 def install_excepthook():
     """Make an uncaught exception on any rank print its traceback and end all ranks at once.
 
@@ -275,10 +246,12 @@ def install_excepthook():
 
 
 def _abort_all_ranks(kind, error, trace):
-    """The exception hook: as usual on one rank, else traceback and MPI_Abort. A WriteFailure is told in its sentence."""
+    """The exception hook: as usual on one rank, else traceback and MPI_Abort. Full disks and memory are told in a sentence."""
+    from .limits import out_of_memory
+
     MPI = sys.modules.get("mpi4py.MPI")
     parallel = MPI is not None and MPI.Is_initialized() and not MPI.Is_finalized() and MPI.COMM_WORLD.size > 1
-    sentence = _write_failure(error, trace)
+    sentence = _write_failure(error, trace) or out_of_memory(error)
     if not parallel:
         if not sentence:
             sys.__excepthook__(kind, error, trace)

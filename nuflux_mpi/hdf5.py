@@ -66,7 +66,7 @@ def failure_on_closing(error, trace):
     while trace.tb_next:
         trace = trace.tb_next
     code, named = trace.tb_frame.f_code, re.search(r"filename = '([^']*)'", str(error))
-    closing = "h5py" in code.co_filename and code.co_name.endswith("__dealloc__")
+    closing = "h5py" in code.co_filename and code.co_name.endswith(("__dealloc__", "._dealloc"))  # h5py 3.7; 3.16
     return write_failure(named[1] if named else "an output file", error) if closing else None
 
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from . import initial, linear, modes, start_file, unseeded
 from .config import dimensions, mode_count, per_axis
-from .environment import available_memory
 from .errors import InputError
+from .limits import available_memory
 
 # Sums over waves of modes^3 operations: a second or two.
 MOST_OPERATIONS = 3e8

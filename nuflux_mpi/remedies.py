@@ -92,7 +92,11 @@ def serial_h5py_remedy():
 
 def petsc4py_remedy(error):
     """One sentence for petsc4py failing to import with `error`: what is wrong and what to do."""
+    from .limits import out_of_memory
+
     text = str(error)
+    if out_of_memory(error):
+        return out_of_memory(error)
     if "numpy" in text:
         return f"petsc4py was built for another numpy ({error}): {older_numpy_hint()}"
     directory = os.environ.get("PETSC_DIR")

@@ -58,9 +58,10 @@ class Simulation:
         from .box import Box
         from .check import memory_per_rank
         from .diagnostics import Diagnostics
-        from .environment import check_index_size, check_memory, check_parallel
+        from .environment import check_index_size, check_parallel
         from .integrate import KERNELS, Integrator, initialize
         from .levels import LEVELS, method_of
+        from .limits import check_memory
         from .modes import build
 
         comm = self.comm = MPI.COMM_WORLD if comm is None else comm

@@ -201,3 +201,11 @@ def test_time_is_a_range_in_every_case():
     assert "not known; right-hand sides take " in line
     assert [forecast._duration(s) for s in (3.21e-6, 0.0456, 7.0, 100, 3000, 1e5, 1e8)] == \
         ["3.2 us", "46 ms", "7 s", "100 s", "50 min", "28 h", "1200 days"]
+
+
+def test_a_machine_that_is_too_small_is_told(monkeypatch):
+    few = check.limits.Limit(1e9, "limit 2 GB of the batch system or container, /x", ("group", 1))
+    monkeypatch.setattr(check.limits, "memory_limits", lambda: [few])
+    resolved = config.resolve("two_beam", [])
+    assert "cannot run" not in check.report(resolved, 1)
+    assert "this machine cannot run 8 of the ranks: 2." in check.report(resolved, 8) and few.words in check.report(resolved, 8)

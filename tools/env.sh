@@ -21,11 +21,7 @@ if [ "$(id -u)" = 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
 
-# Cores this process may use, without hyperthreads: mpirun counts the same way, and a second thread gains nothing here.
-# nproc would obey OMP_NUM_THREADS, which says something else.
+# Cores this process may fill: those it is bound to, without hyperthreads, within the quota of a container or batch system.
 physical_cores() {
-    local allowed cores
-    allowed=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
-    cores=$(lscpu -p=Core,Socket 2>/dev/null | grep -v '^#' | sort -u | wc -l) || cores=0
-    if [ "$cores" -gt 0 ] && [ "$cores" -lt "$allowed" ]; then echo "$cores"; else echo "$allowed"; fi
+    PYTHONPATH=$root "$python" -c 'from nuflux_mpi.limits import cores; print(cores())'
 }
