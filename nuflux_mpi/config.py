@@ -242,7 +242,7 @@ SCHEMA = {
             choices=("3bs", "5dp", "5bs", "6vr", "7vr", "8vr", "4bm", "6bm", "adams", "auto")),
         Key("dt_initial", "number", None, "first step [1/mu]", {"gt": 0}, unset="chosen from the right-hand side"),
         Key("dt_min", "number", None, "smallest step [1/mu]; a smaller one ends the run", {"gt": 0},
-            unset="512 spacings of doubles at the time since start, or 1e-13 of the longest step if that is more"),
+            unset="512 spacings of doubles, 1e-13 of the longest step"),
         Key("dt_max", "number", None, "largest step [1/mu]", {"gt": 0}, unset="no limit"),
     ),
     "output": (

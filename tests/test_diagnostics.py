@@ -130,7 +130,7 @@ def test_right_hand_side_is_advection_and_rotation(level, comm):
     # put and take are inverse, and kappa starts from zero.
     back = one.take(t, u)
     np.testing.assert_allclose(back["P"], mine, rtol=0, atol=1e-14)
-    assert np.all(np.abs(back.get("kappa", 0.0)) < 1e-15)
+    assert np.all(np.abs(back.get("kappa", 0.0)) < 1e-14)
 
 
 @pytest.mark.mpi
@@ -157,7 +157,7 @@ def test_budget_of_kinetic_energy_and_momentum(comm):
 def test_means_and_flavor_content(comm):
     P = noise(5, 45)
     series = measure(P, comm)
-    np.testing.assert_allclose(series["P_mean"], P.mean(-1), rtol=0, atol=1e-15)
+    np.testing.assert_allclose(series["P_mean"], P.mean(-1), rtol=0, atol=1e-14)  # sums of some hundred terms
     np.testing.assert_allclose(series["D0"], integral(np.einsum("a,aci->ci", MODES.s, P)), rtol=0, atol=1e-13)
     np.testing.assert_allclose(series["nu_x"], 0.5 * (1 - P[:, 2].mean(-1) / MODES.n), rtol=1e-13)
     assert "K" not in series

@@ -433,11 +433,11 @@ def test_spectra_have_the_power_of_a_wave_in_its_shell(axes, n, comm):
     np.testing.assert_allclose(np.diff(shells.k), spacing, rtol=1e-12)
     expected = np.zeros(len(shells.k))
     expected[round(np.linalg.norm(k) / spacing)] = 0.09
-    np.testing.assert_allclose(series["psi2"], expected, rtol=0, atol=1e-16)
+    np.testing.assert_allclose(series["psi2"], expected, rtol=0, atol=1e-15)  # round-off of a transform
     assert series["k_rms"] == pytest.approx(np.linalg.norm(k), rel=1e-13)
     assert series["coherence"] == pytest.approx(np.sqrt(0.09 / 3.09), rel=1e-13)
     high = any(3 * abs(number) > N for number, N in zip(n, box.points))
-    assert series["spectral_tail"] == pytest.approx(series["coherence"] if high else 0.0, abs=1e-15)
+    assert series["spectral_tail"] == pytest.approx(series["coherence"] if high else 0.0, abs=1e-14)
 
 
 # ---- what is refused
@@ -504,7 +504,7 @@ def test_directions_around_z_have_the_moments_of_the_distribution():
         gas = modes.build(section | {"azimuths": 6}, axes)
         lepton = gas.s * gas.n
         speed2 = np.sum(gas.v**2, axis=1)
-        assert np.all(speed2 <= 1 + 1e-15) and (axes == 2 or np.allclose(speed2, 1, rtol=1e-15, atol=0))
+        assert np.all(speed2 <= 1 + 1e-14) and (axes == 2 or np.allclose(speed2, 1, rtol=1e-14, atol=0))
         np.testing.assert_allclose(lepton @ gas.v[:, :-1], 0, atol=1e-15)
         for m in range(3):
             assert lepton @ gas.v[:, -1] ** m == pytest.approx((single.s * single.n) @ single.v**m, rel=1e-14)

@@ -39,7 +39,7 @@ def test_seeds_do_not_depend_on_the_ranks(comm):
     alone, _, _ = start("two_beam", "box.points=300")
     shared, _, box = start("two_beam", "box.points=300", comm=comm)
     (mine,) = box.indices()
-    np.testing.assert_allclose(shared, alone[..., mine], rtol=0, atol=1e-17)  # blocks differ, so may the last bit
+    np.testing.assert_allclose(shared, alone[..., mine], rtol=0, atol=1e-16)  # another order and other lanes for sums of 1e-2
 
 
 @pytest.mark.mpi
@@ -76,7 +76,8 @@ def test_one_function_for_all_modes_in_units_of_their_density():
     np.testing.assert_allclose(psi, np.broadcast_to(psi[0], psi.shape), rtol=1e-14, atol=0)  # a few roundings
     assert np.abs(psi[0]).max() > 1e-3
     # normalize = true: |P_a| = n_a everywhere, to the rounding of a square root
-    np.testing.assert_allclose(np.linalg.norm(P, axis=1), np.broadcast_to(directions.n[:, None], psi.shape), rtol=1e-15)
+    # ten roundings
+    np.testing.assert_allclose(np.linalg.norm(P, axis=1), np.broadcast_to(directions.n[:, None], psi.shape), rtol=2e-15)
 
 
 def test_harmonic_sum_equals_the_plain_sum():
@@ -98,7 +99,7 @@ def test_golden_ratio_seeds_are_the_written_sum():
     for s in range(4):  # x and y of the first beam, x and y of the second
         phase = 2 * np.pi * (c * (n**2 + (s + 1) * n) % 1)
         expected = 1e-4 * np.cos(2 * np.pi * n * z / 100 + phase).sum(axis=0)
-        np.testing.assert_allclose(P[s // 2, s % 2], expected, rtol=0, atol=1e-16)  # 32 terms of 1e-4
+        np.testing.assert_allclose(P[s // 2, s % 2], expected, rtol=0, atol=1e-15)  # 32 terms of 1e-4, phases up to 200 rad
 
 
 @pytest.mark.mpi
@@ -109,19 +110,19 @@ def test_power_law_has_the_asked_amplitudes_and_free_phases(same, comm):
     waves = np.fft.fft(alone[:, 0] + 1j * alone[:, 1]) / 64
     n = np.fft.fftfreq(64, 1 / 64)
     inside = (n != 0) & (np.abs(n) <= 20)
-    # 40 waves of 1e-3 at most, rounded to 1e-16 of their sum
+    # 40 waves of 1e-3 at most, phases of up to 130 rad, rounded to 1e-16 of themselves
     expected = np.broadcast_to(1e-3 * np.abs(n[inside]) ** -1.5, (2, 40))
-    np.testing.assert_allclose(np.abs(waves[:, inside]), expected, rtol=0, atol=1e-17)
-    np.testing.assert_allclose(waves[:, ~inside], 0, atol=1e-17)
+    np.testing.assert_allclose(np.abs(waves[:, inside]), expected, rtol=0, atol=1e-16)
+    np.testing.assert_allclose(waves[:, ~inside], 0, atol=1e-16)
     phase = np.angle(waves[:, inside]) % (2 * np.pi)
     assert np.ptp(phase[0]) > 5 and abs(np.mean(phase[0]) - np.pi) < 0.9  # 40 draws: 1.8 / sqrt(40) = 0.3
-    assert (np.abs(waves[0] - waves[1]).max() < 1e-17) == same
-    np.testing.assert_allclose(np.sum(alone**2, axis=1), 0.25, rtol=1e-15)
+    assert (np.abs(waves[0] - waves[1]).max() < 1e-15) == same
+    np.testing.assert_allclose(np.sum(alone**2, axis=1), 0.25, rtol=2e-15)  # ten roundings
     shared, _, box = start(two_beams(**keys), comm=comm)
-    # Blocks differ, so may the last bit.
-    np.testing.assert_allclose(shared, alone[..., box.indices()[0]], rtol=0, atol=1e-17)
+    # Another order and other lanes for sums of 1e-2; below other angles, too, of the same waves.
+    np.testing.assert_allclose(shared, alone[..., box.indices()[0]], rtol=0, atol=1e-16)
     longer, _, _ = start(two_beams(points=128, **keys))
-    np.testing.assert_allclose(longer[..., ::2], alone, rtol=0, atol=1e-16)
+    np.testing.assert_allclose(longer[..., ::2], alone, rtol=0, atol=1e-15)
 
 
 @pytest.mark.mpi
@@ -130,8 +131,8 @@ def test_code_comparison_case_is_the_published_start_in_a_shorter_box():
     S = np.fft.fft(P[:, 0] + 1j * P[:, 1]) / 1024 / directions.n[:, None]
     n = np.fft.fftfreq(1024, 1 / 1024)
     expected = np.where((n != 0) & (np.abs(n) <= 1024 / 20), 1e-7 / np.maximum(np.abs(n), 1), 0)
-    np.testing.assert_allclose(np.abs(S), np.broadcast_to(expected, S.shape), rtol=0, atol=1e-21)
-    np.testing.assert_allclose(S, np.broadcast_to(S[0], S.shape), rtol=0, atol=1e-21)
+    np.testing.assert_allclose(np.abs(S), np.broadcast_to(expected, S.shape), rtol=0, atol=1e-20)  # of a sum of 5e-7
+    np.testing.assert_allclose(S, np.broadcast_to(S[0], S.shape), rtol=0, atol=1e-20)
 
 
 # ---- chosen waves and profiles
@@ -146,9 +147,9 @@ def test_fourier_waves_and_their_modes():
     z = box.coordinates()[0] + 20.0
     both = 0.02 * np.exp(2j * np.pi * 2 * z / 100)
     one = 0.01 * np.exp(1j * (2 * np.pi * -3 * z / 100 + 0.4))
-    # phases of up to 20 rad, rounded to 1e-16 of themselves, on amplitudes of 0.02
-    np.testing.assert_allclose(P[:, 0] + 1j * P[:, 1], [both, both + one], rtol=0, atol=1e-16)
-    np.testing.assert_allclose(np.sum(P**2, axis=1), 0.25, rtol=1e-15)
+    # phases of up to 20 rad, rounded to 1e-16 of themselves, on amplitudes of 0.02; sines to some units in the last place
+    np.testing.assert_allclose(P[:, 0] + 1j * P[:, 1], [both, both + one], rtol=0, atol=5e-16)
+    np.testing.assert_allclose(np.sum(P**2, axis=1), 0.25, rtol=2e-15)
     assert np.all(P[0, 2] > 0) and np.all(P[1, 2] < 0)
 
 
@@ -157,14 +158,15 @@ def test_fourier_waves_and_their_modes():
 def test_profiles(shape, at_one_width):
     keys = {"kind": "profile", "shape": shape, "amplitude": 0.1, "width": 12.5}
     P, _, _ = start(two_beams(points=64, **keys))
-    assert P[0, 0, 32] == pytest.approx(0.1, rel=1e-15)  # the middle of the box
-    assert P[1, 0, 40] == pytest.approx(0.1 * at_one_width, abs=1e-17)
+    assert P[0, 0, 32] == pytest.approx(0.1, rel=1e-14)  # the middle of the box
+    # exp and cosh may be off by some units in the last place
+    assert P[1, 0, 40] == pytest.approx(0.1 * at_one_width, abs=1e-15)
     np.testing.assert_array_equal(P[:, 1], 0)
-    np.testing.assert_allclose(P[..., 33:], P[..., 31:0:-1], rtol=0, atol=1e-16)
+    np.testing.assert_allclose(P[..., 33:], P[..., 31:0:-1], rtol=0, atol=1e-15)
     # The nearest image: a bump at the edge is the same bump, half a box away, also from a centre outside the box.
     for center in (0.0, 100.0, -300.0):
         edge, _, _ = start(two_beams(points=64, center=center, **keys))
-        np.testing.assert_allclose(edge, np.roll(P, 32, axis=-1), rtol=0, atol=1e-16)
+        np.testing.assert_allclose(edge, np.roll(P, 32, axis=-1), rtol=0, atol=1e-15)
 
 
 @pytest.mark.mpi
@@ -172,8 +174,8 @@ def test_profile_on_a_carrier():
     P, _, box = start(two_beams(kind="profile", amplitude=0.1, width=20.0, n=-5, phase=0.3, amplitudes_in="n_a"))
     (z,) = box.coordinates()
     expected = 0.5 * 0.1 * np.exp(-((z - 50) ** 2) / 800) * np.exp(1j * (-2 * np.pi * 5 * z / 100 + 0.3))
-    # phases of up to 30 rad on an amplitude of 0.05
-    np.testing.assert_allclose(P[0, 0] + 1j * P[0, 1], expected, rtol=0, atol=5e-16)
+    # phases of up to 30 rad on an amplitude of 0.05; functions to some units in the last place
+    np.testing.assert_allclose(P[0, 0] + 1j * P[0, 1], expected, rtol=0, atol=2e-15)
 
 
 @pytest.mark.mpi
@@ -183,7 +185,8 @@ def test_multi_angle_case_is_the_published_start():
     np.testing.assert_array_equal(z, (np.arange(480) + 0.5) / 2 - 120)  # cell centres
     e = 0.01 * np.exp(-(z**2) / 50)
     unit = np.array([e, np.zeros_like(e), np.sqrt(1 - e**2)])
-    np.testing.assert_allclose(P / directions.n[:, None, None], np.broadcast_to(unit, P.shape), rtol=0, atol=1e-15)
+    # ten roundings
+    np.testing.assert_allclose(P / directions.n[:, None, None], np.broadcast_to(unit, P.shape), rtol=0, atol=2e-15)
     # the weights absorbed are those of the distribution
     G = modes.g(directions.v, 0.6) - 0.97 * modes.g(directions.v, 0.53)
     np.testing.assert_allclose(directions.s * directions.n, G * 2 / 32, rtol=1e-13)
@@ -208,9 +211,10 @@ def test_eigenmode_of_two_beams_is_the_wave_of_eq_10(comm):
     k, (z,) = -2 * np.pi * 9 / 50, box.coordinates()
     gamma = np.sqrt(-k * (2 + k))
     psi = P[:, 0] + 1j * P[:, 1]
-    # Eq. 10 for zeta = +-1/2: amplitudes k + i gamma and k - i gamma, equal in size; phases of up to 60 rad, rounded.
-    np.testing.assert_allclose(psi[0], 1e-3 * np.exp(1j * (k * z + 0.4)), rtol=0, atol=1e-16)
-    np.testing.assert_allclose(psi[1], psi[0] * (k - 1j * gamma) / (k + 1j * gamma), rtol=0, atol=1e-16)
+    # Eq. 10 for zeta = +-1/2: amplitudes k + i gamma and k - i gamma, equal in size; phases of up to 60 rad, rounded, and an
+    # eigenvector of LAPACK's.
+    np.testing.assert_allclose(psi[0], 1e-3 * np.exp(1j * (k * z + 0.4)), rtol=0, atol=1e-15)
+    np.testing.assert_allclose(psi[1], psi[0] * (k - 1j * gamma) / (k + 1j * gamma), rtol=0, atol=1e-15)
 
 
 @pytest.mark.mpi
@@ -225,7 +229,7 @@ def test_eigenmodes_of_directions_in_units_of_their_density(root):
     k = 2 * np.pi * 20 / 1000
     omega = linear.spectrum(k, directions.v, directions.s, directions.n)[root]
     M = linear.matrix(k, directions.v, directions.s, directions.n)
-    np.testing.assert_allclose(M @ psi, omega * psi, rtol=0, atol=1e-17)  # round-off of 8 terms of 1e-4 n_a
+    np.testing.assert_allclose(M @ psi, omega * psi, rtol=0, atol=1e-16)  # round-off of eigenvectors of size 1e-4
 
 
 @pytest.mark.mpi
@@ -256,7 +260,7 @@ def test_eigenmodes_that_do_not_exist_are_refused():
 def test_density_is_the_mean_length_unless_given(comm):
     waves = [{"n": 1, "amplitude": 0.3}]
     P, directions, box = start(two_beams(kind="fourier", waves=waves), comm=comm)
-    np.testing.assert_allclose(initial.density(P, directions, box), [0.5, 0.5], rtol=1e-15)
+    np.testing.assert_allclose(initial.density(P, directions, box), [0.5, 0.5], rtol=1e-14)  # a mean over the grid
     source = two_beams(kind="fourier", waves=waves)
     source["modes"] = {"density": [0.6, 0.7]}
     P, directions, box = start(source, comm=comm)
@@ -358,7 +362,8 @@ def test_single_wave_solves_the_equations_of_motion(t):
 @pytest.mark.mpi
 def test_single_wave_case_starts_on_the_solution():
     P, _, box = start("single_wave")
-    np.testing.assert_allclose(P, initial.single_wave(box.coordinates()[0], 0.0, t0=6.0), rtol=0, atol=1e-15)
+    # functions of the same numbers
+    np.testing.assert_allclose(P, initial.single_wave(box.coordinates()[0], 0.0, t0=6.0), rtol=0, atol=1e-14)
 
 
 @pytest.mark.mpi

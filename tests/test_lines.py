@@ -37,7 +37,7 @@ def test_real_lines(length, effort):
     waves = transform("r2c", length, lines, np.empty((5, length // 2 + 1), dtype=complex), effort)
     np.testing.assert_allclose(waves, np.fft.rfft(lines), rtol=0, atol=2e-14)  # sums of up to 64 numbers of size 1
     back = transform("c2r", length, waves, np.empty((5, length)), effort)
-    np.testing.assert_allclose(back / length, lines, rtol=0, atol=2e-15)
+    np.testing.assert_allclose(back / length, lines, rtol=0, atol=1e-14)  # there and back, numbers of size 1
 
 
 @lengths
@@ -46,4 +46,4 @@ def test_complex_lines(length):
     waves = transform("forward", length, lines, np.empty_like(lines))
     np.testing.assert_allclose(waves, np.fft.fft(lines), rtol=0, atol=4e-14)
     back = transform("backward", length, waves, np.empty_like(lines))
-    np.testing.assert_allclose(back / length, lines, rtol=0, atol=4e-15)
+    np.testing.assert_allclose(back / length, lines, rtol=0, atol=2e-14)

@@ -352,7 +352,7 @@ def test_local_flow_and_its_work_are_of_order_six(axes):
         Q, R, kappa = P.copy(), P.copy(), np.zeros((len(s), 7))
         rotation.turn(Q, v, s, h)
         rotation.turn_and_drive(R, kappa, v, s, *expanded(P, slope, v, s, h))
-        np.testing.assert_allclose(R, Q, rtol=0, atol=1e-15)  # of the same numbers
+        np.testing.assert_allclose(R, Q, rtol=0, atol=1e-14)  # numbers of size 1, in another order
         np.testing.assert_allclose(np.sum(Q**2, axis=1), np.sum(P**2, axis=1), rtol=1e-14)
         errors.append([np.abs(Q - y[:, :3]).max(), np.abs(kappa - y[:, -1]).max()])
     errors = np.array(errors)

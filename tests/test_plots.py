@@ -61,7 +61,7 @@ def test_energy_figure_shows_the_series():
     np.testing.assert_array_equal(t, series["time"])
     np.testing.assert_array_equal(U, series["U_osc"] / unit)
     budget = axes_titled(figure, "energy budget")
-    np.testing.assert_allclose(line(budget, 0)[1], series["K"].sum(axis=1) / unit, rtol=1e-15)
+    np.testing.assert_allclose(line(budget, 0)[1], series["K"].sum(axis=1) / unit, rtol=1e-14)
     np.testing.assert_array_equal(line(budget, 1)[1], series["energy"] / unit)
     assert [text.get_text() for text in budget.get_legend().get_texts()] == [
         r"$K$, kinetic energy gained",
