@@ -295,6 +295,17 @@ def candidates(directory):
     return [path for path in (Path(directory) / NEWEST, Path(directory) / PREVIOUS) if path.exists()]
 
 
+def looks_like_one(path):
+    """Whether a file has the name, or the first bytes, of a checkpoint."""
+    if path.name in (NEWEST, PREVIOUS):
+        return True
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_NAME)) == _NAME.encode()
+    except OSError:
+        return True  # why it cannot be read is told later
+
+
 def load(paths, layout, accept, comm):
     """The first of `paths` that is whole, and a sentence if it is not the first. -> (Saved, sentence). Collective.
 

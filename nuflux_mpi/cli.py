@@ -1,7 +1,6 @@
 """The command line. Each subcommand loads only what it needs; only `run` starts MPI."""
 
 import argparse
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from .errors import (
     EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILURE, EXIT_STOPPED, EnvironmentProblem, InputError, NufluxError, WriteFailure,
 )
 from .streams import Streams
+from .text import shell_word, visible
 
 DESCRIPTION = "Neutrino flavor kinetics whose energy budget closes."
 EPILOG = """examples:
@@ -66,7 +66,7 @@ def parser():
                       help="which figure (default: all that the run allows; of several runs, the comparison)")
     plot.add_argument("--modes", type=_indices, metavar="I,J,...", help="modes that figures of single modes show (indices "
                       "from 0, as in the files; default: a choice)")
-    plot.add_argument("-o", "--output", metavar="FILE", help="file for one figure (its suffix chooses the format)")
+    plot.add_argument("-o", "--output", type=_figure, metavar="FILE", help="file for one figure (its suffix chooses the format)")
     plot.add_argument("--no-title", action="store_false", dest="title", help="leave out the line above the figure")
 
     info = commands.add_parser("info", help="what a run is and how far it came; where a file or figure came from")
@@ -106,7 +106,7 @@ def parser():
     linear.add_argument("--method", choices=("auto", "dense", "secular"), default="auto",
                         help="dense: eigenvalues of matrices; secular: dispersion relation, for very many modes")
     linear.add_argument("--out", metavar="DIR", help="directory for linear.txt, linear.csv, eigenvector.csv and linear.png")
-    linear.add_argument("-o", "--output", metavar="FILE", help="file for the figure (its suffix chooses the format)")
+    linear.add_argument("-o", "--output", type=_figure, metavar="FILE", help="file for the figure (its suffix chooses the format)")
     _add_set(linear)
 
     xdmf = commands.add_parser("xdmf", help="write what ParaView and VisIt read: fields.xmf, in two and three dimensions")
@@ -132,6 +132,11 @@ def _resume(text):
     if text not in ("auto", "never") and not text.endswith(".h5"):
         raise argparse.ArgumentTypeError(f"it takes auto, never or a checkpoint file (.h5), not {text}")
     return text
+
+
+def _figure(text):
+    """A figure's file with the suffix that it will have."""
+    return text if Path(text).suffix else f"{text}.png"
 
 
 def _walltime(text):
@@ -187,7 +192,7 @@ def _main(argv, last):
                 "linear": _linear, "xdmf": _xdmf, "completion": _completion}[arguments.command](arguments)
     except NufluxError as error:
         if environment.speaks():
-            print(f"nuflux_mpi: {error}", file=sys.stderr, flush=True)
+            print(f"nuflux_mpi: {visible(str(error))}", file=sys.stderr, flush=True)
         return error.exit_code
     except BrokenPipeError:
         return EXIT_DONE
@@ -276,8 +281,8 @@ def _carry_out(simulation, stop):
 def _continuation(directory, ranks):
     """The command, to be typed into a shell, that goes on with a run."""
     launcher = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
-    return shlex.join([*launcher, "python", "-m", "nuflux_mpi", "run", str(directory / "run.toml"), "--out", str(directory),
-                       "--resume", "auto"])
+    words = [*launcher, "python", "-m", "nuflux_mpi", "run", str(directory / "run.toml"), "--out", str(directory), "--resume", "auto"]
+    return " ".join(map(shell_word, words))
 
 
 def _draw(run, say):
@@ -313,13 +318,13 @@ def _info(arguments):
     if files and (arguments.csv or len(arguments.runs) > 1):
         raise InputError(f"info: a file is described alone, and has no table: give run directories, not {files[0]}")
     if files:
-        print(_info_of_file(files[0], arguments))
+        print(visible(_info_of_file(files[0], arguments)))
     elif arguments.toml:
         if len(arguments.runs) > 1:
             raise InputError("info: --toml prints the config of one run")
         print(stored_config(arguments.runs[0]), end="")
     else:
-        print(_info_of_runs([Run(name) for name in arguments.runs], arguments))
+        print(visible(_info_of_runs([Run(name) for name in arguments.runs], arguments)))
     return EXIT_DONE
 
 
@@ -356,7 +361,7 @@ def _diff(arguments):
     if not arguments.tolerance >= 0:
         parser().error(f"argument --tolerance: must be 0 or more, not {arguments.tolerance:g}")
     text, worst = report(Run(arguments.a), Run(arguments.b), arguments.tolerance)
-    print(text)
+    print(visible(text))
     return EXIT_DONE if worst <= arguments.tolerance else EXIT_FAILURE
 
 

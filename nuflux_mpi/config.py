@@ -12,17 +12,17 @@ import math
 import re
 import tomllib
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-from . import cadence, seeding, times
+from . import cadence, config_text, seeding, times
+from .config_text import DEEPEST, LONGEST_NAME
 from .errors import InputError
 
 CASES_DIR = Path(__file__).parent / "cases"
 DEFAULT_CASE = "two_beam"
 REQUIRED = object()  # default of a key that has none
 SMALLEST, LARGEST = 1e-30, 1e30  # sizes of numbers other than 0: their squares and cubes are still doubles
-DEEPEST = 20  # levels of tables and lists; a config needs four
-LONGEST_NAME = 200  # bytes; directories take 255, and a number may be added
 
 
 LISTS = ("numbers", "integers", "vectors")
@@ -296,12 +296,16 @@ def resolve(source, overrides=(), base_dir=None):
         _apply(override, raw)
 
     problems = []
+    _make_paths_portable(raw)
     resolved = _validate(raw, problems)
     if not problems:
         _fill_in(resolved, name, base_dir)
         _cross_check(resolved, problems)
+    if not problems and len(to_toml(resolved).encode()) > config_text.LONGEST:
+        problems.append(f"with every default written out it has more than {config_text.LONGEST} bytes, so that it could not be "
+                        "read again.")
     if problems:
-        raise InputError("\n".join(f"{label}: {problem}" for problem in problems))
+        raise InputError(config_text.told(problems, label))
     return resolved
 
 
@@ -334,26 +338,26 @@ def _load(source):
     if isinstance(source, dict):
         return _plain(source), "config", "run", Path.cwd()
     text = str(source)
-    if text in _case_names() and not Path(text).is_file():
-        return tomllib.loads(_case_text(text)), text, text, Path.cwd()
     path = Path(text)
+    if text in _case_names():
+        if path.is_file():
+            raise InputError(f"{text} is the name of a shipped case and of a file here: write ./{text} for the file, or give "
+                             "the file another name to run the case.")
+        return tomllib.loads(_case_text(text)), text, text, Path.cwd()
     try:
-        content = path.read_bytes().decode("utf-8-sig")
+        content = config_text.read(path)
     except FileNotFoundError:
         close = difflib.get_close_matches(text, _case_names(), n=1)
         hint = f"did you mean the shipped case {close[0]}" if close else f"shipped cases are {', '.join(cases())}"
         raise InputError(f"{path}: no such file; {hint}.") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a directory; give a TOML file or one of {', '.join(cases())}.") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not a TOML file: it is not UTF-8 text.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-    return _parsed(content, f"{path} is not valid TOML"), path.name, path.stem, path.resolve().parent
+    return _parsed(content, f"{path} is not valid TOML"), path.name, config_text.name_of(path.stem), path.resolve().parent
 
 
 def _parsed(text, complaint):
     """TOML text as a dict; InputError, beginning with the complaint, if it is none, or nests deeper than any config."""
+    config_text.check(text, complaint)
     try:
         raw = tomllib.loads(text)
     except RecursionError:
@@ -394,10 +398,12 @@ def _plain(value):
 
 def _apply(override, raw):
     """Write one "section.key=value" into the raw dict; the value is validated with everything else."""
-    name, equals, text = override.partition("=")
+    name, equals, text = config_text.letters(override).partition("=")
     parts = name.strip().split(".")
+    shown = override if len(override) <= 100 else f"{override[:100]}..."
     if not equals or not all(parts) or len(parts) > 2:
-        raise InputError(f"--set {override}: expected section.key=value, for example time.end=50.")
+        raise InputError(f"--set {shown}: expected section.key=value, for example time.end=50.")
+    config_text.check(text, f"--set {shown}")
     try:
         value = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
@@ -408,7 +414,7 @@ def _apply(override, raw):
     if len(parts) == 2:
         table = raw.setdefault(parts[0], {})
         if not isinstance(table, dict):
-            raise InputError(f"--set {override}: {parts[0]} is not a section.")
+            raise InputError(f"--set {shown}: {parts[0]} is not a section.")
     table[parts[-1]] = value["value"]
 
 
@@ -451,8 +457,8 @@ def _validate_table(keys, table, where, problems):
         return _plain(create_model("Table", __config__=rules, **fields).model_validate(table).model_dump())
     except ValidationError as error:
         # A misspelled key is one mistake: that the right one is missing then goes without saying.
-        details = error.errors()
-        misspelled = {_closest(name, here) for name in table if name not in here}
+        details = error.errors()[: 2 * config_text.MOST_SENTENCES]
+        misspelled = {_closest(name, here) for name in islice(table, 2 * config_text.MOST_SENTENCES) if name not in here}
         found = [_sentence(detail, table, where, keys, here) for detail in details
                  if not (detail["type"] == "missing" and len(detail["loc"]) == 1 and detail["loc"][0] in misspelled)]
         problems.extend(dict.fromkeys(found))  # each once
@@ -621,12 +627,21 @@ def _fill_in(resolved, name, base_dir):
             section["path"] = _absolute(section["path"], base_dir)
 
 
+def _make_paths_portable(raw):
+    """Paths that --set or a program gave with bytes that are no UTF-8, in place, as a config can hold them."""
+    for table in raw.values():
+        if isinstance(table, dict) and isinstance(table.get("path"), str):
+            table["path"] = config_text.portable_path(table["path"])
+
+
 def _absolute(path, base_dir):
     """A path of a config as it stands from anywhere; one below a home that nobody has is left as it is."""
+    path = config_text.system_path(path)
     try:
-        return str((base_dir / Path(path).expanduser()).resolve())
+        path = Path(path).expanduser()
     except RuntimeError:  # "~nobody/"
-        return str((base_dir / path).resolve())
+        pass
+    return config_text.portable_path(str((base_dir / path).resolve()))
 
 
 def _fill_in_axes(resolved, axes):

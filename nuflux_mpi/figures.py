@@ -17,6 +17,7 @@ from . import binning
 from .drawing import Figure, FigureCanvasAgg, LogLocator, LogNorm, MaxNLocator, NullFormatter, matplotlib
 from .errors import InputError
 from .layout import space_of
+from .text import one_line
 
 # Colours of Okabe and Ito, told apart by all common kinds of colour vision and in print.
 BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6b6b6b"
@@ -144,7 +145,7 @@ def title_of(run):
     length, points = (
         r" \times ".join(f"{value:g}" for value in np.ravel(run.config["box"][key])) for key in ("length", "points")
     )
-    title = run.title.replace("$", r"\$")  # a lone dollar would begin a formula
+    title = one_line(run.title).replace("$", r"\$")  # a lone dollar would begin a formula
     return rf"{title}   $L = {length}/\mu$, $N = {points}$"
 
 

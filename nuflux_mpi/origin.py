@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 
 from .errors import InputError
+from .start_probe import is_hdf5
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SUFFIXES = ".h5, .png, .pdf"
@@ -28,8 +29,12 @@ def origins(path):
                 found = _of_png(file.read())
             elif start.startswith(b"%PDF"):
                 found = _of_pdf(start + file.read())
-            else:
+            elif is_hdf5(path):
                 found = _of_hdf5(path)
+            else:
+                place = f"; ask its directory, {path.parent}" if (path.parent / "series.h5").is_file() else ""
+                raise InputError(f"{path} is neither an HDF5 file nor a figure ({SUFFIXES}): only those say which run they came "
+                                 f"from{place}.")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
     found = {label: attrs for label, attrs in found.items() if "config_toml" in attrs}

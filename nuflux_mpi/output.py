@@ -324,6 +324,9 @@ def choose_directory(config, out, overwrite, resume):
     single = Path(resume).resolve() if resume not in ("auto", "never") else None
     if single and not _asked(single.is_file, "--resume"):
         raise InputError(f'--resume: there is no checkpoint {single} (otherwise it takes "auto" or "never")')
+    if single and not checkpoint.looks_like_one(single):
+        beside = [path for path in checkpoint.candidates(single.parent) if path != single]
+        raise InputError(f"--resume: {single} is no checkpoint" + (f"; did you mean {beside[0]}?" if beside else ""))
     if not out and resume != "auto":
         out = _asked(lambda: free_directory("runs", local(config["name"])), "--out")
     path = Path(local(out or Path("runs") / config["name"]))

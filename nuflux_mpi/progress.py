@@ -6,6 +6,8 @@ import sys
 import time
 import unicodedata
 
+from .text import visible
+
 LOG = "run.log"
 FALLBACK = 80  # columns of a terminal that does not tell
 BAR = 20  # columns of the bar where there is room
@@ -35,7 +37,7 @@ class Progress:
     def say(self, text, warning=False):
         """One line on the stream and in the log, whatever the cadence."""
         self._wipe()
-        self._show(text + "\n")
+        self._show(visible(text) + "\n")
         self.note(text, warning)
 
     def _show(self, text):
@@ -54,7 +56,7 @@ class Progress:
             self._tell(text, warning)
         if self._log:
             try:
-                print(text, file=self._log, flush=True)
+                print(visible(text), file=self._log, flush=True)
             except OSError:
                 self._end_log()
 
@@ -122,7 +124,7 @@ class Progress:
 def _opened(log):
     """The log to append to; None where the disk takes none, which ends the log and not the run."""
     try:
-        return open(log, "a", encoding="utf-8")
+        return open(log, "a", encoding="utf-8", errors="backslashreplace")
     except OSError:
         return None
 

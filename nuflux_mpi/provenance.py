@@ -8,6 +8,7 @@ import uuid
 
 from . import __version__, outside
 from .git import commit  # noqa: F401 - part of this module's face
+from .text import storable
 
 FORMAT = "1.0"  # of series.h5 and fields.h5
 UNKNOWN = -1  # git_dirty where git was not asked, or did not answer
@@ -78,4 +79,5 @@ def attributes(config, config_toml, box, checkout):
         "units": "hbar = c = 1; lengths and times in 1/mu, energies in mu, densities in n, mu = sqrt(2) G_F n",
         "references": REFERENCE,
     }
+    attrs = {name: storable(value) if isinstance(value, str) else value for name, value in attrs.items()}
     return box.comm.bcast(attrs)

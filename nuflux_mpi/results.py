@@ -13,6 +13,7 @@ are ignored. Nothing here is distributed, and no function communicates.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -282,6 +283,8 @@ def _existing(directory):
             return directory
     except (OSError, ValueError) as error:
         raise InputError(f"{error}.") from None
+    if os.path.lexists(directory):
+        raise InputError(f"{directory} is neither a run directory nor a file of one.")
     raise InputError(f"There is no run directory {directory}.")
 
 

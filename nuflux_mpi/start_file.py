@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import start_probe
+from .config_text import system_path
 from .errors import InputError
 from .text import one_line
 
@@ -53,6 +54,7 @@ def find(path, names, key, comm=None, shapes=None, values=True):
 
 def check_there(path, key):
     """InputError unless `path` is a plain file that may be read. Call on one rank."""
+    path = system_path(os.fspath(path))
     problem = start_probe.describe(path)
     if problem.endswith("no such file"):
         raise InputError(f"{key}: no such file {one_line(path)}.")
@@ -61,7 +63,7 @@ def check_there(path, key):
 
 
 def _look(path, names, key, shapes, values):
-    path = os.path.abspath(path)
+    path = os.path.abspath(system_path(os.fspath(path)))
     check_there(path, key)
     state = _state(path, key)
     wanted = [[name, shapes if i == 0 else None] for i, name in enumerate(names)]
@@ -171,6 +173,7 @@ def provenance(config):
     """
     lines = []
     for key, path in named(config).items():
+        path = system_path(path)
         if path in _READ:
             sha256, size = _READ[path]
             lines.append(f"{key}: sha256 {sha256}, {size} bytes, {one_line(path)}")

@@ -109,19 +109,25 @@ def describe(path):
 def _check_beginning(path, name):
     with open(path, "rb") as file:
         start = file.read(16)
-        size = os.fstat(file.fileno()).st_size
-        if not size:
-            raise Unusable("is empty", dataset=False)
-        for signature, words in _BEGINNINGS:
-            if start.startswith(signature):
-                raise Unusable(words.format(name=name), dataset=False)
-        at = 0
-        while not start.startswith(_SIGNATURE):  # it may stand behind a user block of 512, 1024, 2048, ... bytes
-            at = max(512, 2 * at)
-            if at >= size:
-                raise Unusable("is no HDF5 file", dataset=False)
+    if not start:
+        raise Unusable("is empty", dataset=False)
+    for signature, words in _BEGINNINGS:
+        if start.startswith(signature):
+            raise Unusable(words.format(name=name), dataset=False)
+    if not is_hdf5(path):
+        raise Unusable("is no HDF5 file", dataset=False)
+
+
+def is_hdf5(path):
+    """Whether a file has HDF5's signature, which may stand behind a user block of 512, 1024, 2048, ... bytes."""
+    with open(path, "rb") as file:
+        at, size = 0, os.fstat(file.fileno()).st_size
+        while at < size:
             file.seek(at)
-            start = file.read(8)
+            if file.read(8) == _SIGNATURE:
+                return True
+            at = max(512, 2 * at)
+    return False
 
 
 def _opened(path):

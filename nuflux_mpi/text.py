@@ -1,6 +1,7 @@
 """Text that came from outside, such as paths and titles, made fit for terminals, files and attributes."""
 
 import re
+import shlex
 
 # Control characters but for line ends and tabs, line separators, overrides of the writing direction, halves of pairs.
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -18,8 +19,22 @@ def one_line(text):
 
 
 def storable(text):
-    """Text that HDF5 attributes and UTF-8 files take: bytes that were no UTF-8, and NUL, stand as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
+    """Text that HDF5 attributes and UTF-8 files take: bytes that were no UTF-8, and NUL, stand as escapes.
+
+    In a locale of ASCII alone Python keeps every byte of a name that is none as half of a pair; together they may be UTF-8.
+    """
+    try:
+        content = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # halves of pairs that stand for no byte
+        content = text.encode("utf-8", "backslashreplace")
+    return content.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+
+
+def shell_word(word):
+    """A word as one types it into bash, with bytes that are no text as escapes."""
+    if visible(word) == word and "\n" not in word:
+        return shlex.quote(word)
+    return "$'" + one_line(word.replace("\\", "\\\\").replace("'", "\\'")) + "'"
 
 
 def _escaped(match):

@@ -441,3 +441,30 @@ def test_what_is_no_file_under_the_name_of_one_is_refused(name, tmp_path, run_cl
     told = [line for line in done.stderr.splitlines() if line.startswith("nuflux_mpi: --out: ")]
     assert done.returncode == 2 and len(told) == 1 and f"{name} is a directory" in told[0] and "Traceback" not in done.stderr
     assert [path.name for path in (tmp_path / "a").iterdir()] == [name]
+
+
+@pytest.mark.parametrize("variables", [{}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}])
+def test_names_that_are_no_text(variables, tmp_path, run_cli):
+    """Bytes that are no UTF-8 in directories and arguments, a title that rings the bell: all of it works."""
+    place = tmp_path / os.fsdecode(b"l\xe4ufe\x07")
+    place.mkdir()
+    (place / "case.toml").write_text(CASE.replace("small", "ring \\u0007"))
+    for command in (["run", place / "case.toml", "--out", place / "a"],
+                    ["run", place / "a" / "run.toml", "--out", place / "a", "--resume", "auto", "--set", "time.end=1.5"],
+                    ["info", place / "a"], ["info", place / "a" / "series.h5"], ["diff", place / "a", place / "a"]):
+        done = run_cli(command, cwd=tmp_path, env=variables)
+        said = done.stdout + done.stderr
+        assert done.returncode == 0 and "Traceback" not in said and "\x07" not in said, said
+    assert "ring \\x07" in (place / "a" / "run.log").read_text()
+
+
+def test_words_about_what_is_no_file_of_a_run(tmp_path, run_cli):
+    (tmp_path / "case.toml").write_text(CASE)
+    assert run_cli(["run", "case.toml", "--out", "a"], cwd=tmp_path).returncode == 0
+    for command, words in (
+        (["info", "a/run.toml"], "a/run.toml is neither an HDF5 file nor a figure"), (["info", "a/run.log"], "ask its directory, a."),
+        (["info", "/dev/null"], "/dev/null is neither a run directory nor a file of one."),
+        (["run", "case.toml", "--out", "b", "--resume", "a/series.h5"], "series.h5 is no checkpoint; did you mean "),
+    ):
+        done = run_cli(command, cwd=tmp_path)
+        assert done.returncode == 2 and words in done.stderr and "damaged" not in done.stderr, done.stderr

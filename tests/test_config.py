@@ -1,5 +1,7 @@
 """Configs: what is refused and in which words, what is filled in, and that text and schema stay one thing."""
 
+import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -8,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nuflux_mpi import config
+from nuflux_mpi import config, config_text
 from nuflux_mpi.errors import InputError
 
 
@@ -86,12 +88,10 @@ def test_name_and_paths(tmp_path):
     assert config.resolve(source, base_dir=tmp_path)["initial"]["path"] == str(tmp_path.resolve() / "start.h5")
 
 
-def test_a_file_may_have_the_name_of_a_case(tmp_path, monkeypatch):
+def test_a_directory_may_have_the_name_of_a_case(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("two_beam").mkdir()  # a directory does not hide the case: runs are often called after it
     assert config.resolve("two_beam")["box"]["points"] == 1024
-    Path("angular").write_text(config.to_toml(minimal()))
-    assert config.resolve("angular")["box"]["points"] == 64
 
 
 # ---- what is refused
@@ -298,3 +298,62 @@ def test_reading_a_resolved_config_needs_no_pydantic():
     code = "import sys, nuflux_mpi.config; print([m for m in ('pydantic', 'mpi4py.MPI') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+# ---- from somebody else
+
+
+HOSTILE = {
+    "dots": "a" + ".a" * 100000 + " = 1", "quoted dots": '"a b"' + '."a b"' * 100000 + " = 1", "dots between blanks": "a" + " . a" * 99999,
+    "in a table": "x = {a" + ".a" * 100000 + " = 1}", "in a header": "[a" + ".a" * 100000 + "]", "lists": "x = " + "[" * 500000,
+    "a long title": 'title = "' + "x" * 2**20 + '"', "many keys": "\n".join(f"k{i} = {i}" for i in range(50000)),
+    "a long key": "k" * 10**6 + " = 1", "no end of a string": 'x = """' + '\\"""' * 200000, "quotes": "'" * 10**6,
+    "a long number": "x = " + "9" * 900000, "waves": "[initial]\nkind = 'fourier'\nwaves = [" + "{n=1}," * 50000 + "]",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_config_is_refused_in_words(name, tmp_path):
+    """Some of them would keep a parser busy for minutes; the test session's own patience is the limit here."""
+    file = tmp_path / "case.toml"
+    file.write_text(HOSTILE[name])
+    assert len(refusal(file)) < 100 * 1100
+
+
+@pytest.mark.parametrize("make", [
+    lambda path: os.mkfifo(path), lambda path: path.symlink_to("/dev/zero"), lambda path: path.write_bytes(b" " * (2**20 + 1)),
+])
+def test_what_is_no_config_file_is_refused_at_once(make, tmp_path):
+    make(tmp_path / "case.toml")
+    assert re.search("is no plain file|is longer than", refusal(tmp_path / "case.toml"))
+
+
+@pytest.mark.parametrize("text", [
+    'title = "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x.y.z"', "title = 'a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w'  # a.b.c",
+    "title = \"\"\"" + "a.\"b\".'" * 30 + "\"\"\"\"\"", "# " + "0.1 " * 30 + "a.b" * 30 + "\ntitle = 'x'",
+])
+def test_dots_that_are_no_keys(text, tmp_path):
+    (tmp_path / "case.toml").write_text(text + "\n" + config.to_toml(minimal()))
+    assert config.resolve(tmp_path / "case.toml")["title"]
+
+
+def test_a_file_of_the_name_of_a_case_is_not_taken_without_a_word(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "two_beam").write_text(config.to_toml(minimal()))
+    assert "write ./two_beam for the file" in refusal("two_beam")
+    assert config.resolve("./two_beam")["name"] == "two_beam"
+
+
+def test_paths_with_bytes_that_are_no_text(tmp_path):
+    place = tmp_path / os.fsdecode(b"l\xe4ufe")
+    place.mkdir()
+    file = place / os.fsdecode(b"t\xe4\x07st.toml")
+    source = minimal() | {"initial": {"kind": "file", "path": "s.h5"}}
+    file.write_text(config.to_toml(source))
+    resolved = config.resolve(file)
+    assert resolved["name"] == "t__st" and resolved["initial"]["path"] == f"file:{tmp_path}/l%E4ufe/s.h5"
+    assert config_text.system_path(resolved["initial"]["path"]) == str(place / "s.h5")
+    again = config.resolve(tomllib.loads(config.to_toml(resolved)))  # as run.toml gives it back
+    assert again == resolved
+    told = config.resolve(source, [f"initial.path={place}/s.h5"])
+    assert told["initial"]["path"] == resolved["initial"]["path"]
