@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import __version__, environment, extras, figure_list, remedies, stopping
+from . import __version__, environment, extras, figure_list, remedies, shield, stopping
 from .completion import SHELLS
 from .errors import (
     EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILURE, EXIT_STOPPED, EnvironmentProblem, InputError, NufluxError, WriteFailure,
@@ -22,6 +22,7 @@ EPILOG = """examples:
 exit codes: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure
 """
 COMMANDS = ("run", "plot", "info", "diff", "init", "check", "linear", "xdmf", "doctor", "completion")
+READERS = ("plot", "info", "diff", "xdmf")  # of files that may be damaged
 DEFAULT_CASE = "two_beam"
 
 
@@ -187,6 +188,8 @@ def _main(argv, last):
     environment.install_excepthook()
     if arguments.command != "run" and environment.launcher_rank() > 0:
         return EXIT_DONE  # one process does it
+    if last and arguments.command in READERS:
+        shield.enter()
     try:
         return {"run": _run, "plot": _plot, "info": _info, "diff": _diff, "init": _init, "check": _check,
                 "linear": _linear, "xdmf": _xdmf, "completion": _completion}[arguments.command](arguments)
