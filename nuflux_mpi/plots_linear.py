@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import figures, linear, linear_report, plots, provenance
+from . import figure_modes, figures, linear, linear_report, plots, provenance
 from .results import MemoryRun
 
 
@@ -23,6 +23,7 @@ def dispersion(result, path=None, title=True):
         _draw_wave(figure.add_subplot(grid[0, 1] if found else grid[:, 1]), result)
         if found:
             _draw_energy(figure.add_subplot(grid[1, 1]), problem, found)
+        figures.lettered(figure.axes)
         attrs = dict(zip(("git_commit", "git_dirty"), provenance.commit()))
         run = MemoryRun(problem.config, {}, {}, attrs)
         if title:
@@ -48,7 +49,11 @@ def _draw_rates(axes, result):
         axes.plot(k, growth, color="black", lw=0.8, label="closed form")
     axes.set_xlim(*_range(result))
     axes.set_ylabel(r"growth rate $\gamma\ [\mu]$")
-    axes.set_title("growing waves of the box")
+    axes.set_title("growing waves")
+    lattice = result.problem.step * result.problem.harmonics[[0, -1]]
+    shown = axes.get_xlim()
+    if shown[0] > lattice[0] or shown[1] < lattice[-1]:
+        figures.aside(axes, rf"the box has $|k| \leq {lattice[-1]:.4g}$")
     axes.tick_params(labelbottom=False)
     axes.legend()
 
@@ -70,26 +75,62 @@ def _draw_frequencies(axes, result):
         half = max(np.ptp(real), 0.2 * result.fastest.omega.imag) * 0.55
         middle = (real.max() + real.min()) / 2
         axes.set_ylim(middle - half, middle + half)
+    axes.set_title("their frequencies")
     axes.set_ylabel(r"frequency ${\rm Re}\,\omega\ [\mu]$")
     axes.set_xlabel(r"wavenumber $k\ [\mu]$")
 
 
+FEW = 10  # modes that have a row of their own
+
+
 def _draw_wave(axes, result):
-    fastest, v = result.fastest, result.problem.v
-    axes.set_xlabel("direction $v$")
+    """|psi_a| and |psi_a / P_a^z| of the fastest wave: a row for each of few modes, curves over v of many."""
+    fastest = result.fastest
     axes.set_title("nothing grows" if fastest is None else f"fastest wave, $k = {fastest.k:.4g}\\,\\mu$")
     if fastest is None:
+        axes.set_xlabel("direction $v$")
         return
-    order = np.argsort(v)
-    share = np.abs(fastest.psi) / np.where(result.problem.zeta != 0, np.abs(result.problem.zeta), np.inf)
-    few = len(v) <= 8
-    line = {"ls": "none" if few else "-", "marker": "o", "ms": 3}
-    axes.plot(v[order], np.abs(fastest.psi)[order] / np.abs(fastest.psi).max(), color=figures.BLUE, label=r"$|\psi_a|$", **line)
-    rings = line | {"ms": 8 if few else 3, "fillstyle": "none"}
-    axes.plot(v[order], share[order] / share.max(), color=figures.GREEN, label=r"$|\psi_a / P_a^z|$", **rings)
+    size = np.abs(fastest.psi)
+    share = size / np.where(result.problem.zeta != 0, np.abs(result.problem.zeta), np.inf)
+    parts = [(size / size.max(), r"$|\psi_a|$", figures.BLUE), (share / share.max(), r"$|\psi_a / P_a^z|$", figures.GREEN)]
+    (_draw_rows if len(size) <= FEW else _draw_over_v)(axes, result.problem, parts)
+    axes.legend(fontsize=8, **({"loc": "lower right", "ncols": 2} if len(size) <= FEW else {}))
+
+
+def _run_of(problem):
+    """The modes of a problem as those of a run, for their names."""
+    return MemoryRun(problem.config, {"v": problem.v, "sign": problem.s, "density": np.abs(problem.zeta)}, {})
+
+
+def _draw_rows(axes, problem, parts):
+    """Two bars for each mode, from the most forward down: those of one velocity lie in rows of their own."""
+    order = figure_modes.forward_first(_run_of(problem).series, np.arange(len(problem.v)))
+    names = figure_modes.named(_run_of(problem))
+    row = np.arange(len(order))
+    for values, label, color in parts:
+        below = 0.2 if color == figures.GREEN else -0.2
+        axes.barh(row + below, values[order], height=0.36, color=color, label=label)
+    axes.set_yticks(row, [names[mode] for mode in order])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(order) - 0.5 + 0.9, -0.5)  # room for the legend
+    axes.set_xlim(0, 1.05)
+    axes.set_xlabel("over its largest")
+
+
+def _draw_over_v(axes, problem, parts):
+    """Curves over v; directions with s = -1 are marked by rings, those with s = +1 by dots."""
+    order = np.argsort(problem.v, kind="stable")
+    v, s = problem.v[order], problem.s[order]
+    for values, label, color in parts:
+        axes.plot(v, values[order], color=color, lw=0.9, label=label)
+        for sign, fill in ((1, color), (-1, "white")):
+            axes.plot(v[s == sign], values[order][s == sign], ls="", marker="o", ms=3.5, color=color, mfc=fill, mew=0.8)
+    if (s < 0).any() and (s > 0).any():
+        for sign, fill in (("+1", figures.GREY), ("-1", "white")):
+            axes.plot([], [], ls="", marker="o", ms=3.5, color=figures.GREY, mfc=fill, mew=0.8, label=f"$s_a = {sign}$")
     axes.set_ylim(0, 1.1)
+    axes.set_xlabel("direction $v$")
     axes.set_ylabel("over its largest")
-    axes.legend()
 
 
 def _draw_energy(axes, problem, found):

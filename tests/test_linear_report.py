@@ -253,3 +253,25 @@ def test_figure_shows_what_was_solved():
     k, gamma = {line.get_label(): line.get_data() for line in two.axes[0].lines}["closed form"]
     np.testing.assert_allclose(gamma, linear.two_beam_growth(k, 0.5, -0.5), rtol=1e-15)
     assert len(two.axes) == 4  # with the prediction for U_osc
+
+
+def test_modes_of_one_velocity_have_rows_of_their_own():
+    """Neutrinos and antineutrinos of v = 1 and v = -1: four rows with their names, and two bars each."""
+    plots_linear = pytest.importorskip("nuflux_mpi.plots_linear")
+    case = {"box": {"length": 20.0, "points": 64}, "modes": {"velocity": [1.0, -1.0, 1.0, -1.0], "sign": [1, 1, -1, -1],
+            "density": [0.5, 0.3, 0.2, 0.4]}, "initial": {"kind": "seeds", "variance": 1e-8, "n_max": 5}, "time": {"end": 1.0}}
+    problem = linear_report.problem(config.resolve(case))
+    result = linear_report.solve(problem, linear_report.wave_numbers(problem))
+    figure = plots_linear.dispersion(result)
+    (axes,) = (axes for axes in figure.axes if "fastest wave" in axes.get_title(loc="left"))
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == [r"$\nu$, $v = +1$", r"$\bar\nu$, $v = +1$", r"$\nu$, $v = -1$", r"$\bar\nu$, $v = -1$"]
+    lengths = np.reshape([bar.get_width() for bar in axes.patches], (2, 4))
+    size = np.abs(result.fastest.psi)[[0, 2, 1, 3]]
+    np.testing.assert_allclose(lengths[0], size / size.max())
+    shares = size / np.array([0.5, 0.2, 0.3, 0.4])
+    np.testing.assert_allclose(lengths[1], shares / shares.max())
+    bars = [bar.get_extents() for bar in axes.patches]
+    assert not any(one.overlaps(other) for i, one in enumerate(bars) for other in bars[:i])
+    # The range of k that is shown is not that of the box, and it says so.
+    assert figure.axes[0].get_title(loc="right").startswith("the box has $|k| \\leq 9.739")
