@@ -233,7 +233,9 @@ def content_colors(share):
     if not 0 < top < SMALL_CONTENT:
         return {"vmin": 0, "vmax": 1}, share
     floor = max(share[share > 0].min(), top * 10.0**-DECADES_OF_CONTENT)
-    return {"norm": LogNorm(min(floor, top / 10), top)}, np.maximum(share, floor)
+    if floor > top / 10:  # it does not grow
+        return {"vmin": 0, "vmax": top}, share
+    return {"norm": LogNorm(floor, top)}, np.maximum(share, floor)
 
 
 def lettered(panels):
