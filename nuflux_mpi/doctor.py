@@ -16,7 +16,7 @@ import sys
 import tempfile
 from typing import NamedTuple
 
-from . import environment, remedies
+from . import environment, limits, remedies
 
 OPTIONAL_PACKAGES = {  # and what they are for
     "numba": "the compiled time loop",
@@ -72,7 +72,7 @@ def report(ranks=2):
         findings += check_loops()
     if ranks:
         findings += check_mpirun(ranks)
-    return [*findings, *check_threads()]
+    return [*findings, *check_threads(), *check_limits()]
 
 
 # --- without MPI -----------------------------------------------------------------------------------------------------
@@ -131,6 +131,15 @@ def check_loops():
     found = places()
     yield Finding("compiled loops", None if found.note else True, found.note or f"kept in {found.kept_in}",
                   "export NUMBA_CACHE_DIR=DIRECTORY, one of your own on a disk of this node")
+
+
+def check_limits():
+    """What this machine grants, which may be less than it has."""
+    granted, there = limits.cores(), os.cpu_count()
+    yield Finding("cores", True, f"{granted} for ranks; the machine has {there} processors")
+    least = min(limits.memory_limits(), default=None)
+    if least:
+        yield Finding("memory", True, f"{least.available / 1e9:.3g} GB ({least.words})")
 
 
 # --- one MPI process -------------------------------------------------------------------------------------------------
