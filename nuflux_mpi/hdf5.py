@@ -23,7 +23,14 @@ def open_parallel(path, mode, comm):
 
     if comm.Get_size() == 1:
         return open_alone(path, mode)
-    return h5py.File(path, mode, driver="mpio", comm=comm)
+    try:
+        return h5py.File(path, mode, driver="mpio", comm=comm)
+    except OSError:
+        # ROMIO (MPICH, and Open MPI where it is asked for) takes what stands before a colon for a kind of file system, on all
+        # ranks alike; a kind in front of that, here any disk of the system, leaves the path as it is.
+        if ":" not in str(path):
+            raise
+        return h5py.File(f"ufs:{path}", mode, driver="mpio", comm=comm)
 
 
 def open_alone(path, mode):

@@ -478,3 +478,14 @@ def test_words_about_what_is_no_file_of_a_run(tmp_path, run_cli):
     ):
         done = run_cli(command, cwd=tmp_path)
         assert done.returncode == 2 and words in done.stderr and "damaged" not in done.stderr, done.stderr
+
+
+def test_a_colon_in_a_path_is_no_matter_for_any_io(tmp_path, run_cli):
+    """ROMIO, which is asked for here by leaving out Open MPI's own, takes what stands before a colon for a file system."""
+    (tmp_path / "case.toml").write_text(CASE)
+    for more in ([], ["--resume", "auto", "--set", "time.end=1.5"]):
+        done = run_cli(["run", "case.toml", "--out", "2026-11-28T12:00/a:b", *more], ranks=2, cwd=tmp_path,
+                       env={"OMPI_MCA_io": "^ompio"})
+        assert done.returncode == 0, done.stderr
+    assert len(Run(tmp_path / "2026-11-28T12:00" / "a:b").fields["time"]) == 4
+    assert [path.name for path in tmp_path.iterdir() if path.name != "case.toml"] == ["2026-11-28T12:00"]
