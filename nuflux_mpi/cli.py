@@ -290,7 +290,7 @@ def _continuation(directory, ranks):
 
 def _draw(run, say):
     """The figures of a finished run, which is whole without them: what they raise is a warning."""
-    later = f"draw them later with: {shlex.join(['python', '-m', 'nuflux_mpi', 'plot', str(run.directory)])}"
+    later = f"draw them later with: python -m nuflux_mpi plot {shell_word(str(run.directory))}"
     with extras.attempted("the figures cannot be drawn", say, later):
         try:
             for path in figure_list.draw_all(run):
