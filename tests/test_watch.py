@@ -1,5 +1,7 @@
 """Warnings while a run goes on: each comes on a small run made for it, once, and the shipped cases stay quiet."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,9 @@ def test_steps_that_do_not_keep_their_promise():
     promised = watch.Watch(config, modes.build(config["modes"]), rtol=1e-12)
     assert set(promised(row)) == {"drift", "budget"}
     assert "time.rtol" in promised(row)["drift"]
-    assert "box.points" in promised(row | {"spectral_tail": 0.1})["drift"]
+    # K + U_osc stays, whatever the grid in space: where |P_a| changes alone, it is the grid.
+    assert "box.points" not in promised(row | {"spectral_tail": 0.1})["drift"]
+    assert "box.points" in promised(row | {"spectral_tail": 0.1, "energy_residual": 1e-9})["drift"]
     # Ten steps at 1e-6 may come to 1e-4: ten times 1e-6 for each step.
     assert watch.Watch(config, modes.build(config["modes"]), rtol=1e-6)(row) == {}
 
@@ -51,7 +55,75 @@ def test_fixed_steps_that_are_too_long_cost_length_and_energy():
     """Without PETSc's control nothing keeps the tolerance: steps of 0.5 with a method of third order."""
     lines = warned(WAVE, "petsc.options=-ts_adapt_type none", "time.method=3bs", "time.dt_initial=0.5", "time.end=10")
     assert only(lines, ["P_drift_max", "energy_residual"])
-    assert all("time.rtol" in line for line in lines)
+    assert all("leave -ts_adapt_type none out" in line and "time.rtol" not in line for line in lines)
+
+
+SEEDS = {"box": {"length": 20.0, "points": 128, "fftw": "estimate"}, "initial": {
+         "kind": "seeds", "zeta": [0.5, -0.5], "n_max": 6, "variance": 1e-6, "seed": 1}, "equations": {"level": "energy"},
+         "time": {"end": 9.0, "rtol": 1e-8}, "output": {"series_every": 0.5}}
+MOMENTUM = ["equations.level=momentum", "momentum.points=36", "momentum.half_width=12", "momentum.sigma=1.2"]
+FIXED = ["petsc.options=-ts_adapt_type none", "time.method=3bs", "time.dt_initial=0.2"]
+
+
+def worries(*overrides):
+    """The warnings about lengths and energy: others are about the problem."""
+    return [line for line in warned(SEEDS, *overrides) if any(
+        word in line for word in ("P_drift_max", "energy_residual", "exceeds n_a"))]
+
+
+def advised(lines):
+    """What the warnings say to set, as overrides; of several values the strictest."""
+    told = [found for line in lines for found in re.findall(r"take ([a-z_.]+) = ([0-9.e+-]+)", line)]
+    values = {}
+    for key, value in told:
+        keep = max if key.endswith("points") else min
+        values[key] = keep(float(value), values.get(key, float(value)))
+    return [f"{key}={int(value) if key.endswith('points') else value}" for key, value in values.items()]
+
+
+@pytest.mark.parametrize("overrides, keys, vain", [
+    # too coarse a grid: a smaller tolerance is in vain
+    (["box.points=32"], ["box.points"], "time.rtol=1e-10"),
+    (["box.points=32", "time.rtol=1e-12"], ["box.points"], "time.rtol=1e-13"),
+    (["box.points=32", "equations.level=standard"], ["box.points"], "time.rtol=1e-10"),
+    (["box.points=32", "time.rtol=1e-3", "time.method=4bm"], ["box.points"], "time.rtol=1e-5"),
+    (["box.points=32", *MOMENTUM], ["box.points"], "time.rtol=1e-10"),
+    # too loose a tolerance: a finer grid is in vain
+    (["time.rtol=1e-2"], ["time.rtol"], "box.points=256"),
+    (["time.rtol=1e-2", "box.points=64"], ["time.rtol"], "box.points=128"),
+    (["time.rtol=1e-2", "equations.level=standard"], ["time.rtol"], "box.points=256"),
+    (["time.atol=1e-2"], ["time.atol"], "time.rtol=1e-10"),
+    (["time.rtol=1e-3", *MOMENTUM], ["time.rtol"], "box.points=256"),
+    # both
+    (["box.points=32", "time.rtol=1e-3", "equations.level=standard"], ["box.points", "time.rtol"], "time.rtol=1e-6"),
+])
+def test_following_the_advice_mends_it_and_nothing_else_does(overrides, keys, vain):
+    lines = worries(*overrides)
+    advice = advised(lines)
+    assert lines and sorted(word.split("=")[0] for word in advice) == keys, lines
+    assert worries(*overrides, vain) != []
+    assert worries(*overrides, *advice) == []
+
+
+def test_steps_without_control_are_mended_by_control():
+    lines = worries(*FIXED)
+    assert lines and all("leave -ts_adapt_type none out of petsc.options" in line for line in lines)
+    assert worries(*FIXED, "time.rtol=1e-12") != []
+    assert worries("time.method=3bs", "time.dt_initial=0.2", "time.rtol=1e-6") == []
+
+
+def test_a_grid_of_momenta_that_does_not_hold_f_is_told_from_the_steps():
+    overrides = ["time.rtol=1e-12", "time.end=10", *MOMENTUM, "momentum.points=24", "momentum.half_width=8"]
+    lines = [line for line in worries(*overrides) if "energy_residual" in line]
+    assert len(lines) == 1 and advised(lines) == ["momentum.points=48"]
+
+
+def test_lengths_that_were_too_large_at_the_start_are_told_from_errors():
+    watched = watch.Watch(nuflux_mpi.simulate(WAVE).config, modes.build(nuflux_mpi.simulate(WAVE).config["modes"]), rtol=1e-8)
+    row = {"time": 1.0, "step": 10, "spectral_tail": 0.0, "P_length_max": 1.01, "coherence": 0.5, "k_rms": 1.0,
+           "U_osc": 1.0, "K": np.array([0.1, -0.1]), "P_drift_max": 0.0, "energy_residual": 0.0}
+    assert "initial.normalize" in watched(row)["length"]
+    assert "time.rtol" in watched(row | {"P_drift_max": 0.01, "energy_residual": 0.01})["length"]
 
 
 def test_an_unresolved_run_loses_length():
