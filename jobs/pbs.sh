@@ -41,8 +41,9 @@ fi
 # A mistake in the case is found here, in a second, and not after 64 ranks have started.
 "$python" -m nuflux_mpi check "$case_file" --ranks "$ranks"
 
+# run.timeout: a run that gets no further for half an hour, since a node is lost, ends and does not wait for the time limit.
 # exec: signals from PBS reach mpirun, and its exit code is the job's:
 # 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure.
 # shellcheck disable=SC2086  # hosts is two words or none
-exec mpirun -n "$ranks" $hosts "$python" -m nuflux_mpi run "$case_file" --out "$out" \
+exec mpirun -n "$ranks" $hosts "$python" -m nuflux_mpi run "$case_file" --set run.timeout=1800 --out "$out" \
     --resume auto --walltime "$walltime"

@@ -6,6 +6,7 @@
 # Submit it again, unchanged, until all runs are finished: those that are end at once.
 
 #SBATCH --job-name=nuflux
+#SBATCH --nodes=2
 #SBATCH --ntasks=64
 #SBATCH --cpus-per-task=1
 #SBATCH --hint=nomultithread

@@ -7,6 +7,7 @@
 # Only a run that stopped in order is followed by another job; a mistake or a failure ends the chain, and so does scancel.
 
 #SBATCH --job-name=nuflux
+#SBATCH --nodes=2
 #SBATCH --ntasks=64
 #SBATCH --cpus-per-task=1
 #SBATCH --hint=nomultithread

@@ -10,6 +10,8 @@
 # Use this one if mpi4py's MPI is your own (Debian packages, conda). If it is the site's, take slurm_srun.sh.
 
 #SBATCH --job-name=nuflux
+# 64 ranks on 2 nodes: adapt both to your machine.
+#SBATCH --nodes=2
 #SBATCH --ntasks=64
 #SBATCH --cpus-per-task=1
 #SBATCH --hint=nomultithread
@@ -42,7 +44,8 @@ export PYTHONUNBUFFERED=1                                     # log lines appear
 left=$(squeue --noheader --jobs "${SLURM_JOB_ID:-0}" --format %L 2> /dev/null || true)
 case $left in *[0-9]:[0-9][0-9]) ;; *) left= ;; esac
 
+# run.timeout: a run that gets no further for half an hour, since a node is lost, ends and does not wait for the time limit.
 # exec: signals from Slurm reach mpirun, and its exit code is the job's:
 # 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure.
-exec mpirun -n "${SLURM_NTASKS:-64}" "$python" -m nuflux_mpi run "$case_file" --out "$out" \
+exec mpirun -n "${SLURM_NTASKS:-64}" "$python" -m nuflux_mpi run "$case_file" --set run.timeout=1800 --out "$out" \
     --resume auto ${left:+--walltime "$left"}

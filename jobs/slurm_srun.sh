@@ -7,6 +7,8 @@
 # Submit it again, unchanged, until the run is finished: each job goes on from the last checkpoint of the one before.
 
 #SBATCH --job-name=nuflux
+# 64 ranks on 2 nodes: adapt both to your machine.
+#SBATCH --nodes=2
 #SBATCH --ntasks=64
 #SBATCH --cpus-per-task=1
 #SBATCH --hint=nomultithread
@@ -41,7 +43,9 @@ export PYTHONUNBUFFERED=1                                     # log lines appear
 left=$(squeue --noheader --jobs "${SLURM_JOB_ID:-0}" --format %L 2> /dev/null || true)
 case $left in *[0-9]:[0-9][0-9]) ;; *) left= ;; esac
 
+# run.timeout: a run that gets no further for half an hour, since a node is lost, ends and does not wait for the time limit.
 # --kill-on-bad-exit: if one rank dies the others are not left waiting for it until the time limit.
 # Exit code: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure.
 exec srun ${plugin:+--mpi="$plugin"} --kill-on-bad-exit=1 --cpu-bind=cores \
-    "$python" -m nuflux_mpi run "$case_file" --out "$out" --resume auto ${left:+--walltime "$left"}
+    "$python" -m nuflux_mpi run "$case_file" --set run.timeout=1800 \
+    --out "$out" --resume auto ${left:+--walltime "$left"}

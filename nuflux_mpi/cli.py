@@ -169,10 +169,16 @@ def main(argv=None):
         return _main(list(argv), last=False)
     streams = Streams() if sys.stdout is sys.__stdout__ else None  # what somebody has put there is left alone
     try:
-        code = _main(sys.argv[1:], last=True)
+        code = _main(["--help"] if _only_looked_at() else sys.argv[1:], last=True)
     except SystemExit as end:  # of the parser
         code = end.code or EXIT_DONE
     return streams.verdict(code) if streams else code
+
+
+def _only_looked_at():
+    """Whether somebody has typed the console script's bare name, to see what it does: `python -m nuflux_mpi` runs then."""
+    script = Path(sys.argv[0]).name != "__main__.py"
+    return script and len(sys.argv) == 1 and sys.stdout.isatty() and environment.launcher_size() == 1
 
 
 def _main(argv, last):
@@ -182,7 +188,7 @@ def _main(argv, last):
         return doctor.main(argv[1:])
     cut = argv.index("--") if "--" in argv else len(argv)
     arguments = parser().parse_args(_normalized(argv[:cut]))
-    arguments.petsc, arguments.last = argv[cut + 1 :], last
+    arguments.petsc, arguments.last, arguments.bare = argv[cut + 1 :], last, not argv
     if arguments.petsc and arguments.command != "run":
         parser().error("only run takes options for PETSc after --")
     environment.install_excepthook()
@@ -232,11 +238,11 @@ def _run(arguments):
     ) as simulation:
         if arguments.last:
             simulation.ledger.begin = time.monotonic() - stopping.process_age()
-        return _carry_out(simulation, stop)
+        return _carry_out(simulation, stop, arguments.bare)
 
 
-def _carry_out(simulation, stop):
-    """Run with progress on rank 0, close in words, draw the figures; -> exit code."""
+def _carry_out(simulation, stop, bare=False):
+    """Run with progress on rank 0, close in words, draw the figures; -> exit code. bare: no command was given."""
     from .messages import as_text_only
     from .parallel import on_root
     from .progress import LOG, Progress
@@ -252,6 +258,9 @@ def _carry_out(simulation, stop):
         if already:
             progress.say(f"the run in {directory} is finished: t = {simulation.t:g} is reached")
             return EXIT_DONE
+        if bare:
+            progress.say(f"no command is given: this is the paper's example, {DEFAULT_CASE}, in {directory} "
+                         "(--help lists the commands)")
         progress.say(simulation.describe())
         before = simulation.integrator.statistics.steps
         with as_text_only():

@@ -262,6 +262,10 @@ SCHEMA = {
     "petsc": (
         Key("options", "string", "", "PETSc options, for example \"-ts_view -log_view\""),
     ),
+    "run": (
+        Key("timeout", "number", 0.0, "wall time without progress after which the run gives up, since a node or the network "
+            "is lost [s]; 0: never", {"ge": 0}),
+    ),
 }
 
 # Methods that solve advection and the local terms one after the other.

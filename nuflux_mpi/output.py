@@ -380,7 +380,7 @@ def _to_continue(path):
 
 # What may change when a run is continued: everything else would make it another run. Files may have been moved; whether
 # they still hold the same start is found by its norm.
-_FREE_ON_RESUME = {"title", "name", "output", "petsc", "box.fftw", "box.exchange", "time.end", "time.dt_initial",
+_FREE_ON_RESUME = {"title", "name", "output", "petsc", "run", "box.fftw", "box.exchange", "time.end", "time.dt_initial",
                    "time.dt_min", "time.dt_max", "initial.path", "momentum.path", "full.path"}
 
 

@@ -18,6 +18,7 @@ from .remembered import RunMemory
 from .stopping import Pace
 from .times import SAME, schedule
 from .watch import Watch
+from .watchdog import Watchdog
 
 
 def simulate(config, out=None, overrides=(), **options):
@@ -99,6 +100,7 @@ class Simulation:
         self._rows, self._warned = [], {}  # the last rows of the series; warnings so far by subject
         self._wall_time = 0.0  # of the runs before this one
         self._voice, self._over = None, False
+        self._watchdog = Watchdog(config["run"]["timeout"], comm.Get_rank(), lambda: f"at t = {self.t:.6g}")
         try:
             self.diagnostics = Diagnostics(box, modes, P, self.density)
             self.equations.start(0.0, self.integrator.u, P, self.density)
@@ -324,23 +326,25 @@ class Simulation:
             self._ask(stop)
             return self.stopped or self._due
 
-        for since_start, t, due in plan:
-            reached = since_start - done <= 1e-12 * self._duration
-            while not reached and not self.stopped:
-                self._stepped = clock.monotonic()
-                reached = self.integrator.advance(since_start, after_step)
-                if reached:
-                    self._record(t, due)
-                if reached and not self.stopped:  # a method that runs freely meets many output times within one step
-                    self._ask(stop)
-                if self._due or self.stopped or self.finished:
-                    self._checkpoint()
+        with self._watchdog:
+            for since_start, t, due in plan:
+                reached = since_start - done <= 1e-12 * self._duration
+                while not reached and not self.stopped:
+                    self._stepped = clock.monotonic()
+                    reached = self.integrator.advance(since_start, after_step)
+                    if reached:
+                        self._record(t, due)
+                    if reached and not self.stopped:  # a method that runs freely meets many output times within one step
+                        self._ask(stop)
+                    if self._due or self.stopped or self.finished:
+                        self._checkpoint()
 
     def _ask(self, stop):
         """Find out together whether to stop, and whether a checkpoint is due: one reduction. Collective."""
         reason, every = stop() if stop else "", self.config["output"]["checkpoint_every"]
         due = self.comm.Get_rank() == 0 and 0 < every <= clock.monotonic() - self._saved
         wish = largest(self.comm, 2 if reason else int(due))
+        self._watchdog.pat()
         self._due, self._stepped = wish == 1, clock.monotonic()
         if wish == 2:
             self.stopped = first_problem(self.comm, reason if isinstance(reason, str) else "request" if reason else "")
@@ -360,6 +364,7 @@ class Simulation:
             recent=[{name: value for name, value in row.items() if np.ndim(value) < 2} for row in self._rows[-2:]],
             warned=self._warned, **self.output.known(),
         )
+        self._watchdog.pat(self.comm.Get_size() * sum(vector.nbytes for vector in (self.integrator.u, *vectors)))
         cost, problem = checkpoint.write(
             self.output.directory, self._layout, [self.integrator.u, *vectors], memory, self._attrs, self.comm
         )
@@ -379,6 +384,7 @@ class Simulation:
         begin, power, since_start = clock.monotonic(), None, self.integrator.t
         level = self.equations
         fields = level.take(since_start, self.integrator.u)
+        self._watchdog.pat(self.comm.Get_size() * sum(field.nbytes for field in fields.values()))
         if "fields" in due:
             finite.check_fields(t, fields, self.comm)
             self.output.append_fields(t, fields)

@@ -154,6 +154,6 @@ def test_array_runs_the_case_of_its_task(tmp_path):
     variables = {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_NTASKS": "2", "PATH": path}
     done = run_job("slurm_array.sh", ["a.toml", "b.toml", "c.toml"], "/", SLURM_ARRAY_TASK_ID="1", **variables)
     assert done.returncode == 0, done.stderr
-    assert "run b.toml --out runs/b --resume auto" in done.stdout
+    assert "run b.toml --set run.timeout=1800 --out runs/b --resume auto" in done.stdout
     done = run_job("slurm_array.sh", ["a.toml"], "/", SLURM_ARRAY_TASK_ID="1", **variables)
     assert done.returncode == 2 and "no case number 1" in done.stderr

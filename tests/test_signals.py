@@ -18,12 +18,12 @@ LONG = ["--set", "box.points=64", "--set", "initial.n_max=8", "--set", "time.end
         "--set", "output.spectrum_every=0"]
 
 
-def start(out, ranks=None, before="", **streams):
+def start(out, ranks=None, before="", more=(), **streams):
     """A run that would take hours; -> the process, once it computes. before: what the shell does first."""
     launcher = f"mpirun -n {ranks} " if ranks else ""
     command = f'{before} exec {launcher}"{sys.executable}" -m nuflux_mpi run two_beam "$@"'
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | streams
-    process = subprocess.Popen(["bash", "-c", command, "bash", *LONG, "--out", str(out)], env=environment.mpirun_environment(),
+    process = subprocess.Popen(["bash", "-c", command, "bash", *LONG, *more, "--out", str(out)], env=environment.mpirun_environment(),
                                **streams)
     end = time.monotonic() + 100
     while not (out / "checkpoint.h5").exists() and process.poll() is None and time.monotonic() < end:

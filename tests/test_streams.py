@@ -98,3 +98,25 @@ def test_a_pipe_that_does_not_block_loses_nothing(place):
         found = pipe.read()
     assert process.wait(timeout=60) == 0
     assert found == times * expected
+
+
+def test_the_bare_name_at_a_terminal_shows_the_help(place):
+    """As the console script does; `python -m nuflux_mpi` runs the paper's example (test_cli.py)."""
+    import pty
+
+    leader, follower = pty.openpty()
+    code = "import sys; sys.argv = ['/usr/bin/nuflux_mpi']; from nuflux_mpi.cli import main; sys.exit(main())"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=place, env=environment.mpirun_environment(), stdin=follower,
+                               stdout=follower, stderr=subprocess.PIPE)
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            part = os.read(leader, 4096)
+        except OSError:  # closed by the other side
+            break
+        if not part:
+            break
+        shown += part
+    assert process.wait(timeout=60) == 0
+    assert b"usage: nuflux_mpi" in shown and not (place / "runs").exists()
