@@ -5,8 +5,11 @@ the variables of launchers are kept from it, and `begin` keeps MPI from starting
 """
 
 import json
+import signal
 import subprocess
 import sys
+
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)  # any other comes from outside
 
 
 class Crashed(Exception):
@@ -27,14 +30,17 @@ def ask(module, arguments, timeout):
     # -P: a file h5py.py in the working directory is not what is meant.
     command = [sys.executable, "-P", "-m", f"nuflux_mpi.{module}", *arguments]
     try:
-        done = subprocess.run(command, env=mpirun_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        # A session of its own: Ctrl-C and what a batch system sends to the run are not meant for it, and are no answer.
+        done = subprocess.run(command, env=mpirun_environment(), start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         raise Crashed(f"no answer within {timeout:.0f} s") from None
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise Unavailable(str(error)) from None
-    if done.returncode < 0:
+    if -done.returncode in CRASHES:
         raise Crashed(f"signal {-done.returncode}")
+    if done.returncode < 0:
+        raise Unavailable(f"it was ended by signal {-done.returncode}")
     try:
         return json.loads(done.stdout)
     except ValueError:
@@ -50,6 +56,8 @@ def begin():
 
     mpi4py.rc.initialize = False
     mpi4py.rc.finalize = False
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):  # of a batch system, to all processes of a job
+        signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 

@@ -5,6 +5,7 @@
 A damaged HDF5 file can be read wrongly, crash the library or keep it busy for ever. Here that harms nobody.
 """
 
+import errno
 import json
 import os
 import re
@@ -18,28 +19,42 @@ if __name__ == "__main__":
 from . import content, datasets, hdf5  # noqa: E402
 from .layout import RECORD_AXES, dimensions  # noqa: E402
 
+# Errors of a disk, a network or a permission, in the words of `errno`.
+_SYSTEM = {getattr(errno, name) for name in (
+    "EIO", "EACCES", "EPERM", "ESTALE", "ENXIO", "ENODEV", "ENOMEM", "EMFILE", "ENFILE", "ETIMEDOUT", "EHOSTDOWN",
+    "EREMOTEIO", "ENOTCONN", "EBUSY", "EAGAIN", "EINTR", "ENOLCK") if hasattr(errno, name)}
 IDENTITY = ("run_id", "config_toml", "created")
 
 
 def examine(request):
-    """What the file of a request holds: a dict with its IDENTITY, and `problem` or `sums`.
+    """What the file of a request holds: a dict with its IDENTITY, and `problem` or `sums`; `system` if that would not have it.
 
     request: `path`; `rows`, the number of records by record axis that it must have; `sums` and `forms` by dataset as in
     `content`, or None where they are not known; `attributes`, names and sum as in `content`, or None; `copy`, a path to
-    which its complete records are written, or ""; `room`, see `_opened`. Without a problem they are there then, and `sums` has theirs.
+    which its complete records are written if there is room, or ""; `room`, see `_opened`. Without a problem they are there then, and `sums` has theirs.
     """
-    answer = {"problem": ""}
+    answer = {"problem": "", "system": "", "copied": False}
     try:
         with _opened(request["path"], request["room"]) as file:
             answer |= {name: content.plain(file.attrs[name]) for name in IDENTITY if name in file.attrs}
             answer["problem"] = _lacking(file, request)
             if not answer["problem"]:
-                answer["sums"] = _sums(file, request)
+                answer["sums"], answer["copied"] = _sums(file, request)
                 answer["problem"] = _different(answer["sums"], request["sums"])
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, MemoryError, UnicodeError) as error:
+    except MemoryError:
+        answer["system"] = os.strerror(errno.ENOMEM)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, UnicodeError) as error:
         # All that h5py raises for damage, here or there.
+        answer["system"] = _system(error)
         answer["problem"] = f"it cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}"
     return answer
+
+
+def _system(error):
+    """What the system says if it would not let us read, which says nothing about the file, or ""."""
+    told = re.search(r"errno = (\d+)", str(error))
+    number = int(told[1]) if told else getattr(error, "errno", None)
+    return os.strerror(number) if number in _SYSTEM else ""
 
 
 def _opened(path, room):
@@ -76,11 +91,15 @@ def _lacking(file, request):
 
 
 def _sums(file, request):
+    """(content sums of the complete records, whether they have been copied)."""
     rows = {axis: 0 for axis in RECORD_AXES} | request["rows"]
-    if not request["copy"]:
-        return datasets.sums(file, rows)
-    with hdf5.open_alone(request["copy"], "x") as target:
-        return datasets.copy(file, target, rows)
+    if request["copy"]:
+        try:
+            with hdf5.open_alone(request["copy"], "x") as target:
+                return datasets.copy(file, target, rows), True
+        except (OSError, RuntimeError):
+            pass  # no room for it, or the file cannot be read, which comes out now
+    return datasets.sums(file, rows), False
 
 
 def _different(found, known):

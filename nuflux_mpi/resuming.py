@@ -50,17 +50,22 @@ def continued(directory, memory, config):
             if answer["problem"]:
                 said.append(set_aside(path, answer["problem"]))
             else:
-                _take(path, answer["copy"])
+                _take(path, answer["copy"] if answer["copied"] else "")
                 kept[name] = Known(memory.rows[name], answer["sums"], memory.created)
     finally:
-        for copy in [answer["copy"] for answer in answers.values() if answer["copy"]]:
-            Path(copy).unlink(missing_ok=True)
+        _remove(answers)
     said += [f"{name} is gone: a new one begins here" for name in memory.rows if name not in answers]
     seconds = clock.monotonic() - begin
     if seconds > _LONG:
         size = sum((directory / name).stat().st_size for name in kept)
         said.append(f"checked {size / 1e9:.3g} GB of results in {seconds:.0f} s")
     return kept, said
+
+
+def _remove(answers):
+    """The copies that have not taken the place of their files."""
+    for copy in [answer["copy"] for answer in answers.values() if answer["copy"]]:
+        Path(copy).unlink(missing_ok=True)
 
 
 def check_finished(directory, memory, config):
@@ -115,6 +120,9 @@ def _examined(directory, memory, copy):
     for name, size in sizes.items():
         if answers[name]["problem"] and (directory / name).stat().st_size != size:
             os.truncate(directory / name, size)  # the child had made it longer, to look into it
+        if answers[name]["system"]:
+            _remove(answers)
+            raise FileProblem(f"{directory / name} cannot be read ({answers[name]['system']}): nothing has been changed")
     return answers, said
 
 
@@ -127,7 +135,7 @@ def _ask(requests, patience):
             raise child.Unavailable(str(crash)) from None
         if len(requests) == 1:
             _ask([], _PATIENCE)
-            return [{"problem": f"reading it ends with: {crash}"}]
+            return [{"problem": f"reading it ends with: {crash}", "system": "", "copied": False}]
     return [answer for request in requests for answer in _ask([request], patience)]
 
 

@@ -6,9 +6,9 @@ For commands that only read. No MPI has been started, so a fork is safe, and it 
 import os
 import signal
 
+from .child import CRASHES
 from .errors import EXIT_FAILURE
 
-_CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -30,7 +30,7 @@ def _end_as(code):
     """End this process with the exit code of the child, or by the signal that has ended it (a negative number)."""
     if code >= 0:
         os._exit(code)
-    if -code in _CRASHES:
+    if -code in CRASHES:
         name = signal.Signals(-code).name
         os.write(2, f"nuflux_mpi: HDF5 crashes ({name}) while it reads: a file of the run is damaged\n".encode())
         os._exit(EXIT_FAILURE)

@@ -1,8 +1,10 @@
 """Result files that are never silently wrong: what a resumed run finds in its directory is what the run wrote."""
 
+import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -297,8 +299,10 @@ def test_no_permission_is_no_damage(half, name):
 def test_a_directory_in_place_of_a_file_is_said(half, name):
     (half / name).unlink()
     (half / name).mkdir()
-    with pytest.raises(FileProblem, match=f"{name} is no file: put it elsewhere"):
+    with pytest.raises(InputError, match=f"{name} is a directory"):
         resume(half)
+    with pytest.raises(FileProblem, match=f"{name} is no file: put it elsewhere"):
+        resuming.openable(half / name, os.O_RDONLY)
     assert (half / name).is_dir()
 
 
@@ -319,6 +323,61 @@ def test_a_file_that_kills_its_reader_is_damaged(runs, half, monkeypatch, name):
     assert said.startswith(f"{name} is damaged (reading it ends with: signal 11): it is now ")
     assert sorted(asked) == [0, 1, 1, 1, 3]
     assert_right(half, runs)
+
+
+def test_a_process_that_is_ended_from_outside_is_no_damage(runs, half, monkeypatch):
+    """By the memory's guard, or by a batch system: then the files are read here."""
+    def ended(*arguments):
+        raise child.Unavailable("it was ended by signal 9")
+
+    monkeypatch.setattr(child, "ask", ended)
+    [said] = resume(half)
+    assert said.endswith("no other starts (it was ended by signal 9)")
+    assert_right(half, runs)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_only_a_crash_is_an_answer(monkeypatch, number):
+    run = subprocess.run
+    program = f"import os; os.kill(os.getpid(), {int(number)})"
+    monkeypatch.setattr(subprocess, "run", lambda command, **more: run([sys.executable, "-c", program], **more))
+    with pytest.raises((child.Unavailable, child.Crashed)) as caught:
+        child.ask("probe", ["[]"], 60.0)
+    if number == signal.SIGINT:
+        assert "KeyboardInterrupt" in str(caught.value) or "signal 2" in str(caught.value)
+    else:
+        assert caught.type is child.Unavailable
+    assert signal.SIGSEGV in child.CRASHES and number not in child.CRASHES
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_an_error_of_the_disk_is_no_damage(half, monkeypatch, number):
+    text = f"Can't read data (file read failed: errno = {number}, error message = '{os.strerror(number)}', buf = 0x1)"
+    monkeypatch.setattr(child, "ask", lambda module, arguments, timeout: [
+        probe.examine(request) for request in json.loads(arguments[0])])
+
+    def refuse(*arguments):
+        raise OSError(text)
+
+    monkeypatch.setattr(datasets, "sums", refuse)
+    monkeypatch.setattr(datasets, "copy", refuse)
+    before = {path: path.read_bytes() for path in half.iterdir()}
+    with pytest.raises(FileProblem, match=rf"cannot be read \({os.strerror(number)}\): nothing has been changed"):
+        resume(half)
+    assert {path: path.read_bytes() for path in half.iterdir()} == before
+
+
+def test_a_file_without_room_for_a_copy_is_continued(runs, half, monkeypatch):
+    monkeypatch.setattr(child, "ask", lambda module, arguments, timeout: [
+        probe.examine(request) for request in json.loads(arguments[0])])
+
+    def full(source, target, rows):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(datasets, "copy", full)
+    assert resume(half) == []
+    assert assert_right(half, runs) == {"series.h5": 13, "fields.h5": 7, "phase_space.h5": 7}
+    assert not list(half.glob(".*"))
 
 
 def test_where_no_process_can_be_started_the_files_are_read_here(half, monkeypatch):
