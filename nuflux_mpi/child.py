@@ -4,6 +4,7 @@ The child is `python -m nuflux_mpi.MODULE ARGUMENTS`, which answers with one JSO
 the variables of launchers are kept from it, and `begin` keeps MPI from starting in it.
 """
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -58,7 +59,16 @@ def begin():
     mpi4py.rc.finalize = False
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):  # of a batch system, to all processes of a job
         signal.signal(number, signal.SIG_IGN)
+    end_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def end_with_parent():
+    """Have the system end this process when the one that waits for it is gone: HDF5 may be busy for ever. Linux only."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def answer(value):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import h5py
@@ -348,6 +349,22 @@ def test_only_a_crash_is_an_answer(monkeypatch, number):
     else:
         assert caught.type is child.Unavailable
     assert signal.SIGSEGV in child.CRASHES and number not in child.CRASHES
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a call of Linux")
+def test_the_reader_of_a_run_that_is_killed_ends_with_it():
+    program = ("import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'from nuflux_mpi import child; "
+               "child.begin(); print(1, flush=True); import time; time.sleep(100)'], stdout=subprocess.PIPE); "
+               "child.stdout.readline(); print(child.pid, flush=True); sys.stdin.read()")
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                          env=environment.mpirun_environment()) as run:
+        reader = int(run.stdout.readline())
+        assert Path(f"/proc/{reader}").exists()
+        run.kill()
+    end = time.monotonic() + 30
+    while time.monotonic() < end and Path(f"/proc/{reader}/cmdline").exists() and Path(f"/proc/{reader}/cmdline").read_bytes():
+        time.sleep(0.05)
+    assert time.monotonic() < end
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])

@@ -86,6 +86,7 @@ def in_child(function, log=os.devnull, patience=PATIENCE):
     if pid == 0:
         code = 70
         try:
+            child.end_with_parent()
             sys.stdout = sys.stderr = open(log, "w", buffering=1, errors="backslashreplace")
             os.dup2(sys.stdout.fileno(), 1)
             os.dup2(sys.stdout.fileno(), 2)
@@ -294,11 +295,13 @@ def main(argv=None):
         touch()
     prepare(scratch)
     config.resolve(str(scratch / "case.toml"))
-    codes, failed = Counter(), 0
+    codes, failed, begin = Counter(), 0, time.monotonic()
     for kind in (flip, cut, swap):
         for number in range(arguments.first, arguments.first + getattr(arguments, f"{kind.__name__}s")):
             done, code, problem = trial(kind, arguments.seed, number, scratch, number - arguments.first < arguments.real)
             codes[kind.__name__, code] += 1
+            if number % 100 == 99:
+                print(f"{kind.__name__} {number}: {time.monotonic() - begin:.0f} s, {failed} failed", flush=True)
             if problem:
                 failed += 1
                 print(f"{kind.__name__} {number} FAILED: {done}: {problem}", flush=True)
