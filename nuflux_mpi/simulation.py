@@ -7,7 +7,7 @@ from contextlib import suppress
 import numpy as np
 
 from . import across, checkpoint, extras, finite, growth, initial, kernels, messages, outside, petsc_options, provenance
-from . import start_file, unseeded
+from . import start_copy, unseeded
 from . import config as configuration
 from .errors import InputError, NumericalFailure, RunWarning, WriteFailure
 from .interrupt import INTERRUPT, Interrupt, stopped
@@ -68,7 +68,8 @@ class Simulation:
         comm = self.comm = MPI.COMM_WORLD if comm is None else comm
         self.said = on_root(comm, outside.check)
         self.config = config = on_root(comm, configuration.resolve, config, overrides)
-        on_root(comm, start_file.check_all_there, config)
+        self.config, said = on_root(comm, start_copy.take_up, config, out, resume)
+        config, self.said = self.config, self.said + said
         petsc = initialize(comm, config["petsc"]["options"])
         check_parallel(comm)
         self.said += [*petsc_options.ignored(petsc.Options()), *filter(None, [outside.differing(comm)])]
@@ -145,6 +146,8 @@ class Simulation:
                 return output
             if self.finished:
                 raise InputError(f"--resume: {saved.path} is at t = {self.t:g}: time.end must be later")
+        if self._fresh:
+            self.said += on_root(self.comm, start_copy.keep, directory, config)
         output = RunDirectory(directory, before, *parts)
         if self._warned:
             output.warn(list(self._warned.values()))

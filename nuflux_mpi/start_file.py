@@ -10,6 +10,7 @@ one that has failed. Whatever is wrong is one InputError, the same on all ranks,
 
 import json
 import os
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +74,8 @@ def _look(path, names, key, shapes, values):
         about = f"dataset {answer['dataset']} of {one_line(path)}" if answer["dataset"] else one_line(path)
         raise InputError(f"{key}: {about} {problem}.")
     _check_unchanged(path, key, state)
+    if values and not answer["sha256"].startswith(digits_in(os.path.basename(path))):
+        raise InputError(f"{key}: {one_line(path)} is damaged: its checksum is not that in its name.")
     if values:
         _READ[path] = answer["sha256"], state[0]
     return Found(path, key, answer["sha256"], state, answer["datasets"])
@@ -160,10 +163,15 @@ def named(config):
     return {f"{name}.path": config[name]["path"] for name in sections if config[name].get("path")}
 
 
-def check_all_there(config):
-    """InputError for the first file of a resolved config that is not there. Call on one rank."""
-    for key, path in named(config).items():
-        check_there(path, key)
+def digest_of(path):
+    """SHA-256 of the file that this process has read last from a path of the system."""
+    return _READ[os.path.abspath(path)][0]
+
+
+def digits_in(name):
+    """First digits of the SHA-256 that the name of a copy has (`start_copy`); "" for any other name."""
+    match = re.fullmatch(r"[a-z]+\.([0-9a-f]{16})\.start\.h5", name)
+    return match[1] if match else ""
 
 
 def provenance(config):
