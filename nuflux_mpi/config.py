@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from . import cadence, config_text, seeding, times
+from . import cadence, config_text, direction_table, seeding, times
 from .config_text import DEEPEST, LONGEST_NAME
 from .errors import InputError
 
@@ -147,6 +147,8 @@ SCHEMA = {
         Key("v", "numbers", REQUIRED, "ascending velocities of the table, G is linear between them and constant beyond",
             {"ge": -1, "le": 1}, when=_TABLE),
         Key("G", "numbers", REQUIRED, "G(v) at the velocities of the table [n]", when=_TABLE),
+        Key("path", "string", None, "file that has v and G in their place: text of two columns, or HDF5; relative to the config",
+            unset="v and G are in the config", when=_TABLE),
     ),
     "initial": (
         Key("kind", "choice", "seeds", "seeds: random (Eq. 13); power-law: random phases; fourier: chosen waves; "
@@ -301,6 +303,11 @@ def resolve(source, overrides=(), base_dir=None):
 
     problems = []
     _make_paths_portable(raw)
+    if isinstance(raw.get("modes"), dict):
+        try:
+            direction_table.take_in(raw["modes"], base_dir)
+        except InputError as error:
+            raise InputError(f"{label}: {str(error).rstrip('.')}.") from None
     resolved = _validate(raw, problems)
     if not problems:
         _fill_in(resolved, name, base_dir)
@@ -627,7 +634,7 @@ def _fill_in(resolved, name, base_dir):
         middle = [start + length / 2 for start, length in zip(per_axis(box["origin"]), per_axis(box["length"]))]
         initial["center"] = middle if axes > 1 else middle[0]
     for section in (initial, *(resolved[name] for name in LEVEL_SECTIONS if name in resolved)):
-        if "path" in section:
+        if section.get("path"):
             section["path"] = _absolute(section["path"], base_dir)
 
 
