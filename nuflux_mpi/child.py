@@ -32,8 +32,8 @@ def ask(module, arguments, timeout):
     command = [sys.executable, "-P", "-m", f"nuflux_mpi.{module}", *arguments]
     try:
         # A session of its own: Ctrl-C and what a batch system sends to the run are not meant for it, and are no answer.
-        done = subprocess.run(command, env=mpirun_environment(), start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=timeout, check=False)
+        done = subprocess.run(command, env=mpirun_environment(), start_new_session=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         raise Crashed(f"no answer within {timeout:.0f} s") from None
     except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -57,7 +57,7 @@ def begin():
 
     mpi4py.rc.initialize = False
     mpi4py.rc.finalize = False
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):  # of a batch system, to all processes of a job
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):  # which batch systems send to all processes
         signal.signal(number, signal.SIG_IGN)
     end_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

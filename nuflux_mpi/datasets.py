@@ -44,7 +44,8 @@ def label(file, axes):
 
 def mark_continued(file, attrs, created):
     """The attributes of the run that goes on, which began at `created`. All ranks for a shared file."""
-    file.attrs.update(attrs | {"created": created or file.attrs.get("created", attrs["created"]), "continued": attrs["created"]})
+    created = created or file.attrs.get("created", attrs["created"])
+    file.attrs.update(attrs | {"created": created, "continued": attrs["created"]})
 
 
 def copy(source, target, rows):

@@ -27,11 +27,13 @@ IDENTITY = ("run_id", "config_toml", "created")
 
 
 def examine(request):
-    """What the file of a request holds: a dict with its IDENTITY, and `problem` or `sums`; `system` if that would not have it.
+    """What the file of a request holds: a dict with its IDENTITY, and `problem` or `sums`.
+
+    `system` has the system's words if it would not let us read; `copied` tells whether there is a copy.
 
     request: `path`; `rows`, the number of records by record axis that it must have; `sums` and `forms` by dataset as in
     `content`, or None where they are not known; `attributes`, names and sum as in `content`, or None; `copy`, a path to
-    which its complete records are written if there is room, or ""; `room`, see `_opened`. Without a problem they are there then, and `sums` has theirs.
+    which its complete records are written if the disk has room for them, or ""; `room`, see `_opened`.
     """
     answer = {"problem": "", "system": "", "copied": False}
     try:

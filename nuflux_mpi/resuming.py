@@ -36,7 +36,8 @@ class Known:
 def continued(directory, memory, config):
     """What of the files that a checkpoint remembers can go on. -> ({name: Known}, sentences)
 
-    memory: that of the checkpoint, a RunMemory; config: the run's, as TOML text. InputError for a file of another run, FileProblem for one that may not be opened.
+    memory: that of the checkpoint, a RunMemory; config: the run's, as TOML text. InputError for a file of another run,
+    FileProblem for one that may not be opened.
     """
     begin, kept = clock.monotonic(), {}
     for name in memory.rows:

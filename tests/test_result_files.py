@@ -400,7 +400,7 @@ def test_a_file_without_room_for_a_copy_is_continued(runs, half, monkeypatch):
 def test_where_no_process_can_be_started_the_files_are_read_here(half, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/python")
     [said] = resume(half)
-    assert said.startswith("the files are checked in this process, which a damaged one may crash: no other starts ([Errno 2] No such")
+    assert said.startswith("the files are checked in this process, which a damaged one may crash: no other starts ([Errno 2]")
 
 
 def test_a_large_file_is_not_copied(runs, half, monkeypatch):

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_damaged_files_end_in_the_right_result_or_in_a_sentence():
-    command = [sys.executable, ROOT / "tools" / "torture_files.py", "--flips", "3", "--cuts", "2", "--swaps", "2", "--seed", "5"]
+    command = [sys.executable, ROOT / "tools" / "torture_files.py", "--flips", "3", "--cuts", "2", "--swaps", "2",
+               "--seed", "5"]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=290,
                           env=environment.mpirun_environment())
     assert done.returncode == 0, done.stdout + done.stderr
