@@ -150,12 +150,12 @@ def limited(run_cli, tmp_path, kilobytes, points):
                           stdin=subprocess.DEVNULL)
 
 
-@pytest.mark.parametrize("kilobytes, points, code", [(300000, 1024, 1), (1500000, 4194304, 2)])
-def test_a_limit_of_the_shell_is_a_sentence(run_cli, tmp_path, kilobytes, points, code):
-    """Too little to load the program, and too little for the run."""
+@pytest.mark.parametrize("kilobytes, points, codes", [(300000, 1024, {1, 2}), (1500000, 4194304, {2})])
+def test_a_limit_of_the_shell_is_a_sentence(run_cli, tmp_path, kilobytes, points, codes):
+    """Too little to load the program, or just not with every build of its packages, and too little for the run."""
     done = limited(run_cli, tmp_path, kilobytes, points)
     assert "Traceback" not in done.stderr and "ulimit -v" in done.stderr, done.stderr
-    assert done.returncode == code and not (tmp_path / "out").exists()
+    assert done.returncode in codes and not (tmp_path / "out").exists()
 
 
 def writable_group():
