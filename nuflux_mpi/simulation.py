@@ -182,7 +182,7 @@ class Simulation:
         self.equations.count_in(memory.unit)
         self.diagnostics.energy_at_start = memory.energy_at_start
         self._rows, self._wall_time = memory.recent, memory.wall_time
-        self._warned, self._watch.onset = memory.warned, memory.coherent_since
+        self._warned, self._watch.onset, self._watch.largest_tail = memory.warned, memory.coherent_since, memory.largest_tail
         return saved
 
     @property
@@ -364,6 +364,7 @@ class Simulation:
             since_start=self.integrator.t, integrator=remembered, norm_at_start=self._norm, wall_time=self._elapsed(),
             unit=self.equations.unit,
             energy_at_start=self.diagnostics.energy_at_start, coherent_since=self._watch.onset,
+            largest_tail=self._watch.largest_tail,
             recent=[{name: value for name, value in row.items() if np.ndim(value) < 2} for row in self._rows[-2:]],
             warned=self._warned, **self.output.known(),
         )

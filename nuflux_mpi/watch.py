@@ -35,10 +35,9 @@ class Watch:
     def __init__(self, config, modes, rtol):
         self.config, self.rtol = config, rtol
         self.onset = None  # time since when coherence is large
-        self._largest_tail = 0.0
-        times, options = config["time"], config["petsc"]["options"].split()
-        self._by_atol = 2 * times["rtol"] < rtol
-        self._uncontrolled = "-ts_adapt_type none" in " ".join(options)
+        self.largest_tail = 0.0
+        self._by_atol = 2 * config["time"]["rtol"] < rtol
+        self._uncontrolled = "-ts_adapt_type none" in " ".join(config["petsc"]["options"].split())
         # Where directions are farthest apart they meet again first.
         self._spacing = self._spacing_of(modes) if config["modes"]["kind"] == "angular" else None
 
@@ -50,7 +49,7 @@ class Watch:
 
     def __call__(self, row):
         """{subject: sentence} for a row of the series, a dict by the names of docs/output.md."""
-        self._largest_tail = max(self._largest_tail, row["spectral_tail"])
+        self.largest_tail = max(self.largest_tail, row["spectral_tail"])
         found = {
             "tail": self._tail(row), "drift": self._drift(row), "budget": self._budget(row),
             "length": self._length(row), "recurrence": self._recurrence(row),
@@ -119,7 +118,7 @@ class Watch:
 
     def _remedy_of_drift(self, row):
         """The grid or the steps, whichever changed |P_a|; both where nothing tells them apart."""
-        error, tail = row["P_drift_max"], self._largest_tail
+        error, tail = row["P_drift_max"], self.largest_tail
         grid = error <= BY_GRID * tail
         if self._level() == "energy" and "energy_residual" in row:
             grid = grid and error > BY_STEPS * self._of_energy(row)
