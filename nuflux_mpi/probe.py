@@ -23,6 +23,7 @@ from .layout import RECORD_AXES, dimensions  # noqa: E402
 _SYSTEM = {getattr(errno, name) for name in (
     "EIO", "EACCES", "EPERM", "ESTALE", "ENXIO", "ENODEV", "ENOMEM", "EMFILE", "ENFILE", "ETIMEDOUT", "EHOSTDOWN",
     "EREMOTEIO", "ENOTCONN", "EBUSY", "EAGAIN", "EINTR", "ENOLCK") if hasattr(errno, name)}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}  # for a copy, without which it goes as well
 IDENTITY = ("run_id", "config_toml", "created")
 
 
@@ -32,7 +33,8 @@ def examine(request):
     `system` has the system's words if it would not let us read; `copied` tells whether there is a copy.
 
     request: `path`; `rows`, the number of records by record axis that it must have; `sums` and `forms` by dataset as in
-    `content`, or None where they are not known; `attributes`, names and sum as in `content`, or None; `copy`, a path to
+    `content`, or None where they are not known; `named`, attributes that it must have, and `attributes`, their sum as in
+    `content`, each or None; `copy`, a path to
     which its complete records are written if the disk has room for them, or ""; `room`, see `_opened`.
     """
     answer = {"problem": "", "system": "", "copied": False}
@@ -54,9 +56,13 @@ def examine(request):
 
 def _system(error):
     """What the system says if it would not let us read, which says nothing about the file, or ""."""
+    return os.strerror(_number(error)) if _number(error) in _SYSTEM else ""
+
+
+def _number(error):
+    """The system's number of an error of h5py or Python, or None."""
     told = re.search(r"errno = (\d+)", str(error))
-    number = int(told[1]) if told else getattr(error, "errno", None)
-    return os.strerror(number) if number in _SYSTEM else ""
+    return int(told[1]) if told else getattr(error, "errno", None)
 
 
 def _opened(path, room):
@@ -85,10 +91,10 @@ def _lacking(file, request):
         for name in forms:
             if there.get(name) != forms[name]:
                 return f"{name} is not as it was made" if name in there else f"it has no {name}"
-    if request["attributes"]:
-        names, known = request["attributes"]
-        if content.attributes_sum(file.attrs, names) != known:
-            return "its attributes are not those that were written"
+    attributes = dict(file.attrs)  # all are read: one of a wrong name must not be met when others are written
+    names, known = request["named"] or (), request["attributes"]
+    if set(names) - set(attributes) or (known is not None and content.attributes_sum(attributes, names) != known):
+        return "its attributes are not those that were written"
     return ""
 
 
@@ -99,8 +105,9 @@ def _sums(file, request):
         try:
             with hdf5.open_alone(request["copy"], "x") as target:
                 return datasets.copy(file, target, rows), True
-        except (OSError, RuntimeError):
-            pass  # no room for it, or the file cannot be read, which comes out now
+        except (OSError, RuntimeError) as error:
+            if _number(error) not in _NO_ROOM:
+                raise
     return datasets.sums(file, rows), False
 
 

@@ -102,10 +102,10 @@ def _examined(directory, memory, copy):
         if not path.exists():
             continue
         known = memory.files.get(name)
-        attributes = [known.named, known.attributes] if known and not copy else None
         requests[name] = {
             "path": os.path.abspath(path), "rows": rows, "sums": known and known.sums, "forms": known and known.forms,
-            "attributes": attributes, "copy": _copies(path) if copy else "",
+            "named": known and known.named, "attributes": known.attributes if known and not copy else None,
+            "copy": _copies(path) if copy else "",
             # What a kill in the middle of a write may have left missing, a record, is no larger than the file.
             "room": 2**24 + 2 * path.stat().st_size,
         }

@@ -326,6 +326,17 @@ def test_a_file_that_kills_its_reader_is_damaged(runs, half, monkeypatch, name):
     assert_right(half, runs)
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_a_wrong_bit_in_the_name_of_an_attribute_is_found(runs, half, monkeypatch, large):
+    """Whether the file is copied or not: HDF5 may fail at it when it writes other attributes."""
+    monkeypatch.setattr(resuming, "_REWRITTEN", 0 if large else 2**28)
+    whole = (half / "fields.h5").read_bytes()
+    flip(half / "fields.h5", whole.index(b"hdf5_version\0") + 12 * large)  # of the name, or what ends it
+    [said] = resume(half)
+    assert said.startswith("fields.h5 is damaged (")
+    assert_right(half, runs)
+
+
 def test_a_process_that_is_ended_from_outside_is_no_damage(runs, half, monkeypatch):
     """By the memory's guard, or by a batch system: then the files are read here."""
     def ended(*arguments):
@@ -459,7 +470,7 @@ def test_sums_of_blocks_are_those_of_the_file(half):
             assert datasets.sums(file, rows) == known["sums"]
             assert content.forms(file) == known["forms"]
     answer = probe.examine({"path": str(half / "series.h5"), "rows": memory["rows"]["series.h5"], "copy": "", "room": 0,
-                            "sums": memory["files"]["series.h5"]["sums"], "forms": None, "attributes": None})
+                            "sums": memory["files"]["series.h5"]["sums"], "forms": None, "named": None, "attributes": None})
     assert answer["problem"] == "" and answer["run_id"] == memory["run_id"]
 
 
