@@ -89,8 +89,8 @@ def in_turn(comm, touches):
     turn = 0 if comm.Get_rank() == 0 else 1 if node.Get_rank() == 0 else 2
     node.Free()
     at_once = comm.bcast(loop_cache.places().kept_in is None)
-    told = threading.Timer(QUIET_SECONDS, _tell_that_it_takes_long)
-    told.daemon = True
+    done = threading.Event()
+    told = threading.Thread(target=_tell_that_it_takes_long, args=(done,), daemon=True)
     if comm.Get_rank() == 0:
         told.start()
     try:
@@ -100,16 +100,19 @@ def in_turn(comm, touches):
                     touch()
             wait_for_all(comm)
     finally:
-        told.cancel()
+        done.set()
     if comm.Get_rank() == 0 and loop_cache.note():
         say(loop_cache.note())
 
 
-def _tell_that_it_takes_long():
+def _tell_that_it_takes_long(done):
+    """Says so once, also where loading, or a busy machine, took the first seconds. Returns when the event `done` is set."""
     from . import loop_cache
 
-    if loop_cache.counts["compiled"]:
-        say("compiling the loops, once, about 30 s")
+    while not done.wait(QUIET_SECONDS):
+        if loop_cache.counts["compiled"]:
+            say("compiling the loops, once, about 30 s")
+            break
 
 
 def say(text):

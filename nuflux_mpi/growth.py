@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
-from . import linear
+from . import growth_curve, linear
 from .errors import InputError
 from .files import write_whole
 from .layout import space_of
@@ -42,8 +42,10 @@ MARGIN = 1.5
 FEW, FAR = 0.1, 3.0
 # End points tried for the window of each wave.
 MOST_WINDOWS = 50
-# Theory takes modes^3 operations per wave, and a call that is worth some more: this many are about ten seconds of one core.
+# The matrix takes modes^3 operations per wave, and a call is worth some more: this many are about ten seconds of one core.
 MOST_OPERATIONS, CALL = 2e9, 1e4
+# Of very many modes roots are followed from wave to wave (`growth_curve`), which takes milliseconds per wave.
+MOST_FOLLOWED = 2000
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class Growth:
     def verdict(self, level="standard"):
         """One sentence: how many of how many waves are within MARGIN times their error, and which is farthest off.
 
-        It says that run and theory do not agree where more than a few waves are beyond, or one far. No word on agreement for level "full", whose beams have a width in direction that the theory does not know.
+        It says that run and theory do not agree where more than a few waves are beyond, or one far. No word on agreement for level
+        "full", whose beams have a width in direction that the theory does not know.
         """
         judged = np.flatnonzero(self.judged)
         if not judged.size:
@@ -139,9 +142,10 @@ def measure(run):
         window = _window(t, power, driven, step_error)
         if window:
             rows.append((k[column], *window))
-    rows = _affordable(rows, len(series["v"]))
+    rows = _thinned(rows, len(series["v"]))
     columns = np.array(rows).reshape(-1, 8).T
-    return Growth(*columns, theory=_theory(run, columns[0]))
+    found = Growth(*columns, theory=_theory(run, columns[0]))
+    return _checked(run, found)
 
 
 def _grown(psi2, norm2, rtol):
@@ -204,9 +208,14 @@ def _line(t, y):
     return t @ y / (t @ t)
 
 
-def _affordable(rows, mode_count):
+def _affordable(mode_count):
+    """For how many waves the eigenvalues of all modes can be had in some ten seconds, at least one."""
+    return max(1, int(MOST_OPERATIONS / (mode_count**3 + CALL)))
+
+
+def _thinned(rows, mode_count):
     """The measured waves, or as many of them, evenly, as theory can be had for in some ten seconds."""
-    most = max(1, int(MOST_OPERATIONS / (mode_count**3 + CALL)))
+    most = _affordable(mode_count) if mode_count <= growth_curve.MOST_DENSE else MOST_FOLLOWED
     return rows[:: -(-len(rows) // most)] if rows else rows
 
 
@@ -214,17 +223,44 @@ def _theory(run, k):
     """Growth rate of linear theory at each k."""
     series, initial = run.series, run.config.get("initial", {})
     modes = series["v"], series["sign"], series["P_mean"][0, :, 2]
-    rates = linear.growth_rate(k, *modes) if len(k) else np.zeros(0)
+    rates = _rates(k, modes)
     if initial.get("kind") == "eigenmode" and initial["root"]:
         seeded = 2 * np.pi * initial["n"] / np.ravel(run.config["box"]["length"])[0]
         for i in np.flatnonzero(np.abs(k - seeded) < 1e-9 * np.abs(k).max(initial=1e-300)):
-            rates[i] = linear.spectrum(k[i], *modes)[initial["root"]].imag
+            rates[i] = _of_root(k[i], modes, initial["root"])
     return rates
 
 
+def _rates(k, modes):
+    """Growth rates at k: by the matrix for as many waves as are `_affordable`, else by following roots."""
+    if not len(k):
+        return np.zeros(0)
+    return linear.growth_rate(k, *modes) if len(k) <= _affordable(len(modes[0])) else growth_curve.rates_of(*modes)(k)
+
+
+def _of_root(k, modes, root):
+    if len(modes[0]) <= linear.DENSE_LIMIT:
+        return linear.spectrum(k, *modes)[root].imag
+    growing = linear.growing(k, *modes)[0]
+    return growing[root].imag if root < len(growing) else 0.0
+
+
+def _checked(run, found):
+    """The same, where roots were followed with all roots searched at the waves farthest from theory, as many as are affordable."""
+    series, most, initial = run.series, _affordable(len(run.series["v"])), run.config.get("initial", {})
+    if len(found) <= most or initial.get("kind") == "eigenmode" and initial["root"]:
+        return found
+    modes, theory = (series["v"], series["sign"], series["P_mean"][0, :, 2]), found.theory.copy()
+    doubtful = np.flatnonzero(found.judged & (np.abs(found.difference) > found.error))
+    for i in doubtful[np.argsort(-np.abs(found.difference[doubtful]))][:most]:
+        theory[i] = max(theory[i], linear.growth_rate(found.k[i : i + 1], *modes)[0])
+    return replace(found, theory=theory)
+
+
 def _stable(run):
-    """Whether, by linear theory, no wave of the box grows; of as many of them as `_affordable`."""
-    k = np.array(_affordable(list(run.series["k"]), len(run.series["v"])))
+    """Whether, by linear theory, no wave of the box grows; of very many waves or modes a sample is looked at."""
+    k = run.series["k"]
+    k = k if len(k) <= _affordable(len(run.series["v"])) else linear.scanned(k, len(run.series["v"]))
     size = np.sum(np.abs(run.series["P_mean"][0, :, 2]))
     return bool(_theory(run, k).max(initial=0.0) <= linear.ROUND_OFF * size)
 

@@ -170,10 +170,10 @@ def scanned(k, mode_count):
     return k[chosen[(chosen >= 0) & (chosen < len(k))]]
 
 
-def band(k, rates, slowest, v, s, Pz):
+def band(k, rates, slowest, rate):
     """Outermost k that grow faster than `slowest`, by bisection between neighbours of the ascending k; None without growth.
 
-    rates: growth rates at k.
+    rates: growth rates at k, of the function `rate` of an array of k.
     """
     unstable = np.flatnonzero(rates > slowest)
     if not unstable.size:
@@ -185,7 +185,7 @@ def band(k, rates, slowest, v, s, Pz):
             outside = k[beyond]
             for _ in range(20):  # a millionth of the spacing, finer than any figure shows
                 middle = (edge + outside) / 2
-                edge, outside = (middle, outside) if growth_rate(middle, v, s, Pz) > slowest else (edge, middle)
+                edge, outside = (middle, outside) if rate(np.array([middle]))[0] > slowest else (edge, middle)
         edges.append(float(edge))
     return tuple(edges)
 

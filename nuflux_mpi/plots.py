@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import binning, figure_modes, growth, linear
+from . import binning, figure_modes, growth, growth_curve, linear
 from .drawing import Line2D, Patch
 from .errors import InputError
 from .figures import (
@@ -202,13 +202,14 @@ def survey(run):
     k, psi2 = series["k"], series["psi2"]
     modes = series["v"], series["sign"], series["P_mean"][0, :, 2]
     k_theory = linear.scanned(k, len(modes[0]))
-    theory = linear.growth_rate(k_theory, *modes)
+    rate = growth_curve.rates_of(*modes)
+    theory = rate(k_theory)
     slowest = max(SLOWEST * theory.max(), linear.ROUND_OFF * np.sum(abs(modes[2])))
-    band = linear.band(k_theory, theory, slowest, *modes)
+    band = linear.band(k_theory, theory, slowest, rate)
     power = psi2.sum(axis=1)
     if band:
         k_theory = np.union1d(np.linspace(*_around(band, k), linear.SCANNED // 3), np.linspace(*band, linear.SCANNED))
-        k_theory, theory = resolved(k_theory, lambda k: linear.growth_rate(k, *modes))
+        k_theory, theory = resolved(k_theory, rate)
         power = psi2[:, (k > band[0]) & (k < band[1])].sum(axis=1)
     waves = growth.measure(run).clean()
     window = (waves.start.min(), waves.end.max()) if len(waves) else None

@@ -265,7 +265,7 @@ def test_versions_agree():
 def test_pictures_tell_no_machine(picture):
     """Figures carry where they were made; those of the pages are for everybody."""
     content = (DOCS / "images" / picture).read_bytes()
-    assert not re.search(rb"[it]EXt(?:[^\0]*: )?(?:command_line|host|job_id)\0", content)
+    assert not re.search(rb"[it]EXt(?:[^\0]*: )?(?:command_line|host|job_id|environment)\0", content)
 
 
 if __name__ == "__main__":

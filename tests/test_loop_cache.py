@@ -235,6 +235,22 @@ def test_compiling_that_takes_long_is_told(monkeypatch, capsys, compiled, lines)
     assert "compiling" not in capsys.readouterr().err
 
 
+def test_compiling_that_begins_late_is_told_too(monkeypatch, capsys):
+    """On a busy machine loading alone takes longer than what goes without a word."""
+    import time
+
+    from mpi4py import MPI
+
+    from nuflux_mpi import loop_cache
+
+    counts = {"loaded": 0, "compiled": 0}
+    monkeypatch.setattr(compiling, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(loop_cache, "counts", counts)
+    monkeypatch.setattr(loop_cache, "note", lambda: "")
+    compiling.in_turn(MPI.COMM_SELF, [lambda: time.sleep(0.2), lambda: counts.update(compiled=1), lambda: time.sleep(0.5)])
+    assert capsys.readouterr().err.count("compiling the loops, once") == 1
+
+
 @pytest.mark.mpi
 def test_ranks_that_wait_sleep(comm):
     import time
