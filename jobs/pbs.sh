@@ -28,6 +28,8 @@ walltime=${WALLTIME:-01:58:00}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1               # the ranks already fill the cores
 export HDF5_USE_FILE_LOCKING=FALSE                            # Lustre and NFS often have no locks
 export PYTHONUNBUFFERED=1                                     # log lines appear when they are written
+# Open MPI's mpirun asks the other nodes for a sign of life after a minute, and not after five; else it waits for a lost one.
+export OMPI_MCA_oob_tcp_keepalive_time=60 OMPI_MCA_oob_tcp_keepalive_intvl=20 OMPI_MCA_oob_tcp_keepalive_probes=3
 
 # The node file has one line per rank. Open MPI built without PBS support needs it; others accept it.
 if [ -n "${PBS_NODEFILE:-}" ]; then

@@ -36,6 +36,8 @@ out=${2:-runs/two_beam_64}                                    # the same in ever
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1               # the ranks already fill the cores
 export HDF5_USE_FILE_LOCKING=FALSE                            # Lustre and NFS often have no locks
 export PYTHONUNBUFFERED=1                                     # log lines appear when they are written
+# Open MPI's mpirun asks the other nodes for a sign of life after a minute, and not after five; else it waits for a lost one.
+export OMPI_MCA_oob_tcp_keepalive_time=60 OMPI_MCA_oob_tcp_keepalive_intvl=20 OMPI_MCA_oob_tcp_keepalive_probes=3
 
 # A mistake in the case is found here, in a second, and not after 64 ranks have started.
 "$python" -m nuflux_mpi check "$case_file" --ranks "${SLURM_NTASKS:-64}"
