@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
-from .files import aside, create, sync
+from .files import aside, create, open_plain, sync
 from .parallel import first_problem, on_root
 from .remembered import Foreign, RunMemory, plain, read_run
 
@@ -264,7 +264,7 @@ def seal(contents):
 
 def _unseal(path):
     """What the seal of a checkpoint tells; Damaged if it does not fit, InputError if the file is of another format."""
-    with open(path, "rb") as file:
+    with open_plain(path) as file:
         line = file.read(_SEAL).rstrip(b"\0").decode("ascii", errors="replace")
         text, _, crc = line.rstrip("\n").rpartition(" ")
         if not text.startswith(_NAME) or crc != f"{zlib.crc32(text.encode()):08x}":
@@ -300,7 +300,7 @@ def looks_like_one(path):
     if path.name in (NEWEST, PREVIOUS):
         return True
     try:
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             return file.read(len(_NAME)) == _NAME.encode()
     except OSError:
         return True  # why it cannot be read is told later

@@ -4,6 +4,8 @@ What is written aside, to take another file's place, has a name that nobody can 
 directory where others may write too, a link laid there beforehand cannot lead the run to another file.
 """
 
+import errno
+import io
 import os
 import re
 import secrets
@@ -80,6 +82,21 @@ def check_plain(directory, names, option="--out"):
         if what:
             raise InputError(f"{option}: {path} is {what}, and a run has a file of this name; remove it, or choose another "
                              "directory")
+
+
+def open_plain(path):
+    """A plain file, or a link to one, opened to read bytes. OSError for anything else: a pipe would be waited for."""
+    file = io.FileIO(path, opener=lambda name, how: os.open(name, how | os.O_NONBLOCK))
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no plain file", os.fspath(path))
+    return io.BufferedReader(file)
+
+
+def read_plain(path, errors="strict"):
+    """The text in UTF-8 of a plain file, as `open_plain` opens it. OSError, UnicodeDecodeError."""
+    with io.TextIOWrapper(open_plain(path), encoding="utf-8", errors=errors) as file:
+        return file.read()
 
 
 def kind(path):

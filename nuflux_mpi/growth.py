@@ -21,7 +21,7 @@ import numpy as np
 
 from . import growth_curve, linear
 from .errors import InputError
-from .files import write_whole
+from .files import open_plain, write_whole
 from .layout import space_of
 
 FILE = "growth.csv"
@@ -299,7 +299,7 @@ def write(growth, path, verdict):
 def read(path):
     """(Growth, verdict) that `write` wrote. InputError if they are damaged."""
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with io.TextIOWrapper(open_plain(path), newline="", encoding="utf-8") as file:
             verdict = file.readline().removeprefix("# ").rstrip("\n")
             rows = list(csv.DictReader(file))
         later = [row | {"shift": row.get("shift", 0.0)} for row in rows]  # version 0.1 did not know it

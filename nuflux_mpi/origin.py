@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 
 from .errors import InputError
+from .files import open_plain
 from .start_probe import is_hdf5
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -23,7 +24,7 @@ def origins(path):
     """{label: {name: value}} for a file of a run or a figure; InputError if it has none."""
     path = Path(path)
     try:
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             start = file.read(8)
             if start == PNG:
                 found = _of_png(file.read())

@@ -7,6 +7,7 @@ A damaged HDF5 file can be read wrongly, crash the library or keep it busy for e
 
 import errno
 import json
+import math
 import os
 import re
 import sys
@@ -39,9 +40,12 @@ def examine(request):
     """
     answer = {"problem": "", "system": "", "copied": False}
     try:
+        size = os.path.getsize(request["path"])
         with _opened(request["path"], request["room"]) as file:
             answer |= {name: content.plain(file.attrs[name]) for name in IDENTITY if name in file.attrs}
             answer["problem"] = _lacking(file, request)
+            if not answer["problem"] and request["sums"] is None:  # else zeros in place of what is missing show in the sums
+                answer["problem"] = _cut(file, request["rows"], size)
             if not answer["problem"]:
                 answer["sums"], answer["copied"] = _sums(file, request)
                 answer["problem"] = _different(answer["sums"], request["sums"])
@@ -95,6 +99,26 @@ def _lacking(file, request):
     names, known = request["named"] or (), request["attributes"]
     if set(names) - set(attributes) or (known is not None and content.attributes_sum(attributes, names) != known):
         return "its attributes are not those that were written"
+    return ""
+
+
+def _cut(file, rows, size):
+    """Why an open file that had `size` bytes before `_opened` made it longer lacks some of its complete records, or ""."""
+    if os.path.getsize(file.filename) <= size:
+        return ""
+    for name in filter(content.LAYOUT.__contains__, file):
+        data, row = file[name], file[name].dtype.itemsize
+        axis = dimensions(name)[0]
+        final = min(rows.get(axis, 0) if axis in RECORD_AXES else data.shape[0], data.shape[0])
+        if data.chunks is None:
+            pieces = [(0, data.id.get_offset() or 0, data.shape[0] * row * math.prod(data.shape[1:]))]
+        else:
+            row *= math.prod(data.chunks[1:])
+            found = map(data.id.get_chunk_info, range(data.id.get_num_chunks()))
+            pieces = [(info.chunk_offset[0], info.byte_offset, min(final - info.chunk_offset[0], data.chunks[0]) * row)
+                      for info in found]
+        if any(first < final and begin + length > size for first, begin, length in pieces):
+            return f"it was cut short, and records of {name} are missing"
     return ""
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from . import display, lock, summary
 from .config import to_toml
 from .errors import EnvironmentProblem, InputError
+from .files import read_plain
 from .layout import LAYOUT, RECORD_AXES, dimensions, space_of
 from .progress import LOG
 from .times import near
@@ -196,7 +197,7 @@ class BaseRun:
     def log(self):
         """The text of run.log, "" where there is none."""
         try:
-            return (self.directory / LOG).read_text(encoding="utf-8", errors="replace") if self.directory else ""
+            return read_plain(self.directory / LOG, "replace") if self.directory else ""
         except OSError:
             return ""
 
@@ -261,11 +262,12 @@ def stored_config(directory):
     """The config of a run directory as TOML text, from run.toml or, should that be gone, the copy inside series.h5."""
     directory = _existing(directory)
     try:
-        text = (directory / "run.toml").read_text(encoding="utf-8")
+        text = read_plain(directory / "run.toml")
     except FileNotFoundError:
         text = ""
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{directory / 'run.toml'} cannot be read: {error}.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{directory / 'run.toml'} cannot be read: {reason}.") from None
     if not text.strip():  # gone, or empty, as an end of the system may have left it
         attrs = file_attributes(directory / "series.h5")
         if "config_toml" not in attrs:

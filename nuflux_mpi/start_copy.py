@@ -13,7 +13,7 @@ from pathlib import Path
 from . import checkpoint, start_file
 from .config_text import portable_path, system_path
 from .errors import InputError
-from .files import aside, create, local, sync
+from .files import aside, create, local, open_plain, sync
 from .text import one_line
 
 _DIGITS = 16
@@ -83,9 +83,7 @@ def _digits(path):
 def _is_original(path, digits):
     """Whether a file is there and is what it was."""
     try:
-        with open(path, "rb") as file:
-            if not os.path.isfile(path):
-                return False
+        with open_plain(path) as file:
             digest = hashlib.sha256()
             while piece := file.read(_PIECE):
                 digest.update(piece)
@@ -102,7 +100,7 @@ def _copy(source, target, wanted, key):
     new, digest = aside(target), hashlib.sha256()
     try:
         create(new)
-        with open(source, "rb") as file, open(new, "r+b") as copy:
+        with open_plain(source) as file, open(new, "r+b") as copy:
             while piece := file.read(_PIECE):
                 digest.update(piece)
                 copy.write(piece)

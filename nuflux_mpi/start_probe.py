@@ -295,16 +295,19 @@ def _attributes(dataset):
         if name == "_Unsigned":
             raise Unusable("has the attribute _Unsigned, which is not understood: write its numbers as they are meant")
         attribute = h5py.h5a.open(dataset, name.encode())
-        if attribute.get_type().get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT) or len(attribute.shape) > 1:
+        if attribute.get_type().get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT) or len(attribute.shape or ()) > 1:
             raise Unusable(f"has an attribute {name} that is no number")
-        values = np.empty(attribute.shape)
-        attribute.read(values)
+        values = np.empty(0 if attribute.shape is None else attribute.shape)
+        if values.size:
+            attribute.read(values)
         values = np.ravel(values).tolist()
         several = {"valid_range": 2, "missing_value": None}.get(name, 1)
         if not values or (several and len(values) != several):
             raise Unusable(f"has an attribute {name} of {len(values)} numbers")
         if name not in _MARKS and not all(map(math.isfinite, values)):
             raise Unusable(f"has an attribute {name} that is not finite")
+        if name == "scale_factor" and not values[0]:
+            raise Unusable("has a scale_factor of 0, which makes the same of all its numbers")
         found[name] = values[0] if name in _PACKING or name in ("valid_min", "valid_max") else values
     return found
 
@@ -335,7 +338,17 @@ def _missing_marks(dataset, raw):
         properties.get_fill_value(fill)
         if fill:
             marks.append((float(fill), "the fill value"))
-    return marks
+    return [(stored, name) for mark, name in marks for stored in {mark, _as_stored(dataset, mark)}]
+
+
+def _as_stored(dataset, value):
+    """What is left of a number that is stored in a dataset with fewer digits than an attribute may have; float."""
+    try:
+        short = dataset.dtype.kind == "f" and dataset.dtype.itemsize < 8
+    except TypeError:  # a float that NumPy does not know
+        return value
+    with np.errstate(over="ignore"):
+        return float(np.asarray(value).astype(dataset.dtype)) if short else value
 
 
 def _check_values(dataset, shape, raw):
@@ -345,6 +358,7 @@ def _check_values(dataset, shape, raw):
     marks, largest = _missing_marks(dataset, raw), 0.0
     low = max([raw.get("valid_min", -math.inf), raw.get("valid_range", [-math.inf])[0]])
     high = min([raw.get("valid_max", math.inf), raw.get("valid_range", [math.inf])[-1]])
+    low, high = min(low, _as_stored(dataset, low)), max(high, _as_stored(dataset, high))
     space, block = dataset.get_space(), _block(dataset, shape)
     for first in itertools.product(*(range(0, n, b) for n, b in zip(shape, block))):
         part = tuple(min(b, n - start) for b, n, start in zip(block, shape, first))

@@ -55,6 +55,18 @@ def test_a_directory_is_tried(tmp_path):
         files.try_to_write(tmp_path / "none", 1000)
 
 
+def test_only_plain_files_are_opened(tmp_path):
+    (tmp_path / "file").write_text("text ä", encoding="utf-8")
+    (tmp_path / "link").symlink_to("file")
+    assert files.read_plain(tmp_path / "link") == "text ä"
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "/dev/null", "."):
+        with pytest.raises(OSError, match="no plain file|directory"):
+            files.read_plain(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        files.open_plain(tmp_path / "none")
+
+
 @pytest.mark.parametrize("make, words", [
     (lambda path: path.mkdir(), "a directory"), (os.mkfifo, "a pipe"), (lambda path: path.symlink_to("gone"), "a link that leads"),
     (lambda path: path.symlink_to("."), "a link to a directory"), (lambda path: path.symlink_to("/dev/null"), "a link to a device"),

@@ -1,5 +1,6 @@
 """Reading runs: written and in memory, finished and not, whole and damaged. `write_run` makes a tiny synthetic one."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -8,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from nuflux_mpi import growth, origin
 from nuflux_mpi.config import resolve
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.results import MemoryRun, Run
@@ -222,6 +224,20 @@ def test_missing_and_damaged_files_are_named(tmp_path):
         file["U_osc"] = [1.0]
     with pytest.raises(InputError, match="no time axis"):
         Run(tmp_path)
+
+
+def test_pipes_in_a_run_directory_are_not_waited_for(tmp_path):
+    write_run(tmp_path)
+    for name in ("run.toml", "run.log", "growth.csv"):
+        (tmp_path / name).unlink(missing_ok=True)
+        os.mkfifo(tmp_path / name)
+    run = Run(tmp_path)
+    with pytest.raises(InputError, match="run.toml cannot be read: it is no plain file"):
+        run.toml()
+    assert run.log() == ""
+    for read in (growth.read, origin.origins):
+        with pytest.raises(InputError, match="growth.csv cannot be read: .*no plain file"):
+            read(tmp_path / "growth.csv")
 
 
 def test_a_file_held_by_its_writer_can_be_read(written):

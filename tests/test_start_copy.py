@@ -1,5 +1,7 @@
 """A run goes on when the files it began from are gone, or others by now, and gives what it would have given."""
 
+import os
+
 import h5py
 import numpy as np
 import pytest
@@ -56,7 +58,7 @@ def write(path, make):
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("fate", ["gone", "another", "moved with the directory"])
+@pytest.mark.parametrize("fate", ["gone", "another", "a pipe", "moved with the directory"])
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_a_run_goes_on_without_its_start_file(kind, fate, comm, shared_tmp_path, monkeypatch):
     monkeypatch.chdir(shared_tmp_path)
@@ -74,6 +76,8 @@ def test_a_run_goes_on_without_its_start_file(kind, fate, comm, shared_tmp_path,
                 file[list(file)[0]][...] *= 0.5
         else:
             (shared_tmp_path / "s.h5").unlink()
+        if fate == "a pipe":
+            os.mkfifo(shared_tmp_path / "s.h5")
         if fate.startswith("moved"):
             (shared_tmp_path / "a").rename(shared_tmp_path / "b")
     comm.Barrier()

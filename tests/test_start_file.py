@@ -192,6 +192,16 @@ def with_attribute(name, value):
     return make
 
 
+def marked_in_more_digits(mark, **others):
+    """float32 numbers, the first of which is missing, with an attribute in float64 that says so."""
+    def make(file):
+        array = P.astype("f4")
+        array[0, 0, 0] = mark
+        file["P"] = array
+        file["P"].attrs.update({"missing_value": np.float64(mark)} | others)
+    return make
+
+
 def of_values(values):
     def make(file):
         file["P"] = values
@@ -249,6 +259,9 @@ REFUSED = [
     (with_attribute("_FillValue", P[0, 0, 3]), r"missing number \(_FillValue\)"),
     (with_attribute("missing_value", [-999.0, P[1, 1, 1]]), r"at \[1, 1, 1\], which stands for a missing number"),
     (with_attribute("valid_max", 0.25), "outside its valid range"), (with_attribute("valid_range", [0.0, 9.0]), "outside its valid"),
+    (marked_in_more_digits(1e20), r"at \[0, 0, 0\], which stands for a missing"), (marked_in_more_digits(-9.9), r"missing_value"),
+    (with_attribute("scale_factor", 0.0), "scale_factor of 0"),
+    (with_attribute("scale_factor", h5py.Empty("f8")), "scale_factor of 0 numbers"),
     (with_attribute("scale_factor", "two"), "scale_factor that is no number"),
     (with_attribute("scale_factor", np.nan), "scale_factor that is not finite"),
     (with_attribute("add_offset", [1.0, 2.0]), "add_offset of 2 numbers"), (with_attribute("_Unsigned", "true"), "_Unsigned"),
