@@ -46,12 +46,15 @@ class Modes:
         return [f"v = {shown(v)}" + (", s = %+d" % s if mixed else "") for v, s in zip(self.v, self.s)]
 
     def __repr__(self):
+        return f"Modes({self})"
+
+    def __str__(self):
         if len(self) > 4 and self.v.ndim > 1:
-            return f"Modes({len(self)} directions in {self.v.shape[1]} dimensions, {np.count_nonzero(self.s < 0)} with s = -1)"
+            return f"{len(self)} directions in {self.v.shape[1]} dimensions, {np.count_nonzero(self.s < 0)} with s = -1"
         if len(self) > 4:
-            return f"Modes({len(self)} directions, {self.v[0]:+.4g} <= v <= {self.v[-1]:+.4g}, " \
-                   f"{np.count_nonzero(self.s < 0)} with s = -1)"
-        return f"Modes({'; '.join(self.labels)})"
+            return f"{len(self)} directions, {self.v.min():+.4g} <= v <= {self.v.max():+.4g}, " \
+                   f"{np.count_nonzero(self.s < 0)} with s = -1"
+        return "; ".join(self.labels)
 
 
 def shown(v, digits=4):

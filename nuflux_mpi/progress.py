@@ -31,7 +31,7 @@ class Progress:
         self._tty = not silent and self._stream.isatty()
         self._drawn = self._said = time.monotonic()
         self._pause = min(2.0, every)
-        self._window = collections.deque(maxlen=200)  # (wall time, t) of the last lines or bars
+        self._window = collections.deque(maxlen=200)  # (wall time, t, dt) of the last lines or bars
         self._width = 0
 
     def say(self, text, warning=False):
@@ -87,7 +87,7 @@ class Progress:
         bar = self._tty and now - self._drawn >= 0.2
         if (self._silent and not (self._log or self._tell)) or not (line or bar or not self._window):
             return
-        self._window.append((now, t))
+        self._window.append((now, t, statistics.dt))
         if not (line or bar):
             return  # the first step only starts the clock: a resumed run does not begin at `start`
         done = (t - self._start) / (self._end - self._start)
@@ -107,13 +107,18 @@ class Progress:
 
     def _left(self, now, t):
         """Wall time to the end from the recent speed: the steps are adaptive, so counting steps would mislead."""
-        then, before = self._window[0]
-        if t <= before or now <= then:
+        then, before, _ = self._window[0]
+        if t <= before or now <= then or self._starts(t - before):
             return "?"
         seconds = (self._end - t) * (now - then) / (t - before)
         if seconds < 120:
             return f"{seconds:.0f} s"
         return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+    def _starts(self, come):
+        """Whether steps still grow from the tiny first ones, whose speed says nothing; come: time that has been covered."""
+        share = come / (self._end - self._start)
+        return share < 1e-6 or share < 1e-3 and self._window[-1][2] > 2 * self._window[-2][2]
 
     def close(self):
         self._wipe()

@@ -28,9 +28,10 @@ def facts(run):
 
 
 def case(run):
+    kinds = "directions" if run.config["modes"]["kind"] == "angular" else "beams"
     length, points = (" x ".join(map(str, np.ravel(run.config["box"][key]))) for key in ("length", "points"))
     return (
-        f"{len(run.series['v'])} {run.config['modes']['kind']} in a box of length {length} with"
+        f"{len(run.series['v'])} {kinds} in a box of length {length} with"
         f' {points} points, level "{run.config["equations"]["level"]}"'
     )
 

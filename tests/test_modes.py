@@ -31,6 +31,8 @@ def test_two_beams_read_well():
     assert beams.n is None
     assert repr(beams) == "Modes(v = +1; v = -1)"
     assert repr(modes.build(angular(alpha=0.9))).startswith("Modes(64 directions")
+    mixed = config.resolve("two_beam", ["modes.velocity=[0.3,-1.0,0.5,1.0,0.1]", "initial.zeta=[0.5,-0.5,0.1,0.1,0.1]"])
+    assert str(modes.build(mixed["modes"])) == "5 directions, -1 <= v <= +1, 0 with s = -1"
 
 
 @pytest.mark.parametrize("name, degree", [("gauss-legendre", 9), ("midpoint", 1)])

@@ -56,6 +56,22 @@ def test_terminal_gets_a_bar_and_the_log_lines(clock, tmp_path):
     assert len((tmp_path / "run.log").read_text().splitlines()) == 7
 
 
+def test_first_steps_promise_no_time_left(clock):
+    """The first steps may be a million times shorter than those that follow, and a busy machine dwells on them."""
+    stream, t, dt = io.StringIO(), 0.0, 1e-14
+    told = progress.Progress(0.0, 1000.0, 4.0, stream=stream)
+    for _ in range(60):
+        clock.value += 0.5
+        t, dt = t + dt, min(1.5 * dt, 10.0)
+        told.update(t, types.SimpleNamespace(steps=1, dt=dt), ROW)
+    left = [line.split("left ")[1] for line in stream.getvalue().splitlines()]
+    assert len(left) > 5 and set(left) == {"?"}  # t = 6e-4 after 30 s
+    told._end = 1e-3
+    clock.value += 10
+    told.update(7e-4, types.SimpleNamespace(steps=99, dt=dt), ROW)
+    assert stream.getvalue().rstrip().endswith("left 17 s")  # 3e-4 at 7e-4 in 40 s
+
+
 def test_time_left_of_a_resumed_run(clock, tmp_path):
     """The speed counts, not the time that an earlier run has covered."""
     last = follow(clock, io.StringIO(), None, 20, start=900.0).splitlines()[-1]
