@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import __version__, environment, extras, figure_list, remedies, shield, stopping
+from . import __version__, environment, extras, figure_list, limits, remedies, shield, stopping
 from .completion import SHELLS
 from .errors import (
     EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILURE, EXIT_STOPPED, EnvironmentProblem, InputError, NufluxError, WriteFailure,
@@ -194,6 +194,8 @@ def _main(argv, last):
     environment.install_excepthook()
     if arguments.command != "run" and environment.launcher_rank() > 0:
         return EXIT_DONE  # one process does it
+    if arguments.command not in ("init", "completion"):
+        limits.claim_algebra()
     if last and arguments.command in READERS:
         shield.enter()
     try:

@@ -12,6 +12,7 @@ import warnings
 from .errors import InputError
 
 QUIET_SECONDS = 2.0  # compiling that takes longer is told
+LOADING, COMPILING = 2**27, 2**28  # bytes that LLVM may take, which ends the process by a signal where it gets none
 PAUSE = 0.02  # between two looks of a rank that waits, in seconds
 
 
@@ -83,8 +84,9 @@ def in_turn(comm, touches):
     """
     from mpi4py import MPI
 
-    from . import loop_cache
+    from . import limits, loop_cache
 
+    limits.require_room(LOADING if loop_cache.kept() else COMPILING, "the compiled loops")
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)
     turn = 0 if comm.Get_rank() == 0 else 1 if node.Get_rank() == 0 else 2
     node.Free()

@@ -5,7 +5,9 @@ limits of their own, and whoever oversteps one is killed without a word. Bytes t
 `check_memory`.
 """
 
+import functools
 import math
+import mmap
 import os
 import resource
 from collections import defaultdict
@@ -16,6 +18,7 @@ from .errors import InputError
 
 NO_LIMIT = 2**62  # cgroup v1 says "none" by the largest number of whole pages, 9223372036854771712
 PETSC_ERR_MEM = 55
+ALGEBRA = 2**28  # bytes of addresses: NumPy's libraries, and OpenBLAS's buffer of 32 or 128 MiB
 UNLOADED = ("failed to map segment from shared object", "Cannot allocate memory", "cannot allocate memory")
 
 
@@ -78,6 +81,39 @@ def tightest(processes):
     return worst
 
 
+@functools.cache
+def claim_algebra():
+    """Have BLAS take its buffer now, where the shell limits memory; MemoryError if there is no room for it. Local.
+
+    OpenBLAS asks for a buffer at the first product of matrices, and asks again and again for ever if it gets none: a process
+    would then hang at full power, deaf to signals. Once it has the buffer it keeps it. Best called before NumPy is loaded.
+    """
+    if not _limited_by_the_shell():
+        return
+    require_room(ALGEBRA, "linear algebra")
+    from .environment import use_one_thread
+
+    use_one_thread()  # each thread of OpenBLAS would take as much
+    import numpy as np
+
+    square = np.eye(64)
+    np.matmul(square, square)
+
+
+def require_room(nbytes, purpose):
+    """MemoryError if this process may not take `nbytes` more for `purpose` (words), in which libraries do not fail but crash."""
+    if not _limited_by_the_shell():
+        return
+    try:
+        mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError:
+        raise MemoryError(f"no {nbytes / 1e6:.0f} MB for {purpose}") from None
+
+
+def _limited_by_the_shell():
+    return any(resource.getrlimit(name)[0] != resource.RLIM_INFINITY for name in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
+
+
 def out_of_memory(error):
     """The sentence for memory that could not be had, NumPy's, Python's, PETSc's or the loader's; "" for other exceptions."""
     loading = isinstance(error, (ImportError, OSError)) and any(words in str(error) for words in UNLOADED)
@@ -85,7 +121,7 @@ def out_of_memory(error):
         return ""
     least = min(memory_limits(), default=None)
     left = f"; {max(0.0, least.available) / 1e9:.3g} GB are left ({least.words})" if least else ""
-    return f"there is not enough memory ({error or 'out of memory'}{left}): `check` tells what a run needs".replace("\n", " ")
+    return f"there is not enough memory ({str(error) or 'out of memory'}{left}): `check` tells what a run needs".replace("\n", " ")
 
 
 def resident_memory(root="/"):

@@ -69,6 +69,11 @@ def note():
     return found.note if counts["compiled"] or any(place == found.kept_in for place in _used) else ""
 
 
+def kept():
+    """Whether there is any compiled loop in the places, of whatever sources."""
+    return any(next(place.glob("*.nbc"), None) for place in places().read)
+
+
 _used = set()  # places that loops of this process were loaded from
 
 
@@ -149,7 +154,7 @@ class Kept(caching.FunctionCache):
         key = self._key(sig, target_context.codegen())
         for place in places().read:
             try:
-                found = self._read(place / self._file_name(key), key)
+                found = self._read(place / self._file_name(key), key, _anybody(place))
                 if found is not None:
                     result = compiler.CompileResult._rebuild(target_context, *found)
                     counts["loaded"] += 1
@@ -184,10 +189,17 @@ class Kept(caching.FunctionCache):
         return f"{self._name}-{hashlib.sha256(repr((sig, processor, version, settings)).encode()).hexdigest()[:16]}.nbc"
 
     @staticmethod
-    def _read(path, key):
-        """What was kept under `key`, or None if the file is not there, not whole, or holds something else."""
+    def _read(path, key, anybody=False):
+        """What was kept under `key`, or None if the file is not there, not whole, or holds something else.
+
+        What a file of another user holds would be run; it is not looked at unless files of `anybody` are welcome.
+        """
         try:
-            content = path.read_bytes()
+            with open(path, "rb") as file:
+                status = os.fstat(file.fileno())
+                if not anybody and (status.st_uid not in _trusted() or status.st_mode & stat.S_IWOTH):
+                    return None
+                content = file.read()
         except OSError:
             return None
         head = len(MAGIC) + DIGEST_BYTES
@@ -195,6 +207,19 @@ class Kept(caching.FunctionCache):
             return None
         found, result = pickle.loads(content[head:])
         return result if found == key else None
+
+
+@functools.lru_cache(maxsize=None)
+def _trusted():
+    """User ids whose files are as good as the program itself: this user's, root's, and the owner's of the package."""
+    return {os.geteuid(), 0, PACKAGE.stat().st_uid}
+
+
+def _anybody(place):
+    """Whether a place was named by the user, who knows who writes there, and is not open to everybody, as HOME=/tmp makes it."""
+    named = os.environ.get("NUMBA_CACHE_DIR", "")
+    return bool(named) and place.parent == Path(named).absolute() and not any(
+        directory.stat().st_mode & stat.S_IWOTH for directory in (place, place.parent))
 
 
 def _write(path, content):

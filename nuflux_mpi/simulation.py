@@ -62,9 +62,10 @@ class Simulation:
         from .environment import check_index_size, check_parallel
         from .integrate import KERNELS, Integrator, initialize
         from .levels import LEVELS, method_of
-        from .limits import check_memory
+        from .limits import check_memory, claim_algebra
         from .modes import build
 
+        claim_algebra()
         comm = self.comm = MPI.COMM_WORLD if comm is None else comm
         self.said = on_root(comm, outside.check)
         self.config = config = on_root(comm, configuration.resolve, config, overrides)

@@ -223,3 +223,41 @@ def test_tools_start_as_many_ranks_as_there_are_cores():
     env = os.environ | {"NUFLUX_PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
     shell = subprocess.run(["bash", "-c", script, f"{root}/tools/run.sh"], env=env, capture_output=True, text=True)
     assert shell.stdout.strip() == str(limits.cores()), shell.stderr
+
+
+HUNGRY = """
+import mmap, resource, sys
+from nuflux_mpi import environment, limits
+environment.install_excepthook()
+size = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmSize:"))
+limit = 1024 * size + int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+limits.claim_algebra()
+import numpy
+taken = []
+try:
+    while True:
+        taken.append(mmap.mmap(-1, 2**20))
+except OSError:
+    pass
+print(float(numpy.trace(numpy.ones((9, 9)) @ numpy.ones((9, 9)))))
+"""
+
+
+@pytest.mark.parametrize("granted, code", [(2**27, 1), (2**29, 0)])
+def test_blas_does_not_wait_for_ever_for_memory(granted, code):
+    """OpenBLAS asks for its buffer again and again: it has it before others take the rest, or there is a sentence."""
+    done = subprocess.run([sys.executable, "-c", HUNGRY, str(granted)], env=environment.mpirun_environment(),
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stderr
+    assert (done.stdout == "81.0\n") if code == 0 else ("not enough memory (no 268 MB for linear algebra" in done.stderr)
+
+
+def test_room_is_asked_for_only_where_the_shell_limits_it(monkeypatch):
+    monkeypatch.setattr(limits, "_limited_by_the_shell", lambda: False)
+    limits.require_room(2**60, "anything")
+    monkeypatch.setattr(limits, "_limited_by_the_shell", lambda: True)
+    limits.require_room(2**20, "little")
+    with pytest.raises(MemoryError, match="no 1152921504607 MB for too much"):
+        limits.require_room(2**60, "too much")
+    assert "(out of memory" in limits.out_of_memory(MemoryError())

@@ -263,3 +263,26 @@ def test_ranks_that_wait_sleep(comm):
     compiling.wait_for_all(comm)
     spent = time.process_time() - before
     assert largest(comm, spent) < 0.25  # processor time of a wait of half a second, which polling would take whole
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of other users")
+def test_what_another_user_has_left_is_not_run(loop, tmp_path):
+    """As in a home that all share, HOME=/tmp: what is kept is code, and would be run by whoever finds it."""
+    path, variables = loop
+    square(path, **variables)
+    file, = kept(tmp_path)
+    os.chown(file, 12345, 12345)
+    assert square(path, **variables)[1:3] == (1, 0)  # the place was named, and nobody else can write there
+    file, = kept(tmp_path)
+    os.chown(file, 12345, 12345)
+    file.parent.chmod(0o1777)
+    assert square(path, **variables)[1:3] == (0, 1)
+    assert not anybody_in(file.parent)
+
+
+def anybody_in(place):
+    """Whether files of all users are taken from a place that nobody has named."""
+    code = "import sys; from pathlib import Path; from nuflux_mpi import loop_cache; print(loop_cache._anybody(Path(sys.argv[1])))"
+    env = {name: value for name, value in environment.mpirun_environment().items() if name != "NUMBA_CACHE_DIR"}
+    done = subprocess.run([sys.executable, "-c", code, str(place)], env=env, capture_output=True, text=True)
+    return done.stdout.strip() == "True"
