@@ -14,7 +14,18 @@ and from Python::
 Importing the package starts no MPI and loads neither numpy nor PETSc; the names below load what they need.
 """
 
-from . import environment as _environment
+import os as _os
+import sys as _sys
+
+# `python -m nuflux_mpi` makes Python look into the working directory first, where a file numpy.py or h5py.py of the user is not
+# what is meant. A checkout in which one stands is found there, and stays.
+_asked = getattr(_sys, "orig_argv", [])
+if _sys.argv[:1] == ["-m"] and ("-mnuflux_mpi" in _asked or ("-m", "nuflux_mpi") in zip(_asked, _asked[1:])):
+    _checkout = _os.path.dirname(_os.path.dirname(_os.path.abspath(__file__)))
+    if not _sys.flags.safe_path and _os.path.abspath(_sys.path[0]) != _checkout:
+        del _sys.path[0]
+
+from . import environment as _environment  # noqa: E402
 
 __version__ = "0.1.0"
 __all__ = ["simulate", "Simulation", "Run", "Box", "Modes", "InputError", "EnvironmentProblem", "NumericalFailure",

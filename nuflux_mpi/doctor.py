@@ -285,7 +285,7 @@ def run_probe(python, call):
     code = (f"import json; from nuflux_mpi import doctor; found = doctor.{call}\n"
             "if found: print('\\nprobe', json.dumps(found), flush=True)")
     try:
-        done = subprocess.run([*python, "-c", code], env=environment.mpirun_environment(), stdin=subprocess.DEVNULL,
+        done = subprocess.run([*python, "-P", "-c", code], env=environment.mpirun_environment(), stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=PROBE_SECONDS)
     except subprocess.TimeoutExpired:
         return None, f"no answer in {PROBE_SECONDS} s"

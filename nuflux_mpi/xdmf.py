@@ -8,8 +8,6 @@ and spacing alone; the viewer's X is then z, and its Z is x.
 
 from __future__ import annotations
 
-from xml.sax.saxutils import quoteattr
-
 import numpy as np
 
 from . import figure_modes
@@ -92,7 +90,7 @@ def _write_grid(run, space):
 
 def _document(run, space, modes, uniform):
     times, fields = np.asarray(run.fields["time"]), _Fields(run, space, uniform)
-    about = "".join(f'      <Information Name="mode {mode}" Value={quoteattr(_mode_in_words(run, mode))}/>\n' for mode in modes)
+    about = "".join(f'      <Information Name="mode {mode}" Value={_quoted(_mode_in_words(run, mode))}/>\n' for mode in modes)
     steps = "".join(
         f'      <Grid Name="box" GridType="Uniform">\n        <Time Value="{float(t)!r}"/>\n{fields.mesh}'
         f"{''.join(fields.attributes(row, modes))}      </Grid>\n"
@@ -101,10 +99,17 @@ def _document(run, space, modes, uniform):
     axes = "X is z, Y is y, Z is x" if uniform else "X, Y, Z are x, y, z"
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<Xdmf Version="2.2">\n  <Domain>\n'
-        f'    <Grid Name={quoteattr(run.title)} GridType="Collection" CollectionType="Temporal">\n'
+        f'    <Grid Name={_quoted(run.title)} GridType="Collection" CollectionType="Temporal">\n'
         f'      <Information Name="axes" Value="{axes}; lengths in 1/mu, P in n, kappa in mu n"/>\n'
         f"{about}{steps}    </Grid>\n  </Domain>\n</Xdmf>\n"
     )
+
+
+def _quoted(text):
+    """A value of an attribute of XML, with its quotation marks."""
+    from xml.sax.saxutils import quoteattr  # which loads what talks to web servers
+
+    return quoteattr(text)
 
 
 class _Fields:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from nuflux_mpi import environment
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -57,3 +59,16 @@ def test_setuptools_finds_the_cases():
     found = setuptools.find_namespace_packages(str(ROOT), include=include)
     assert {"nuflux_mpi", "nuflux_mpi.cases"} <= set(found)
     assert not [name for name in found if "__pycache__" in name]
+
+
+@pytest.mark.parametrize("command", [["init", "two_beam"], ["check", "two_beam"], ["doctor"]])
+def test_files_with_the_names_of_modules_are_not_taken_for_them(tmp_path, command):
+    for name in ("h5py", "numpy", "numba", "tomllib", "signal", "re", "enum", "glob", "resource"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a file of the user')\n")
+    for name in ("petsc4py", "mpi4py", "mpi4py_fft", "nuflux_mpi"):
+        (tmp_path / name).mkdir()
+    elsewhere, here = (subprocess.run([sys.executable, "-m", "nuflux_mpi", *command], cwd=directory, stdin=subprocess.DEVNULL,
+                                      env=environment.mpirun_environment(), capture_output=True, text=True, timeout=300)
+                       for directory in (ROOT / "docs", tmp_path))
+    assert "a file of the user" not in here.stdout + here.stderr
+    assert (here.returncode, here.stderr) == (elsewhere.returncode, elsewhere.stderr)
