@@ -146,6 +146,8 @@ class Integrator:
         ts.setMaxSteps(2**31 - 1)
         ts.setMaxStepRejections(0)  # `_step_of_petsc` repeats it
         ts.setErrorIfStepFails(False)
+        if self._stepper is None:
+            petsc_options.try_controller(ts, PETSc.Options(), options, _NO_LIMITS)
 
     def _own_method(self, flow, correct, active, size, comm):
         """The stepper of a method that is not PETSc's, or None."""

@@ -135,6 +135,23 @@ def at_hand(table, options, defaults=None):
             table.delValue(name)
 
 
+def try_controller(ts, table, options, defaults):
+    """InputError for values of the controller's options that PETSc itself does not take, on all ranks alike. Prints nothing.
+
+    ts: the integrator's PETSc.TS, whose controller has them afterwards; table, defaults: as for `at_hand`. Collective.
+    """
+    words = [word for name, value in parsed(options).items() if name in _OF_ADAPT and name != "ts_adapt_monitor"
+             for word in (f"-{name}", value) if word]
+    if not words:
+        return
+    with at_hand(table, " ".join(words), defaults):
+        try:
+            ts.setFromOptions()
+        except RuntimeError as error:  # PETSc.Error, with a trace of its functions before the reason
+            reason = re.sub(r"^\[\d+\]\s*", "", str(error).strip().splitlines()[-1])
+            raise InputError(f"petsc.options: PETSc does not take {' '.join(words)}: {reason.rstrip('.')}.") from None
+
+
 def give_to_process(PETSc, options):
     """Set those of `options` that act on all of PETSc, where it runs already."""
     table, found = PETSc.Options(), parsed(options)

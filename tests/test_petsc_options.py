@@ -4,7 +4,7 @@ import pytest
 
 from nuflux_mpi import petsc_options
 from nuflux_mpi.errors import InputError
-from nuflux_mpi.integrate import RUNGE_KUTTA, check_options
+from nuflux_mpi.integrate import RUNGE_KUTTA, Integrator, check_options
 
 TINY = ["--set", "box.points=16", "--set", "box.length=6.283185307179586", "--set", "initial.n_max=4", "--set", "time.end=1",
         "--set", "time.method=5dp", "--set", "output.figures=false"]
@@ -50,6 +50,19 @@ def test_every_option_of_the_controller_wants_a_method_that_has_it():
         value = {"ts_adapt_type": "none", "ts_adapt_clip": "0.1,2", "ts_adapt_wnormtype": "2"}.get(name, "1")
         with pytest.raises(InputError, match=f"-{name} acts on Runge-Kutta pairs alone"):
             check_options(f"-{name} {value}", "adams")
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("options", [
+    "-ts_adapt_safety 5", "-ts_adapt_clip 2,1", "-ts_adapt_clip 0,0.5", "-ts_adapt_scale_solve_failed 5",
+    "-ts_adapt_dt_min 1 -ts_adapt_dt_max 1e-3", "-ts_adapt_type dsp -ts_adapt_dsp_filter foo",
+    "-ts_adapt_type dsp -ts_adapt_dsp_pid ,",
+])
+def test_values_that_petsc_does_not_take_are_a_sentence_before_a_run_begins(options, comm):
+    with pytest.raises(InputError, match=f"petsc.options: PETSc does not take {options}: .*[.]$") as refusal:
+        Integrator(lambda t, u, du: None, 2, comm, method="5dp", options=options)
+    assert "\n" not in str(refusal.value)
+    Integrator(lambda t, u, du: None, 2, comm, method="5dp", options="-ts_adapt_safety 0.8").destroy()  # others go on
 
 
 def test_values_and_names_are_told_apart():
