@@ -182,6 +182,7 @@ def _only_looked_at():
 
 
 def _main(argv, last):
+    environment.install_excepthook()
     if argv[:1] == ["doctor"]:
         from . import doctor
 
@@ -191,7 +192,6 @@ def _main(argv, last):
     arguments.petsc, arguments.last, arguments.bare = argv[cut + 1 :], last, not argv
     if arguments.petsc and arguments.command != "run":
         parser().error("only run takes options for PETSc after --")
-    environment.install_excepthook()
     if arguments.command != "run" and environment.launcher_rank() > 0:
         return EXIT_DONE  # one process does it
     if arguments.command not in ("init", "completion"):

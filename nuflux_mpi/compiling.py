@@ -45,6 +45,8 @@ def _import():
         except (ImportError, OSError) as error:  # as to a numpy that is too new, or where llvmlite is not whole
             return None, f"numba cannot be imported: {error}"
         except (ValueError, RuntimeError, TypeError) as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C while a class was made: Python 3.11 wraps it
+                raise error.__cause__ from None
             raise InputError(f"numba cannot start with {_variables()}: {error}") from None
     for warning in told:
         text = str(warning.message).strip()

@@ -246,12 +246,12 @@ def install_excepthook():
 
 
 def _abort_all_ranks(kind, error, trace):
-    """The exception hook: as usual on one rank, else traceback and MPI_Abort. Full disks and memory are told in a sentence."""
+    """The exception hook: as usual on one rank, else traceback and MPI_Abort; a sentence for full disks, memory and Ctrl-C."""
     from .limits import out_of_memory
 
     MPI = sys.modules.get("mpi4py.MPI")
     parallel = MPI is not None and MPI.Is_initialized() and not MPI.Is_finalized() and MPI.COMM_WORLD.size > 1
-    sentence = _write_failure(error, trace) or out_of_memory(error)
+    sentence = "interrupted" if kind is KeyboardInterrupt else _write_failure(error, trace) or out_of_memory(error)
     if not parallel:
         if not sentence:
             sys.__excepthook__(kind, error, trace)
@@ -259,6 +259,8 @@ def _abort_all_ranks(kind, error, trace):
         sys.stderr.write(f"nuflux_mpi: {sentence}\n")
         sys.stderr.flush()
         sys.stdout.flush()
+        if kind is KeyboardInterrupt:
+            return  # Python ends itself by SIGINT then, so that a shell ends its loop
         os._exit(EXIT_FAILURE)  # HDF5's own end would try to write again, and crash
     world = MPI.COMM_WORLD
     if sentence:

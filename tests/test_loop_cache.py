@@ -286,3 +286,15 @@ def anybody_in(place):
     env = {name: value for name, value in environment.mpirun_environment().items() if name != "NUMBA_CACHE_DIR"}
     done = subprocess.run([sys.executable, "-c", code, str(place)], env=env, capture_output=True, text=True)
     return done.stdout.strip() == "True"
+
+
+def test_ctrl_c_while_numba_is_loaded_is_no_fault_of_numba(monkeypatch):
+    class Interrupted:
+        def find_spec(self, name, *more):
+            if name == "numba":
+                raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
+
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "numba")
+    with pytest.raises(KeyboardInterrupt):
+        compiling._import()

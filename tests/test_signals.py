@@ -138,3 +138,20 @@ def _make_controlling(descriptor):
     import termios
 
     fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
+
+
+@pytest.mark.parametrize("command", [["run", "two_beam"], ["linear", "two_beam"], ["doctor"]])
+def test_ctrl_c_while_the_program_is_loaded_is_a_word(command, tmp_path):
+    """Before there is anything to save: no traceback, and the shell learns that it was Ctrl-C."""
+    code = ("import os, signal, sys\n"
+            "class Interrupting:\n"
+            "    def find_spec(self, name, *more):\n"
+            "        if name in ('numpy', 'nuflux_mpi.doctor'):\n"
+            "            os.kill(os.getpid(), signal.SIGINT)\n"
+            "sys.meta_path.insert(0, Interrupting())\n"
+            "from nuflux_mpi.cli import main\n"
+            "sys.exit(main())")
+    done = subprocess.run([sys.executable, "-c", code, *command], env=environment.mpirun_environment(), capture_output=True,
+                          text=True, timeout=100, cwd=tmp_path, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stderr, done.stdout) == (-signal.SIGINT, "nuflux_mpi: interrupted\n", "")
+    assert not list(tmp_path.iterdir())
