@@ -140,7 +140,8 @@ class Simulation:
                 self._attrs["run_id"] = before.run_id
             end = config["time"]["end"]
             if self.integrator.t > self._duration * (1.0 + SAME):
-                raise InputError(f"--resume: time.end = {end:g} is before t = {self.t:g}, which {saved.path} has reached")
+                reached = config["time"]["start"] + self.integrator.t
+                raise InputError(f"--resume: time.end = {end:g} is before t = {reached:g}, which {saved.path} has reached")
             if self.finished and own:
                 output = RunDirectory.closed(directory, before, config, self.comm)
                 self.said += output.said

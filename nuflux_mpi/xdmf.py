@@ -46,7 +46,7 @@ def write(run, modes=None, uniform=False):
 def described(run, modes=None):
     """Lines that say which mode is behind the numbers in the names of the arrays."""
     shown = figure_modes.chosen(run, MOST_MODES, modes)
-    lines = [f"  P_{mode}, kappa_{mode}, ...: {_mode_in_words(run, mode)}" for mode in shown]
+    lines = [f"  P_{mode}, kappa_{mode}, ...: {_mode_in_words(run, mode)}" for mode in sorted(shown)]
     said = figure_modes.count_said(shown, run)
     return "\n".join(lines + ([f"  {said}; --modes lists others"] if said else []))
 

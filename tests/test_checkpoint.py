@@ -4,6 +4,7 @@ import errno
 import itertools
 import json
 import os
+import re
 from types import SimpleNamespace
 
 import h5py
@@ -89,8 +90,9 @@ def test_a_run_that_goes_on_leaves_its_failure_behind(tmp_path):
 def test_an_end_before_the_checkpoint_is_refused(tmp_path):
     """Else an unfinished run would be called finished."""
     stopped(case(), tmp_path, 5)
-    with pytest.raises(InputError, match="time.end = 0.1 is before t = .* has reached"):
+    with pytest.raises(InputError, match="time.end = 0.1 is before t = .* has reached") as refused:
         simulate(case(end=0.1), tmp_path, resume="auto")
+    assert float(re.search("before t = ([^,]*)", str(refused.value))[1]) > 0.1  # the time of the checkpoint
 
 
 def test_a_run_may_be_moved_with_the_file_it_started_from(tmp_path):
