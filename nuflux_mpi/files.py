@@ -13,8 +13,8 @@ import stat
 
 from .errors import InputError
 
-# Names of files aside, of this version and of 0.1.
-_ASIDE = re.compile(r"\..+\.[0-9a-f]{16}\.new|\..+\.new|\.writable-\d+")
+# Names of files aside, of this version and of 0.1; any other file is somebody's.
+_ASIDE = re.compile(r"\..+\.[0-9a-f]{16}\.new|\.(run\.toml|growth\.csv)\.new|\.writable-\d+")
 
 
 def local(path):

@@ -96,8 +96,8 @@ def _line(run, differing):
 
 
 def as_json(data):
-    """JSON text of what `described` gives, or of a list of it."""
-    return json.dumps(plain(data), indent=1, allow_nan=False, ensure_ascii=False)
+    """JSON text of what `described` gives, or of a list of it; in ASCII, which any locale prints, and any bytes of a path fit."""
+    return json.dumps(plain(data), indent=1, allow_nan=False)
 
 
 def plain(value):

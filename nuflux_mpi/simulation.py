@@ -148,8 +148,7 @@ class Simulation:
                 return output
             if self.finished:
                 raise InputError(f"--resume: {saved.path} is at t = {self.t:g}: time.end must be later")
-        if self._fresh:
-            self.said += on_root(self.comm, start_copy.keep, directory, config)
+        self.said += on_root(self.comm, start_copy.keep, directory, config, self._fresh)
         output = RunDirectory(directory, before, *parts)
         if self._warned:
             output.warn(list(self._warned.values()))

@@ -33,17 +33,31 @@ def take_up(config, out, resume):
             said.append(f"{key}: {one_line(system_path(path))} is gone, or not what it was: the start is read from the copy {copy}")
             _set(config, key, portable_path(str(copy.resolve())))
         else:
-            start_file.check_there(path, key)
+            _check_there(path, key, directory)
     return config, said
 
 
-def keep(directory, config):
+def _check_there(path, key, directory):
+    """InputError if the file of a config is not there; directory: where a copy of it would be, or None."""
+    try:
+        start_file.check_there(path, key)
+    except InputError as error:
+        if not directory:
+            raise
+        raise InputError(f"{error} The run in {directory} has no copy of it: put it back, or name its new place with "
+                         f"--set {key}=PATH.") from None
+
+
+def keep(directory, config, fresh=True):
     """Copy the files of a run that begins into its directory, in place of those of a run before; -> sentences. On one rank.
 
+    fresh: whether it begins; one that goes on, of version 0.1 for example, gets the copies that it lacks.
     The run does not need them until it is continued: where they cannot be written it goes on, and a sentence says so.
     """
     said, kept = [], set()
     for key, path in start_file.named(config).items():
+        if not fresh and _copy_of(directory, key):
+            continue
         source, digest = system_path(path), start_file.digest_of(system_path(path))
         target = directory / f"{_stem(key)}.{digest[:_DIGITS]}.start.h5"
         kept.add(target.name)
@@ -53,7 +67,7 @@ def keep(directory, config):
         except OSError as error:
             said.append(f"warning: no copy of {one_line(source)} in the run's directory ({error.strerror or error}): to continue the "
                         "run, keep the file")
-    for old in directory.glob("*.start.h5"):
+    for old in directory.glob("*.start.h5") if fresh else ():
         if old.name not in kept and _digits(old):
             old.unlink(missing_ok=True)
     return said

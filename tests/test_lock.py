@@ -161,9 +161,11 @@ def test_a_lock_is_whole_when_it_has_its_name(tmp_path, monkeypatch):
 def test_leftovers_of_killed_runs_go(tmp_path):
     for name in (".run.toml.0123456789abcdef.new", ".RUNNING.0123456789abcdef.new", ".run.toml.new", ".writable-77"):
         (tmp_path / name).touch()
-    (tmp_path / ".mine.new.txt").touch()
+    mine = {".mine.new.txt", ".bashrc.new"}
+    for name in mine:
+        (tmp_path / name).touch()
     lock.RunLock(tmp_path).release()
-    assert [path.name for path in tmp_path.iterdir()] == [".mine.new.txt"]
+    assert {path.name for path in tmp_path.iterdir()} == mine
 
 
 # Takes the lock at a moment that all agree on, tells whether it could, and lives on until its input ends.

@@ -117,6 +117,25 @@ def test_a_damaged_copy_is_refused_and_the_original_will_do(comm, shared_tmp_pat
 
 
 @pytest.mark.mpi
+def test_a_run_without_copies_gets_them_when_it_goes_on(comm, shared_tmp_path, monkeypatch):
+    """As one of version 0.1 has none."""
+    monkeypatch.chdir(shared_tmp_path)
+    if comm.rank == 0:
+        write("s.h5", beams)
+    comm.Barrier()
+    simulate(CONFIGS["initial"], out="a", overrides=["time.end=0.1"], comm=comm)
+    if comm.rank == 0:
+        next((shared_tmp_path / "a").glob("initial.*.start.h5")).unlink()
+        (shared_tmp_path / "s.h5").rename(shared_tmp_path / "moved.h5")
+    comm.Barrier()
+    with pytest.raises(InputError, match="no such file .* The run in a has no copy of it: put it back, .* --set initial.path="):
+        simulate(CONFIGS["initial"], out="a", overrides=["time.end=0.2"], comm=comm, resume="auto")
+    simulate(CONFIGS["initial"], out="a", overrides=["time.end=0.2", "initial.path=moved.h5"], comm=comm, resume="auto")
+    comm.Barrier()
+    assert len(list((shared_tmp_path / "a").glob("initial.*.start.h5"))) == 1
+
+
+@pytest.mark.mpi
 def test_copies_are_those_of_the_run_in_the_directory(comm, shared_tmp_path, monkeypatch):
     monkeypatch.chdir(shared_tmp_path)
     if comm.rank == 0:
