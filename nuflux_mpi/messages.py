@@ -63,7 +63,8 @@ class Voice:
     def worry(self, sentence, subject=""):
         """A warning, to be seen: text and RunWarning. Collective; the sentence of rank 0 counts."""
         if self._progress:
-            self._progress.say(sentence, warning=True)
+            # What version 0.1 called a Progress says everything in one way.
+            getattr(self._progress, "worry", self._progress.say)(sentence)
         elif self._comm.Get_rank() == 0:
             _tell(sentence, warning=True)
         warn(self._comm, sentence, subject)

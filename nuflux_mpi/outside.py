@@ -44,7 +44,8 @@ READ = (
     Outside(r"SLURM_JOB_END_TIME", "the end of the wall time", RECORDED),
 )
 OWN = ("NUFLUX_NUMBA",)  # read by the package
-OF_SCRIPTS = ("NUFLUX_PYTHON", "NUFLUX_RANKS", "NUFLUX_JOBS", "NUFLUX_LINKS", "NUFLUX_SRUN_MPI", "NUFLUX_TEST_SECONDS")
+OF_SCRIPTS = ("NUFLUX_PYTHON", "NUFLUX_RANKS", "NUFLUX_JOBS", "NUFLUX_LINKS", "NUFLUX_SRUN_MPI", "NUFLUX_TEST_SECONDS",
+              "NUFLUX_SETTINGS")
 _ON_RECORD = re.compile("|".join(f"(?:{line.pattern})" for line in READ if line.done != IGNORED))
 _MOST = 500  # characters of one value
 _ROOM = 16000  # bytes of all: attributes of HDF5 end at 64 kB

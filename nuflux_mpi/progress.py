@@ -34,8 +34,15 @@ class Progress:
         self._window = collections.deque(maxlen=200)  # (wall time, t, dt) of the last lines or bars
         self._width = 0
 
-    def say(self, text, warning=False):
+    def say(self, text):
         """One line on the stream and in the log, whatever the cadence."""
+        self._speak(text, warning=False)
+
+    def worry(self, text):
+        """The same for a warning."""
+        self._speak(text, warning=True)
+
+    def _speak(self, text, warning):
         self._wipe()
         self._show(visible(text) + "\n")
         self.note(text, warning)

@@ -112,8 +112,14 @@ def test_a_run_may_be_moved_with_the_file_it_started_from(tmp_path):
     assert run.finished
     with h5py.File(there / "P.h5", "a") as file:
         file["P"][0, 2] *= 1.01
+    farther = config(there, "adams") | {"time": BEAMS["time"] | {"end": 4.0, "method": "adams"}}
+    (copy,) = (there / "run").glob("initial.*.start.h5")
+    hidden = copy.rename(there / "kept")
     with pytest.raises(InputError, match="the initial state is not the one"):
-        simulate(config(there, "adams") | {"time": BEAMS["time"] | {"end": 4.0, "method": "adams"}}, there / "run", resume="auto")
+        simulate(farther, there / "run", resume="auto")
+    hidden.rename(copy)
+    with pytest.warns(nuflux_mpi.RunWarning, match="not what it was: the start is read from the copy"):
+        assert simulate(farther, there / "run", resume="auto").finished
 
 
 def test_stop_is_asked_between_outputs_of_one_step(tmp_path):
@@ -394,6 +400,8 @@ def test_start_that_has_changed_is_refused(tmp_path):
             file["P"] = P
         if value == 0.5:
             stopped(config, tmp_path / "run", 2)
+    for copy in (tmp_path / "run").glob("initial.*.start.h5"):  # else the run would go on from it
+        copy.unlink()
     with pytest.raises(InputError, match="the initial state is not the one"):
         simulate(config, tmp_path / "run", resume="auto")
 
@@ -444,4 +452,4 @@ def test_without_room_for_growth_rates_and_figures_the_run_is_finished(tmp_path,
     assert run.finished and "growth" in run.summary()
     monkeypatch.setattr(plots, "draw_all", full)
     cli._draw(run, said.append)
-    assert said[-1].startswith("warning: the figures cannot be written (No space left on device); draw them later")
+    assert said[-1].startswith("warning: the figures cannot be drawn (No space left on device); draw them later")
