@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import InputError
+from .errors import FileProblem, InputError
 from .files import aside, create, open_plain, sync
 from .parallel import first_problem, on_root
 from .remembered import Foreign, RunMemory, plain, read_run
@@ -329,8 +329,8 @@ def _examine(path, layout, accept):
     """(what the file says besides its rows, "") or (None, why it cannot be used). Call on one rank."""
     try:
         header = _header(path)
-    except PermissionError:
-        return None, "cannot be read (no permission)"
+    except PermissionError as error:  # no damage: going on from an older one would lose what is there
+        raise FileProblem(f"{path} cannot be opened ({error.strerror}): nothing has been changed") from None
     except (OSError, RuntimeError, KeyError, ValueError) as error:  # what h5py raises for damage, here or there
         return None, f"is damaged ({str(error).splitlines()[0]})"
     except Damaged as error:

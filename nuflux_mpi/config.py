@@ -421,6 +421,8 @@ def _apply(override, raw):
         value = {"value": text.strip()}
     except (RecursionError, ValueError):
         value = _parsed(f"value = {text}", f"--set {name.strip()}")
+    if list(value) != ["value"]:  # lines after the first would go unheard
+        raise InputError(f"--set {config_text.one_line(shown)}: expected one value, without further lines.")
     table = raw
     if len(parts) == 2:
         table = raw.setdefault(parts[0], {})
@@ -817,6 +819,8 @@ def toml_value(value):
     if isinstance(value, dict):
         items = (f"{_toml_key(name)} = {toml_value(item)}" for name, item in value.items() if item is not None)
         return "{" + ", ".join(items) + "}"
+    if isinstance(value, int) and value.bit_length() > 10_000:  # Python prints none of more than 4300 digits
+        return "an integer of thousands of digits"
     return str(value)  # int, float (repr digits), nan, inf, dates
 
 

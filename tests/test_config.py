@@ -134,6 +134,7 @@ def test_a_directory_may_have_the_name_of_a_case(tmp_path, monkeypatch):
     ('name=".."', "name must be a word without '/' that can name a directory"),
     (f"name={'x' * 300}", "(at most 200 bytes)"),
     ('title="a\\u0000b"', "title must be a string of valid characters, none of them NUL"),
+    (f"box.points=0x{'f' * 5000}", "not an integer of thousands of digits"),  # which Python does not print
     ("title=\udcff", "title must be a string of valid characters"),
     ("petsc.options=-ts_type euler", "petsc.options must not hold -ts_type: time.method"),
 ])
@@ -235,6 +236,11 @@ def test_files_that_are_no_config(tmp_path):
 @pytest.mark.parametrize("override", ["box.length", "=3", "box.=3", "box.length.more=3"])
 def test_malformed_overrides(override):
     assert "expected section.key=value" in refusal("two_beam", override)
+
+
+@pytest.mark.parametrize("override", ["time.end=2\noutput.figures = true", 'title="a"\n[output]\nfigures = true'])
+def test_an_override_is_one_value(override):
+    assert "expected one value, without further lines" in refusal("two_beam", override)
 
 
 # ---- text

@@ -310,6 +310,18 @@ def test_no_permission_is_no_damage(half, name):
         assert sorted(path.name for path in out.iterdir()) == before
 
 
+def test_no_permission_for_the_newest_checkpoint_does_not_lead_to_an_older_one(half, monkeypatch):
+    def refused(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(checkpoint, "open_plain", refused)
+    before = {path.name: path.read_bytes() for path in half.iterdir()}
+    assert checkpoint.PREVIOUS in before
+    with pytest.raises(FileProblem, match=f"{checkpoint.NEWEST} cannot be opened .Permission denied.: nothing has been changed"):
+        resume(half)
+    assert {path.name: path.read_bytes() for path in half.iterdir()} == before
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_directory_in_place_of_a_file_is_said(half, name):
     (half / name).unlink()
