@@ -3,6 +3,7 @@
 Compiled loops are kept on disk, see :mod:`nuflux_mpi.loop_cache`. Nothing here knows what the loops do.
 """
 
+import contextlib
 import os
 import sys
 import threading
@@ -11,6 +12,7 @@ import warnings
 
 from .errors import InputError
 
+CONFIG_FILE = ".numba_config.yaml"
 QUIET_SECONDS = 2.0  # compiling that takes longer is told
 LOADING, COMPILING = 2**27, 2**28  # bytes that LLVM may take, which ends the process by a signal where it gets none
 PAUSE = 0.02  # between two looks of a rank that waits, in seconds
@@ -36,7 +38,7 @@ def find():
 
 def _import():
     """(numba, "") or (None, why not), imported for the first time."""
-    with warnings.catch_warnings(record=True) as told:
+    with _without_its_file(), warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
             import numba
@@ -50,11 +52,37 @@ def _import():
             raise InputError(f"numba cannot start with {_variables()}: {error}") from None
     for warning in told:
         text = str(warning.message).strip()
+        if text.startswith("A Numba config file"):
+            continue  # `outside` tells of it
         for name in _settings():
             if f"'{name}'" in text:
                 raise InputError(f"the environment variable {name}={os.environ[name]} is not understood by numba: unset it")
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return numba, ""
+
+
+@contextlib.contextmanager
+def _without_its_file():
+    """Within, numba is imported without the settings of CONFIG_FILE, and from then on does not read it.
+
+    It would read that file of the working directory like variables NUMBA_*; but no result tells of it.
+    """
+    if not os.path.isfile(CONFIG_FILE):
+        yield
+        return
+    absent = object()
+    yaml = sys.modules.get("yaml", absent)
+    sys.modules["yaml"] = None  # it cannot be imported now, and numba gives the file up
+    try:
+        yield
+    finally:
+        if yaml is absent:
+            del sys.modules["yaml"]
+        else:
+            sys.modules["yaml"] = yaml
+        config = sys.modules.get("numba.core.config")
+        if config is not None:
+            config._config_fname = os.devnull
 
 
 def _settings():

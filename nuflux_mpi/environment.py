@@ -251,7 +251,8 @@ def _abort_all_ranks(kind, error, trace):
 
     MPI = sys.modules.get("mpi4py.MPI")
     parallel = MPI is not None and MPI.Is_initialized() and not MPI.Is_finalized() and MPI.COMM_WORLD.size > 1
-    sentence = "interrupted" if kind is KeyboardInterrupt else _write_failure(error, trace) or out_of_memory(error)
+    sentence = ("interrupted" if kind is KeyboardInterrupt
+                else _write_failure(error, trace) or out_of_memory(error) or _variable_of_numpy(error))
     if not parallel:
         if not sentence:
             sys.__excepthook__(kind, error, trace)
@@ -272,6 +273,14 @@ def _abort_all_ranks(kind, error, trace):
     sys.stderr.flush()
     sys.stdout.flush()
     world.Abort(1)
+
+
+def _variable_of_numpy(error):
+    """What to say if NumPy could not be loaded for a variable NPY_* that it does not take, else ""."""
+    named = re.search(r"NPY_[A-Z_]+", str(error)) if isinstance(error, (RuntimeError, ImportError)) else None
+    if not named or named[0] not in os.environ:
+        return ""
+    return f"NumPy does not take the environment variable {named[0]}={os.environ[named[0]]}: unset it"
 
 
 def _write_failure(error, trace):

@@ -10,6 +10,7 @@ import os
 import re
 from typing import NamedTuple
 
+from .compiling import CONFIG_FILE
 from .errors import InputError
 
 
@@ -27,7 +28,8 @@ TOLD = "read by nuflux_mpi, checked and recorded"
 
 READ = (
     Outside(r"NUFLUX_\w+", "NUFLUX_NUMBA: compiled loops or NumPy's", TOLD),
-    Outside(r"NUMBA_\w+", "how loops are compiled (last bits), where the compiled ones are kept", RECORDED),
+    Outside(r"NUMBA_\w+", "how loops are compiled (last bits), where the compiled ones are kept; .numba_config.yaml is ignored",
+            RECORDED),
     Outside(r"NPY_\w+", "which vector instructions NumPy uses (last bits)", RECORDED),
     Outside(r"(OMP|OPENBLAS|MKL|BLIS|GOTO|VECLIB|NUMEXPR|KMP|GOMP)_\w+", "threads and instructions of BLAS (last bits)",
             RECORDED),
@@ -83,6 +85,8 @@ def check(environ=os.environ):
             near = difflib.get_close_matches(name, known, 1)
             guess = f" (did you mean {near[0]}?)" if near else ""
             said.append(f"warning: {_plain(name)} is set, but nuflux_mpi reads no such variable{guess}")
+    if os.path.isfile(CONFIG_FILE):
+        said.append(f"{CONFIG_FILE} is ignored: settings of numba for a run are variables NUMBA_*, which are recorded with it")
     return said
 
 

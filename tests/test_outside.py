@@ -84,3 +84,28 @@ def test_ranks_with_different_settings_are_told(tmp_path):
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("NPY_DISABLE_CPU_FEATURES is not the same on all ranks") == 1
+
+
+def test_settings_of_numba_in_a_file_do_not_reach_a_run(tmp_path):
+    pytest.importorskip("numba")
+    (tmp_path / ".numba_config.yaml").write_text("disable_jit: 1\nopt: 0\n")
+    code = ("import sys, warnings; warnings.simplefilter('error', UserWarning)\n"
+            "from nuflux_mpi import compiling, outside\n"
+            "numba, why_not = compiling.find()\n"
+            "numba.core.config.reload_config()\n"  # as numba does whenever it compiles
+            "print(numba.config.DISABLE_JIT, numba.config.OPT, sys.modules.get('yaml', 1) is None)\n"
+            "print(*outside.check())\n")
+    variables = {name: value for name, value in environment.mpirun_environment().items() if not name.startswith("NUMBA_")}
+    here, elsewhere = (subprocess.run([sys.executable, "-c", code], cwd=place, env=variables, capture_output=True, text=True)
+                       for place in (tmp_path, ROOT / "docs"))
+    assert here.returncode == elsewhere.returncode == 0, here.stderr + elsewhere.stderr
+    settings, said = here.stdout.splitlines()
+    assert settings == elsewhere.stdout.splitlines()[0] and settings.startswith("0 ") and settings.endswith("False")
+    assert said.startswith(".numba_config.yaml is ignored")
+
+
+def test_a_variable_that_numpy_does_not_take_is_a_sentence(capsys, monkeypatch):
+    monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", "SSE")
+    told = environment._variable_of_numpy(RuntimeError("During parsing environment variable: 'NPY_DISABLE_CPU_FEATURES':"))
+    assert told == "NumPy does not take the environment variable NPY_DISABLE_CPU_FEATURES=SSE: unset it"
+    assert not environment._variable_of_numpy(RuntimeError("another")) and not environment._variable_of_numpy(ValueError("NPY_X"))
