@@ -21,7 +21,7 @@ import numpy as np
 
 from . import dispersion
 
-# With more modes than this the dispersion relation is quicker than the matrix: both take a second or two per k there.
+# With more modes than this the matrix takes too long, several seconds per k, and the dispersion relation stands in.
 DENSE_LIMIT = 1000
 # Growth slower than this share of sum |P_a^z| is none: a defective eigenvalue is off by the square root of round-off.
 ROUND_OFF = 1e-7

@@ -14,13 +14,15 @@ from functools import cached_property
 
 import numpy as np
 
-from . import initial, linear, modes, start_file, unseeded
+from . import growth_curve, initial, linear, modes, start_file, unseeded
 from .config import dimensions, mode_count, per_axis
 from .errors import InputError
 from .limits import available_memory
 
 # Sums over waves of modes^3 operations: a second or two.
 MOST_OPERATIONS = 3e8
+# With more modes the dispersion relation is taken, if the user does not insist: with 1000 it is some ten times quicker.
+MOST_DENSE = 300
 MOST_WAVES = 2**17  # at about 0.2 ms each
 STATES = 6  # complex arrays (modes, points) alive at once while the seeds are made and predicted
 CONTINUOUS_POINTS = 201  # wavenumbers of a --range off the box's lattice
@@ -151,7 +153,7 @@ def _chosen(problem, k, span, continuous):
     if lattice.size * len(problem.v) ** 3 <= MOST_OPERATIONS:
         return lattice
     chosen = linear.scanned(lattice, len(problem.v))
-    growing = chosen[linear.growth_rate(chosen, *problem.modes) > linear.SLOWEST * np.sum(np.abs(problem.zeta))]
+    growing = chosen[growth_curve.rates_of(*problem.modes)(chosen) > linear.SLOWEST * np.sum(np.abs(problem.zeta))]
     if not growing.size:
         return chosen
     margin = max(growing[-1] - growing[0], 8 * problem.step) / 4
@@ -219,7 +221,7 @@ def solve(problem, k, method="auto"):
         raise InputError(f"linear: {count} modes make too large a matrix for --method dense (at most {linear.DENSE_LIMIT}); "
                          "--method secular, taken by default, solves the dispersion relation instead.")
     if method == "auto":
-        method = "dense" if count <= linear.DENSE_LIMIT else "secular"
+        method = "dense" if count <= min(MOST_DENSE, linear.DENSE_LIMIT) else "secular"
     waves = []
     for q in k:
         for omega, psi in zip(*linear.growing(q, *problem.modes, method)):

@@ -179,6 +179,15 @@ def test_too_many_modes_for_a_matrix(monkeypatch):
     assert "dispersion relation of 24 modes" in linear_report.report(auto)
 
 
+def test_hundreds_of_modes_take_the_quicker_way(monkeypatch):
+    """The matrix of 1000 modes takes seconds per k; who wants it may still ask for it."""
+    monkeypatch.setattr(linear_report, "MOST_DENSE", 20)
+    asked, k = problem("angular", "modes.number=24"), 2 * np.pi / 1000 * np.array([0.0, 20.0])
+    auto, dense = linear_report.solve(asked, k), linear_report.solve(asked, k, "dense")
+    assert (auto.method, dense.method) == ("secular", "dense")
+    assert auto.fastest.omega == pytest.approx(dense.fastest.omega, abs=1e-10)
+
+
 # ---- advice
 
 
