@@ -228,6 +228,8 @@ def _run(arguments):
     if arguments.petsc:
         overrides.append("petsc.options=" + repr(" ".join(arguments.petsc)))
 
+    if environment.launcher_rank() == 0 and environment.temporary_problem():
+        print(f"nuflux_mpi: {visible(environment.temporary_problem())}", file=sys.stderr, flush=True)  # MPI may end us here
     from mpi4py import MPI
 
     from .simulation import Simulation

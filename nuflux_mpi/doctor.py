@@ -67,6 +67,9 @@ def as_text(findings):
 def report(ranks=2):
     """List of Finding (what, ok, text, remedy). `ranks`: size of the mpirun test, 0 for none. Starts subprocesses."""
     findings = [*check_packages()]
+    problem, _, remedy = environment.temporary_problem().partition(": ")
+    if problem:
+        findings.append(Finding("temporary files", None, problem, remedy))
     if all(finding.ok is not False for finding in findings):
         findings += check_process()
         findings += check_loops()

@@ -143,6 +143,21 @@ def _has_terminal():
         return False
 
 
+def temporary_problem(environ=os.environ):
+    """A sentence if MPI will find no directory for its temporary files, "" if it will.
+
+    Open MPI makes the one that is named where it can; it ends the process, in words of its own, where it cannot.
+    """
+    name = next((name for name in ("TMPDIR", "TEMP", "TMP") if environ.get(name)), "")
+    above = place = os.path.abspath(environ[name] if name else "/tmp")
+    while not os.path.exists(above):
+        above = os.path.dirname(above)
+    if os.path.isdir(above) and os.access(above, os.W_OK | os.X_OK):
+        return ""
+    return f"{f'{name}={place}' if name else place} cannot be written, where MPI keeps temporary files: export TMPDIR=DIRECTORY, " \
+           "one that you may write"
+
+
 def mpirun_environment(environ=os.environ):
     """A copy of the mapping `environ` (dict) in which mpirun can be started for this package, with any number of ranks.
 

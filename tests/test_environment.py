@@ -425,3 +425,20 @@ def test_doctor_reports_why_a_probe_died():
     assert found is None and "AttributeError" in why and "no_such_function" in why
     found, why = doctor.run_probe(["/no/such/python"], "examine_process()")
     assert found is None and "/no/such/python" in why
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_temporary_directory_that_may_not_be_written(tmp_path):
+    tmp_path.chmod(0o500)
+    assert environment.temporary_problem({"TMPDIR": str(tmp_path / "a" / "b")}).startswith("TMPDIR=")
+
+
+def test_temporary_directories(tmp_path, monkeypatch):
+    assert environment.temporary_problem({"TMPDIR": str(tmp_path / "new" / "one")}) == ""  # which Open MPI makes
+    assert environment.temporary_problem({"TMPDIR": "", "TMP": str(tmp_path)}) == ""
+    (tmp_path / "file").touch()
+    assert environment.temporary_problem({"TMP": f"{tmp_path}/file/x"}).startswith(f"TMP={tmp_path}/file/x cannot be written")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != "/tmp")
+    assert environment.temporary_problem({}).startswith("/tmp cannot be written, where MPI")
+    finding, = (one for one in doctor.report(ranks=0) if one.what == "temporary files")
+    assert finding.ok is None and finding.remedy.startswith("export TMPDIR=")
