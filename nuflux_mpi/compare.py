@@ -105,10 +105,12 @@ def results(a, b):
 
 
 def _stored(run, part):
-    """A part of the run's results, {} if it has none."""
+    """A part of the run's results, {} if it has none; InputError for a damaged one."""
+    from .results import NoFile
+
     try:
         arrays = getattr(run, part)
-    except InputError:
+    except NoFile:
         return {}
     return arrays if len(arrays.get("time", ())) else {}
 

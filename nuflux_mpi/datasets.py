@@ -73,6 +73,20 @@ def copy(source, target, rows):
     return sums
 
 
+def usable(file, name):
+    """Whether a dataset of `LAYOUT` in an open file is one of numbers with as many axes as runs write, all in this file."""
+    import h5py
+
+    data = file.get(name) if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
+    if not isinstance(data, h5py.Dataset) or data.shape is None or data.dtype.kind not in "iufb":
+        return False
+    try:
+        axes = dimensions(name, space_of(file))
+    except (KeyError, TypeError, IndexError):  # of `axis`
+        return False
+    return len(data.shape) == len(axes) and not (data.is_virtual or data.external)
+
+
 def sums(source, rows):
     """The same {name: content sum} of an open file without copying it."""
     found = {}

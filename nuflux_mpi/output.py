@@ -23,7 +23,7 @@ from . import checkpoint, content, figure_list, growth, hdf5, xdmf
 from .config import flat, to_toml
 from .errors import FileProblem, InputError
 from .fields_file import FieldsFile
-from .files import check_plain, local, sync, try_to_write, write_whole
+from .files import check_plain, local, read_plain, sync, try_to_write, write_whole
 from .layout import SPACE
 from .levels import method_of
 from .parallel import on_root
@@ -370,12 +370,19 @@ def _to_continue(path):
     found = checkpoint.candidates(path)
     if not found:
         try:
-            rows = len(Run(path).series["time"])
-        except InputError:
-            rows = 0
-        if rows > 1:
+            computed = len(Run(path).series["time"]) > 1
+        except InputError:  # no series, or damaged ones: the log tells of the checkpoints that there were, the first at the start
+            computed = len(checkpoint.costs(_log_of(path))) > 1
+        if computed:
             raise InputError(f"--resume: {path} holds a run without a checkpoint to go on from; --overwrite starts it again")
     return found
+
+
+def _log_of(path):
+    try:
+        return read_plain(path / LOG, "replace")
+    except OSError:
+        return ""
 
 
 # What may change when a run is continued: everything else would make it another run. Files may have been moved; whether

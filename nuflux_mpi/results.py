@@ -24,6 +24,7 @@ import numpy as np
 
 from . import display, lock, summary
 from .config import to_toml
+from .datasets import usable
 from .errors import EnvironmentProblem, InputError
 from .files import read_plain
 from .layout import LAYOUT, RECORD_AXES, dimensions, space_of
@@ -313,6 +314,10 @@ class _Missing(InputError, KeyError):
     __str__ = InputError.__str__
 
 
+class NoFile(InputError):
+    """A file of a run is not there."""
+
+
 class _Stored(Mapping):
     """The datasets of `layout.LAYOUT` in one HDF5 file, cut to the rows that `time` (or `spectrum_time`) had at first.
 
@@ -324,10 +329,14 @@ class _Stored(Mapping):
         with _opened(path) as file:
             if "time" not in file:
                 raise InputError(f"{path} holds no time axis: it is damaged, or the run has written nothing yet.")
-            rows = {name: file[name].shape[0] for name in RECORD_AXES if name in file}
+            found = [name for name in LAYOUT if file.get(name, getlink=True)]
+            for name in found:
+                if not usable(file, name):
+                    raise InputError(f"{path} is damaged: its {name} is not as runs write it.")
+            rows = {name: file[name].shape[0] for name in RECORD_AXES if name in found}
             self.attrs = {name: _plain(value) for name, value in file.attrs.items()}
             self._shapes = {}
-            for name in (name for name in LAYOUT if name in file):
+            for name in found:
                 axis = dimensions(name)[0]
                 shape = file[name].shape
                 self._shapes[name] = (min(rows[axis], shape[0]), *shape[1:]) if axis in rows else shape
@@ -397,7 +406,8 @@ def _opened(path):
     import h5py  # imported late: which of its builds is taken is decided by the environment, before the first import
 
     if not path.is_file():
-        raise InputError(f"{path.parent} holds no {path.name}: it is not a run directory, or the run has not started.")
+        kind = InputError if os.path.lexists(path) else NoFile
+        raise kind(f"{path.parent} holds no {path.name}: it is not a run directory, or the run has not started.")
     try:
         try:
             # Read-only, so a lock protects nothing: it would only fail on shared disks or stop the writer.
@@ -412,5 +422,5 @@ def _opened(path):
 
 
 def _plain(value):
-    """HDF5 attribute as a Python object."""
-    return value.item() if isinstance(value, np.generic) else value
+    """HDF5 attribute as a Python object; a list, which no run writes, as text."""
+    return str(value.tolist()) if isinstance(value, np.ndarray) else value.item() if isinstance(value, np.generic) else value

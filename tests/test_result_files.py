@@ -310,6 +310,15 @@ def test_no_permission_is_no_damage(half, name):
         assert sorted(path.name for path in out.iterdir()) == before
 
 
+def test_a_run_with_damaged_series_and_no_checkpoint_is_not_begun_again(half):
+    for name in (checkpoint.NEWEST, checkpoint.PREVIOUS):
+        (half / name).unlink()
+    os.truncate(half / "series.h5", 1000)
+    with pytest.raises(InputError, match="holds a run without a checkpoint to go on from; --overwrite"):
+        resume(half)
+    assert (half / "fields.h5").exists()
+
+
 def test_no_permission_for_the_newest_checkpoint_does_not_lead_to_an_older_one(half, monkeypatch):
     def refused(path):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))

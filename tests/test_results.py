@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from nuflux_mpi import growth, origin
+from nuflux_mpi import compare, growth, origin
 from nuflux_mpi.config import resolve
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.results import MemoryRun, Run
@@ -224,6 +224,40 @@ def test_missing_and_damaged_files_are_named(tmp_path):
         file["U_osc"] = [1.0]
     with pytest.raises(InputError, match="no time axis"):
         Run(tmp_path)
+
+
+def elsewhere():
+    layout = h5py.VirtualLayout((2,), "f8")
+    layout[:] = h5py.VirtualSource("other.h5", "U_osc", (2,))
+    return layout
+
+
+@pytest.mark.parametrize("name, make", [
+    ("time", lambda file: file.create_group("time")), ("time", lambda file: file.create_dataset("time", data=1.0)),
+    ("time", lambda file: file.create_dataset("time", data=h5py.Empty("f8"))),
+    ("time", lambda file: file.create_dataset("time", data=[b"a", b"b"])),
+    ("U_osc", lambda file: file.__setitem__("U_osc", h5py.ExternalLink("other.h5", "/U_osc"))),
+    ("U_osc", lambda file: file.__setitem__("U_osc", h5py.SoftLink("/gone"))),
+    ("U_osc", lambda file: file.create_dataset("U_osc", data=[[1.0]])),
+    ("U_osc", lambda file: file.create_virtual_dataset("U_osc", elsewhere())),
+])
+def test_what_no_run_writes_is_damage(name, make, tmp_path):
+    """Numbers of another file, or none at all, are not shown as those of the run."""
+    write_run(tmp_path)
+    with h5py.File(tmp_path / "series.h5", "a") as file:
+        del file[name]
+        make(file)
+    with pytest.raises(InputError, match=f"series.h5 is damaged: its {name} is not as runs write it"):
+        Run(tmp_path)
+
+
+def test_a_damaged_part_is_not_taken_for_one_that_is_not_there(tmp_path):
+    write_run(tmp_path)
+    run = Run(tmp_path)
+    assert not len(compare._stored(run, "phase_space")) and len(compare._stored(run, "fields"))
+    os.truncate(tmp_path / "fields.h5", 1000)
+    with pytest.raises(InputError, match="fields.h5 cannot be read"):
+        compare.report(run, Run(tmp_path))
 
 
 def test_pipes_in_a_run_directory_are_not_waited_for(tmp_path):
