@@ -149,13 +149,13 @@ def _walltime(text):
 
 def _indices(text):
     parts = text.split(",")
-    if not all(part.strip().isdigit() for part in parts):
+    if not all(part.strip().isdecimal() for part in parts):
         raise argparse.ArgumentTypeError(f"it takes indices of modes with commas between, such as 0,3,5, not {text}")
     return [int(part) for part in parts]
 
 
 def _positive(text):
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
     return int(text)
 

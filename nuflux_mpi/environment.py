@@ -115,7 +115,7 @@ def _launcher():
     Those that only an interactive shell was started with, and this process has from it, do not count.
     """
     for names in LAUNCHER_VARIABLES:
-        if all(os.environ.get(name, "").isdigit() for name in names) and not _of_the_shell(names):
+        if all(re.fullmatch("[0-9]{1,18}", os.environ.get(name, "")) for name in names) and not _of_the_shell(names):
             return names
     return None
 
@@ -132,7 +132,7 @@ def _of_the_shell(names):
     if task == str(os.getpid()) or os.environ[names[1]] != "0":
         return False
     # Numbers from there on are no steps of a user: the batch script, an interactive shell of salloc.
-    return "SLURM_PTY_PORT" in os.environ or (step.isdigit() and int(step) >= 0xFFFFFFF0) or _has_terminal()
+    return "SLURM_PTY_PORT" in os.environ or (step.isdecimal() and int(step) >= 0xFFFFFFF0) or _has_terminal()
 
 
 def _has_terminal():

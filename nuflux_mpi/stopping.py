@@ -91,7 +91,7 @@ class StopRequest:
         """InputError if `steps` steps, which were stopped by the wall time, are none in time; on the rank that attends."""
         if steps > 1 or (steps == 1 and self.remaining() > 0):
             return
-        granted = f" of {self.walltime:g} s" if self.walltime else ""
+        granted = f" of {self.walltime:g} s" if self.walltime else " until SLURM_JOB_END_TIME"
         one = f" and one step ({self._pace.step:.1f} s)" if steps else ", one step and a checkpoint"
         raise InputError(f"--walltime: the wall time{granted} is shorter than the start{one}: {process_age():.1f} s so far")
 
@@ -128,12 +128,15 @@ class StopRequest:
 
 
 def deadline(walltime):
-    """When to be done, as time.time() counts: after `walltime` seconds of this process, or at Slurm's end of the job."""
+    """When to be done, as time.time() counts: after `walltime` seconds of this process, or at Slurm's end of the job.
+
+    A job that ended before this process began is another one: its variables live on in a terminal that was opened in it.
+    """
     ends = [float("inf")]
     if walltime is not None:
         ends.append(time.time() - process_age() + walltime)
     granted = os.environ.get("SLURM_JOB_END_TIME", "")
-    if granted.isdigit():
+    if granted.isdecimal() and float(granted) > time.time() - process_age():
         ends.append(float(granted))
     return min(ends)
 

@@ -442,3 +442,13 @@ def test_temporary_directories(tmp_path, monkeypatch):
     assert environment.temporary_problem({}).startswith("/tmp cannot be written, where MPI")
     finding, = (one for one in doctor.report(ranks=0) if one.what == "temporary files")
     assert finding.ok is None and finding.remedy.startswith("export TMPDIR=")
+
+
+@pytest.mark.parametrize("size", ["²", "4" * 30, "-4", "four", ""])
+def test_a_size_that_is_no_number_is_no_launch(monkeypatch, size):
+    for names in environment.LAUNCHER_VARIABLES:
+        for name in names:
+            monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", size)
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "0")
+    assert (environment.launcher_size(), environment.launcher_rank()) == (1, 0)

@@ -44,6 +44,13 @@ def test_end_of_the_job_as_slurm_exports_it(tmp_path, monkeypatch):
     assert attentive(tmp_path, stopping.process_age() + 50.0).remaining() == pytest.approx(50.0, abs=5.0)  # the earlier one
 
 
+@pytest.mark.parametrize("end", ["1", "1700000000", "²", "soon", "-5", ""])
+def test_the_end_of_another_job_is_none(monkeypatch, end):
+    """A terminal that was opened in a job keeps its variables when the job is over."""
+    monkeypatch.setenv("SLURM_JOB_END_TIME", end)
+    assert stopping.deadline(None) == float("inf")
+
+
 def test_stops_when_what_is_left_is_needed(tmp_path):
     """One step, output and checkpoint more must fit in, with half of that to spare, and the end."""
     pace, left = stopping.Pace(), 100.0
