@@ -371,7 +371,7 @@ def _to_continue(path):
     if not found:
         try:
             computed = len(Run(path).series["time"]) > 1
-        except InputError:  # no series, or damaged ones: the log tells of the checkpoints that there were, the first at the start
+        except InputError:  # no series, or damaged ones: the log tells of checkpoints, the first of which is at the start
             computed = len(checkpoint.costs(_log_of(path))) > 1
         if computed:
             raise InputError(f"--resume: {path} holds a run without a checkpoint to go on from; --overwrite starts it again")
