@@ -144,8 +144,9 @@ def sentence(t, cost):
 
 
 def costs(log):
-    """The Cost of each checkpoint that the text of a run.log tells of, to the digits given there."""
-    told = re.findall(r"^checkpoint at t = \S+: (\S+) MB in (\S+) s,", log, re.MULTILINE)
+    """The Cost of each checkpoint that the text of a run.log tells of, to the digits given there; damaged lines tell nothing."""
+    number = r"(\d+(?:\.\d+)?(?:e[+-]\d+)?)"
+    told = re.findall(rf"^checkpoint at t = \S+: {number} MB in {number} s,", log, re.MULTILINE)
     return [Cost(1e6 * float(size), float(seconds)) for size, seconds in told]
 
 

@@ -411,6 +411,13 @@ def listener(said):
     return SimpleNamespace(say=said.append, note=lambda text: None, update=lambda *arguments: None)
 
 
+def test_damaged_lines_of_the_log_tell_no_costs():
+    good = checkpoint.sentence(1.0, checkpoint.Cost(3.26e-3 * 1e6, 1.2e-5))
+    assert [cost.seconds for cost in checkpoint.costs(good)] == pytest.approx([1.2e-5])
+    for damaged in ("3,26", "x", "3.2.6", "1e", "--1"):
+        assert checkpoint.costs(f"checkpoint at t = 1: {damaged} MB in 0.1 s, 3 MB/s\n") == []
+
+
 def test_costs_are_read_again_from_the_log(tmp_path):
     with nuflux_mpi.Simulation(case("standard"), out=tmp_path / "run") as simulation:
         log = Progress(0.0, 3.0, 60.0, log=tmp_path / "run" / "run.log", silent=True)
