@@ -319,6 +319,7 @@ def test_killed_before_the_first_checkpoint_starts_again(halves):
     for name in (checkpoint.NEWEST, checkpoint.PREVIOUS):
         (path / name).unlink()
     (path / "series.h5").write_bytes(b"")
+    (path / "run.log").write_text("")  # which tells of no checkpoint yet
     assert_same_run(simulate(config, path.parent / "whole"), simulate(config, path, resume="auto"))
 
 

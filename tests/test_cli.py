@@ -263,7 +263,7 @@ def wait_until_running(out, seconds=60):
 def test_wall_time_ends_a_run_in_order(run_cli, case):
     out = case.parent / "run"
     # As long as a busy machine may take to start; that the reserve is kept is a matter of test_stopping.py.
-    done = run_cli(["run", case, "--out", out, "--set", "time.end=2e6", "--walltime", "30"], ranks=2)
+    done = run_cli(["run", case, "--out", out, "--set", "time.end=3e5", "--walltime", "30"], ranks=2)
     assert done.returncode == 3, done.stderr
     assert "stopped by the end of the wall time" in done.stderr and "--resume auto" in done.stderr
     assert (out / "checkpoint.h5").exists() and not (out / "RUNNING").exists()
