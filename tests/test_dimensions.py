@@ -111,7 +111,7 @@ def test_an_axially_symmetric_gas_is_that_of_one_dimension(axes, comm):
         mine = 3 * found[:, copy::3]
         plane = expected.reshape(*expected.shape[:-1], *[1] * (axes - 1), 20)
         np.testing.assert_allclose(mine, np.broadcast_to(plane, mine.shape), rtol=0, atol=1e-12)
-    np.testing.assert_allclose(run.series["P_ee"], single.series["P_ee"], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(run.series["P_ee"], single.series["P_ee"], rtol=0, atol=1e-12)  # as the fields: rounding, grown
 
 
 # ---- the energy budget

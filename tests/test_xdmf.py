@@ -39,7 +39,6 @@ def runs(tmp_path_factory):
 # ---- the text
 
 
-@pytest.mark.mpi
 def test_a_run_in_space_writes_it_at_its_end(runs):
     for run in runs.values():
         tree = xml.etree.ElementTree.parse(run.directory / xdmf.FILE)
@@ -51,6 +50,13 @@ def test_a_run_in_space_writes_it_at_its_end(runs):
 
 
 @pytest.mark.mpi
+def test_one_of_many_ranks_writes_it(comm, shared_tmp_path):
+    run = a_run(shared_tmp_path / "run", 2)
+    comm.Barrier()
+    tree = xml.etree.ElementTree.parse(shared_tmp_path / "run" / xdmf.FILE)
+    assert len(tree.findall("./Domain/Grid/Grid")) == len(run.fields["time"])
+
+
 def test_only_rows_that_are_complete_are_listed(runs, tmp_path):
     import h5py
 
@@ -62,7 +68,6 @@ def test_only_rows_that_are_complete_are_listed(runs, tmp_path):
     assert len(tree.findall("./Domain/Grid/Grid")) == 2
 
 
-@pytest.mark.mpi
 def test_modes_can_be_chosen_and_are_said(runs, tmp_path, capsys):
     shutil.copytree(runs[3].directory, tmp_path / "run")
     assert cli.main(["xdmf", str(tmp_path / "run"), "--modes", "2"]) == 0
@@ -74,7 +79,6 @@ def test_modes_can_be_chosen_and_are_said(runs, tmp_path, capsys):
     assert "there is no mode 3" in capsys.readouterr().err
 
 
-@pytest.mark.mpi
 def test_boxes_of_one_dimension_and_places_without_room_are_refused(tmp_path, capsys, runs):
     one = nuflux_mpi.simulate({"box": {"length": 5.0, "points": 16}, "modes": {"velocity": [1.0, -1.0]},
                                "initial": {"kind": "seeds", "zeta": [0.5, -0.5], "n_max": 1}, "time": {"end": 0.5},
@@ -135,7 +139,6 @@ def moments(run, row):
     return 0.25 * np.einsum("ab,ac...,bc...->...", pairs, P, P)
 
 
-@pytest.mark.mpi
 @pytest.mark.parametrize("axes", [2, 3])
 def test_a_viewer_finds_the_numbers_of_the_files_at_their_places(runs, tmp_path, axes):
     # In a directory with a name of all kinds, which was moved after the run.
@@ -161,7 +164,6 @@ def test_a_viewer_finds_the_numbers_of_the_files_at_their_places(runs, tmp_path,
     assert np.mean(found["0 U_density"]) * np.prod(run.config["box"]["length"]) == pytest.approx(run.series["U_osc"][0], rel=1e-12)
 
 
-@pytest.mark.mpi
 def test_a_uniform_grid_has_z_along_the_first_axis(runs, tmp_path):
     place = shutil.copytree(runs[3].directory, tmp_path / "run")
     run = Run(place)
