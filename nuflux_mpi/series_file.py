@@ -125,13 +125,17 @@ class SeriesFile:
         return self._bytes
 
     def flush(self):
-        """Write what waits. A reader sees whole rows only: `time` grows last."""
-        for axis, rows in self._waiting.items():
-            if rows:
-                names = self._names if axis == "time" else ("psi2", "spectrum_time")
-                for name in names:
+        """Write what waits. A reader sees whole rows only: `time` grows last, when all else is on the disk."""
+        waiting = {axis: rows for axis, rows in self._waiting.items() if rows}
+        for axis, rows in waiting.items():
+            for name in self._names if axis == "time" else ("psi2",):
+                if name != axis:
                     self._extend(name, self.rows[axis] - len(rows), np.array([row[name] for row in rows]))
-                rows.clear()
+        if waiting:
+            self._file.flush()  # where the disk takes no more the rows are not counted
+        for axis, rows in waiting.items():
+            self._extend(axis, self.rows[axis] - len(rows), np.array([row[axis] for row in rows]))
+            rows.clear()
         self._bytes, self._written = 0, clock.monotonic()
         self._file.flush()
 
