@@ -54,9 +54,12 @@ def test_a_source_distribution_has_what_its_tests_need():
 
 
 def test_setuptools_finds_the_cases():
-    setuptools = pytest.importorskip("setuptools")
+    pytest.importorskip("setuptools")
     include = PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
-    found = setuptools.find_namespace_packages(str(ROOT), include=include)
+    # In a process of its own: setuptools wants to be imported before anything of the standard library's distutils.
+    code = f"import setuptools; print(*setuptools.find_namespace_packages({str(ROOT)!r}, include={include!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    found = done.stdout.split()
     assert {"nuflux_mpi", "nuflux_mpi.cases"} <= set(found)
     assert not [name for name in found if "__pycache__" in name]
 

@@ -129,7 +129,7 @@ def test_a_terminal_that_is_closed(ignored, tmp_path):
         time.sleep(3.0)  # some lines of progress
         assert process.poll() is None
         process.send_signal(signal.SIGUSR1)
-    assert process.wait(timeout=60) == 3
+    assert process.wait(timeout=200) == 3
     stopped_in_order(tmp_path / "run", (tmp_path / "run" / "run.log").read_text(), "SIGUSR1" if ignored else "SIGHUP")
 
 

@@ -87,7 +87,8 @@ def test_a_lost_host_ends_in_time_and_the_run_goes_on_elsewhere(hosts, tmp_path)
     finally:
         job.kill()
     assert job.returncode not in (0, 3), told
-    assert "no progress for" in told and "run.timeout = 20" in told, told
+    # The watchdog of the rank that is left; on a very busy machine mpirun may have noticed before.
+    assert "no progress for" in told and "run.timeout = 20" in told or "lost communication" in told, told
     # The host that is left goes on with the run, at once: it sees that the process which holds the lock is dead.
     reached = Run(out).series["time"][-1]
     done = hosts.run([1, 0], *arguments, "--resume", "auto", "--set", f"time.end={reached + 2}")
