@@ -64,8 +64,8 @@ class Hosts:
         where = ",".join(f"{address}:{count}" for address, count in zip(self.addresses, ranks) if count)
         options = {"plm_rsh_agent": self.agent, "oob_tcp_if_include": f"{self.bridge},eth0", "btl_tcp_if_include": "eth0",
                    "btl": "tcp,self,vader", "plm_rsh_no_tree_spawn": "1",
-                   # mpirun itself asks the other host for a sign of life after half a minute, and not after many only.
-                   "oob_tcp_keepalive_time": "30", "oob_tcp_keepalive_intvl": "10", "oob_tcp_keepalive_probes": "3"}
+                   # mpirun itself asks the other host for a sign of life every few seconds, and not after minutes only.
+                   "oob_tcp_keepalive_time": "5", "oob_tcp_keepalive_intvl": "5", "oob_tcp_keepalive_probes": "3"}
         mca = [word for name, value in options.items() for word in ("--mca", name, str(value))]
         return ["mpirun", "-n", str(sum(ranks)), "--host", where, *mca, "--bind-to", "none", "-x", "PYTHONPATH", "-x", "PATH",
                 "-x", "OMP_NUM_THREADS", sys.executable, "-m", "nuflux_mpi", *map(str, arguments)]
