@@ -25,20 +25,30 @@ if _sys.argv[:1] == ["-m"] and ("-mnuflux_mpi" in _asked or ("-m", "nuflux_mpi")
     if not _sys.flags.safe_path and _os.path.abspath(_sys.path[0]) != _checkout:
         del _sys.path[0]
 
-from . import environment as _environment  # noqa: E402
+from .runtime import environment as _environment  # noqa: E402
 
 __version__ = "0.1.0"
-__all__ = ["simulate", "Simulation", "Run", "Box", "Modes", "InputError", "EnvironmentProblem", "NumericalFailure",
-           "RunWarning", "__version__"]
+__all__ = [
+    "simulate",
+    "Simulation",
+    "Run",
+    "Box",
+    "Modes",
+    "InputError",
+    "EnvironmentProblem",
+    "NumericalFailure",
+    "RunWarning",
+    "__version__",
+]
 
 _environment.prepare()
 
 _HOMES = {
-    "simulate": "simulation",
-    "Simulation": "simulation",
-    "Run": "results",
-    "Box": "box",
-    "Modes": "modes",
+    "simulate": "run.simulation",
+    "Simulation": "run.simulation",
+    "Run": "results.reader",
+    "Box": "box.box",
+    "Modes": "physics.modes",
     "InputError": "errors",
     "EnvironmentProblem": "errors",
     "NumericalFailure": "errors",
@@ -46,11 +56,22 @@ _HOMES = {
 }
 
 
-def __getattr__(name):
-    if name in _HOMES:
-        from importlib import import_module
+# Modules that docs/python.md names, by the short names that they have there.
+_MODULES = {
+    "environment": "runtime.environment",
+    "full_grid": "physics.full_grid",
+    "growth": "analysis.growth",
+    "linear": "theory.linear",
+}
 
+
+def __getattr__(name):
+    from importlib import import_module
+
+    if name in _HOMES:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"{__name__}.{_MODULES[name]}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

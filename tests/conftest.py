@@ -16,7 +16,7 @@ import time
 import hypothesis
 import pytest
 
-from nuflux_mpi import environment
+from nuflux_mpi.runtime import environment
 
 ARRIVAL_SECONDS = 10.0  # ranks of one test end within milliseconds; more than this means they wait for a failed one
 
@@ -140,8 +140,9 @@ def _run_cli(args, ranks=None, timeout=120, cwd=None, env=None):
     for name, value in (env or {}).items():
         variables.pop(name, None) if value is None else variables.update({name: str(value)})
 
-    process = subprocess.Popen(command, cwd=cwd, env=variables, text=True, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, cwd=cwd, env=variables, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:

@@ -10,7 +10,8 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
-from nuflux_mpi import doctor, environment
+from nuflux_mpi.cli import doctor
+from nuflux_mpi.runtime import environment
 
 AGENT = """#!/bin/sh
 # mpirun starts its daemon on a host by this, as it would by ssh: HOST COMMAND...
@@ -62,18 +63,49 @@ class Hosts:
     def command(self, ranks, *arguments):
         """mpirun (list) of the program's command line with `ranks`, a number for each host."""
         where = ",".join(f"{address}:{count}" for address, count in zip(self.addresses, ranks) if count)
-        options = {"plm_rsh_agent": self.agent, "oob_tcp_if_include": f"{self.bridge},eth0", "btl_tcp_if_include": "eth0",
-                   "btl": "tcp,self,vader", "plm_rsh_no_tree_spawn": "1",
-                   # mpirun itself asks the other host for a sign of life every few seconds, and not after minutes only.
-                   "oob_tcp_keepalive_time": "5", "oob_tcp_keepalive_intvl": "5", "oob_tcp_keepalive_probes": "3"}
+        options = {
+            "plm_rsh_agent": self.agent,
+            "oob_tcp_if_include": f"{self.bridge},eth0",
+            "btl_tcp_if_include": "eth0",
+            "btl": "tcp,self,vader",
+            "plm_rsh_no_tree_spawn": "1",
+            # mpirun itself asks the other host for a sign of life every few seconds, and not after minutes only.
+            "oob_tcp_keepalive_time": "5",
+            "oob_tcp_keepalive_intvl": "5",
+            "oob_tcp_keepalive_probes": "3",
+        }
         mca = [word for name, value in options.items() for word in ("--mca", name, str(value))]
-        return ["mpirun", "-n", str(sum(ranks)), "--host", where, *mca, "--bind-to", "none", "-x", "PYTHONPATH", "-x", "PATH",
-                "-x", "OMP_NUM_THREADS", sys.executable, "-m", "nuflux_mpi", *map(str, arguments)]
+        return [
+            "mpirun",
+            "-n",
+            str(sum(ranks)),
+            "--host",
+            where,
+            *mca,
+            "--bind-to",
+            "none",
+            "-x",
+            "PYTHONPATH",
+            "-x",
+            "PATH",
+            "-x",
+            "OMP_NUM_THREADS",
+            sys.executable,
+            "-m",
+            "nuflux_mpi",
+            *map(str, arguments),
+        ]
 
     def run(self, ranks, *arguments, timeout=240):
         """The completed command; see `command`."""
-        return subprocess.run(self.command(ranks, *arguments), env=variables(), capture_output=True, text=True, timeout=timeout,
-                              stdin=subprocess.DEVNULL)
+        return subprocess.run(
+            self.command(ranks, *arguments),
+            env=variables(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
 
 
 def variables():

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from nuflux_mpi.remembered import plain, read
+from nuflux_mpi.time.memory import plain, read
 
 TOOLS = Path(__file__).resolve().parent.parent / "tools"
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from loading import load_tool
 
-from nuflux_mpi import check
-from nuflux_mpi.box import blocks
+from nuflux_mpi.box.box import blocks
+from nuflux_mpi.run import check
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-from nuflux_mpi import __version__, cli, errors, layout  # noqa: E402
+from nuflux_mpi import __version__, errors  # noqa: E402
+from nuflux_mpi.cli import commands  # noqa: E402
+from nuflux_mpi.results import names  # noqa: E402
 
 DOCS = ROOT / "docs"
 PAGES = sorted(ROOT.glob("*.md")) + sorted(DOCS.glob("*.md"))
@@ -34,26 +36,26 @@ END = "<!-- layout: end -->\n"
 def dimensions(name):
     """Dimensions of a stored array in words: those in brackets it has in boxes with more axes than one."""
     words = {"{space}": ("[x]", "[y]", "z"), "{vector}": ("[axis]",)}
-    return [word for entry in layout.LAYOUT[name][0] for word in words.get(entry, (entry,))]
+    return [word for entry in names.LAYOUT[name][0] for word in words.get(entry, (entry,))]
 
 
 def layout_tables():
     """The tables between the two marks of docs/output.md: axes, series, fields."""
-    fields = [name for name in layout.LAYOUT if "{space}" in layout.LAYOUT[name][0]]
-    recorded = [name for name in layout.LAYOUT if layout.dimensions(name)[0] in layout.RECORD_AXES]
-    series = [name for name in recorded if name not in fields and name not in layout.RECORD_AXES]
+    fields = [name for name in names.LAYOUT if "{space}" in names.LAYOUT[name][0]]
+    recorded = [name for name in names.LAYOUT if names.dimensions(name)[0] in names.RECORD_AXES]
+    series = [name for name in recorded if name not in fields and name not in names.RECORD_AXES]
     used = {axis.strip("[]") for name in fields + series for axis in dimensions(name)}
-    others = [name for name in layout.LAYOUT if name not in fields + series]
+    others = [name for name in names.LAYOUT if name not in fields + series]
     axes = [name for name in others if used.intersection(dimensions(name))]
     text = ""
-    for title, names in (
+    for title, shown in (
         ("Axes, and what belongs to the modes", axes),
         ("Series, in series.h5", series),
         ("Fields, in fields.h5; `rho` and `f` in phase_space.h5", fields),
     ):
         text += f"\n### {title}\n\n| dataset | dimensions | unit | meaning |\n| --- | --- | --- | --- |\n"
-        for name in names:
-            _, unit, meaning = layout.LAYOUT[name]
+        for name in shown:
+            _, unit, meaning = names.LAYOUT[name]
             cells = [f"`{name}`", ", ".join(dimensions(name)), unit or "1", meaning]
             text += "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
     return text + "\n"
@@ -72,7 +74,7 @@ def test_tables_of_the_output_page_are_those_of_the_layout():
 
 def test_tables_list_every_dataset_in_use_once():
     listed = re.findall(r"^\| `(\w+)`", layout_tables(), re.MULTILINE)
-    assert sorted(listed) == sorted(layout.LAYOUT)
+    assert sorted(listed) == sorted(names.LAYOUT)
 
 
 # --- links -----------------------------------------------------------------------------------------------------------
@@ -140,12 +142,12 @@ def test_command_lines_parse(name, capsys):
             continue
         try:
             # As `main` does: no arguments, or a config alone, stand for `run`.
-            arguments = cli.parser().parse_args(cli._normalized(words))
+            arguments = commands.parser().parse_args(commands._normalized(words))
         except SystemExit as end:
             # --help and --version end with 0
             assert end.code == 0, f"{name}: {' '.join(words)}: {capsys.readouterr().err}"
         else:
-            assert arguments.command in cli.COMMANDS, f"{name}: {' '.join(words)}"
+            assert arguments.command in commands.COMMANDS, f"{name}: {' '.join(words)}"
 
 
 def test_command_lines_are_found():
@@ -209,7 +211,10 @@ def test_a_run_stores_what_the_tables_list(comm):
         stored |= set(run.series) | set(comm.bcast(sorted(run.fields))) | set(comm.bcast(sorted(run.phase_space)))
     full = {"points": 64, "p_max": 8.0, "perp_points": 2, "p0": 4.0, "sigma": 0.6}
     beams = {"modes": {"velocity": [1.0, -1.0]}, "initial": {"kind": "seeds", "zeta": [0.5, -0.5], "n_max": 1}}
-    space = {"box": {"length": [10.0, 10.0, 10.0], "points": [4, 4, 8]}, "modes": {"velocity": [[0.0, 0.6, 0.8], [1.0, 0.0, 0.0]]}}
+    space = {
+        "box": {"length": [10.0, 10.0, 10.0], "points": [4, 4, 8]},
+        "modes": {"velocity": [[0.0, 0.6, 0.8], [1.0, 0.0, 0.0]]},
+    }
     for more in ({"equations": {"level": "full"}, "full": full}, space):
         run = nuflux_mpi.simulate(config | beams | more, comm=comm)
         stored |= set(run.series) | set(comm.bcast(sorted(run.fields))) | set(comm.bcast(sorted(run.phase_space)))
@@ -222,7 +227,9 @@ def test_a_run_stores_what_the_tables_list(comm):
 def test_every_module_is_on_the_architecture_page():
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(\w+\.py)`", text.split("## Rules")[0]))
-    assert named == {path.name for path in (ROOT / "nuflux_mpi").glob("*.py")}
+    assert named == {
+        path.name for path in (ROOT / "nuflux_mpi").rglob("*.py") if path.name not in ("__init__.py", "__main__.py")
+    }
 
 
 def test_exit_codes_are_those_of_the_code():
@@ -232,8 +239,8 @@ def test_exit_codes_are_those_of_the_code():
 
 
 def test_cut_of_the_example_on_the_box_page():
-    from nuflux_mpi.box import Plan, most_ranks, plan
-    from nuflux_mpi.check import rows_per_rank
+    from nuflux_mpi.box.box import Plan, most_ranks, plan
+    from nuflux_mpi.run.check import rows_per_rank
 
     text = (DOCS / "box.md").read_text(encoding="utf-8")
     cut = plan(points=1024, lines=8, ranks=64)
@@ -243,7 +250,8 @@ def test_cut_of_the_example_on_the_box_page():
     # the table of N1 over ranks
     ranges, factors = (
         [cell.strip() for cell in line.split("|")[2:-1]]
-        for line in text.splitlines() if line.startswith(("| ranks | ", "| N1 (1024"))
+        for line in text.splitlines()
+        if line.startswith(("| ranks | ", "| N1 (1024"))
     )
     for span, N1 in zip(ranges, factors, strict=True):
         first, last = map(int, span.split(" to "))

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from nuflux_mpi import config, environment, seeding
+from nuflux_mpi import config
+from nuflux_mpi.physics import seeding
+from nuflux_mpi.runtime import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 JOBS = ROOT / "jobs"
@@ -37,8 +39,15 @@ def job_environment(variables):
 
 def run_job(script, arguments, directory, **variables):
     """Run a job script with bash in `directory`, as a queue would on its first node."""
-    return subprocess.run(["bash", JOBS / script, *arguments], cwd=directory, env=job_environment(variables),
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        ["bash", JOBS / script, *arguments],
+        cwd=directory,
+        env=job_environment(variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 def fake(directory, name, text):
@@ -93,8 +102,15 @@ def test_srun_job_starts_run_through_srun(tmp_path):
     """With an `srun` that starts mpirun, since there is no queue: what the script asks of it, and the run itself."""
     (tmp_path / "case.toml").write_text(SMALL_CASE)
     path = fake(tmp_path, "srun", 'echo "options: $1 $2 $3"\nshift 3\nexec mpirun -n 2 "$@"\n')
-    done = run_job("slurm_srun.sh", ["case.toml", "out"], "/", SLURM_SUBMIT_DIR=str(tmp_path), SLURM_NTASKS="2",
-                   NUFLUX_SRUN_MPI="pmix", PATH=path)
+    done = run_job(
+        "slurm_srun.sh",
+        ["case.toml", "out"],
+        "/",
+        SLURM_SUBMIT_DIR=str(tmp_path),
+        SLURM_NTASKS="2",
+        NUFLUX_SRUN_MPI="pmix",
+        PATH=path,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "options: --mpi=pmix --kill-on-bad-exit=1 --cpu-bind=cores" in done.stdout
     assert (tmp_path / "out" / "series.h5").is_file()
@@ -108,8 +124,9 @@ def test_a_mistake_ends_the_job_before_the_ranks_start(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("left, option", [("1-02:03:04", "--walltime 1-02:03:04"), ("9:30", "--walltime 9:30"),
-                                          ("UNLIMITED", "--resume auto")])
+@pytest.mark.parametrize(
+    "left, option", [("1-02:03:04", "--walltime 1-02:03:04"), ("9:30", "--walltime 9:30"), ("UNLIMITED", "--resume auto")]
+)
 def test_time_that_the_queue_leaves_is_passed_on(left, option, tmp_path):
     (tmp_path / "case.toml").write_text(SMALL_CASE)
     fake(tmp_path, "squeue", f"echo {left}\n")
@@ -124,8 +141,15 @@ def test_chain_goes_on_after_an_orderly_stop_only(code, submitted, tmp_path):
     (tmp_path / "case.toml").write_text(SMALL_CASE)
     fake(tmp_path, "mpirun", f"exit {code}\n")
     path = fake(tmp_path, "sbatch", f'echo "chain $NUFLUX_LINKS $2 $3" > {tmp_path}/submitted\n')
-    done = run_job("slurm_chain.sh", ["case.toml", "out"], "/", SLURM_SUBMIT_DIR=str(tmp_path), PATH=path, NUFLUX_LINKS="5",
-                   SLURM_NTASKS="2")
+    done = run_job(
+        "slurm_chain.sh",
+        ["case.toml", "out"],
+        "/",
+        SLURM_SUBMIT_DIR=str(tmp_path),
+        PATH=path,
+        NUFLUX_LINKS="5",
+        SLURM_NTASKS="2",
+    )
     assert done.returncode == code, done.stderr
     record = tmp_path / "submitted"
     assert (record.read_text().strip() if record.exists() else "") == submitted
@@ -135,8 +159,14 @@ def test_chain_passes_the_queues_signal_to_the_run(tmp_path):
     (tmp_path / "case.toml").write_text(SMALL_CASE.replace("end = 0.1", "end = 100000.0"))
     path = fake(tmp_path, "sbatch", f'echo "$@" > {tmp_path}/submitted\n')
     variables = {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_NTASKS": "2", "PATH": path}
-    job = subprocess.Popen(["bash", JOBS / "slurm_chain.sh", "case.toml", "out"], env=job_environment(variables),
-                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    job = subprocess.Popen(
+        ["bash", JOBS / "slurm_chain.sh", "case.toml", "out"],
+        env=job_environment(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     end = time.monotonic() + 60
     while not (tmp_path / "out" / "checkpoint.h5").exists() and time.monotonic() < end:
         time.sleep(0.1)

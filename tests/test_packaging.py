@@ -1,5 +1,6 @@
 """What is installed and what is distributed: from any directory, with a licence, with all that the tests need."""
 
+import fnmatch
 import importlib.metadata
 import os
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nuflux_mpi import environment
+from nuflux_mpi.runtime import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -53,15 +54,16 @@ def test_a_source_distribution_has_what_its_tests_need():
     assert {"docs", "jobs", "tests", "tools", ".ci"} <= set(grafted)
 
 
-def test_setuptools_finds_the_cases():
-    pytest.importorskip("setuptools")
-    include = PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
-    # In a process of its own: setuptools wants to be imported before anything of the standard library's distutils.
-    code = f"import setuptools; print(*setuptools.find_namespace_packages({str(ROOT)!r}, include={include!r}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    found = done.stdout.split()
-    assert {"nuflux_mpi", "nuflux_mpi.cases"} <= set(found)
-    assert not [name for name in found if "__pycache__" in name]
+def test_every_directory_of_the_package_is_packed():
+    """By the pattern of [tool.setuptools.packages.find]: rooms, and the cases, a directory without Python."""
+    (pattern,) = PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
+    kept = {path.parent for path in (ROOT / "nuflux_mpi").rglob("*") if path.suffix in (".py", ".toml")}
+    names = {".".join(path.relative_to(ROOT).parts) for path in kept}
+    assert {"nuflux_mpi", "nuflux_mpi.cases", "nuflux_mpi.runtime"} <= names
+    assert all(fnmatch.fnmatchcase(name, pattern) for name in names)
+    others = {path.suffix for path in (ROOT / "nuflux_mpi").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    data = {Path(name).suffix for names in PROJECT["tool"]["setuptools"]["package-data"].values() for name in names}
+    assert others <= {".py"} | data | {Path(name).suffix or name for name in ("py.typed",)}
 
 
 @pytest.mark.parametrize("command", [["init", "two_beam"], ["check", "two_beam"], ["doctor"]])
@@ -70,8 +72,17 @@ def test_files_with_the_names_of_modules_are_not_taken_for_them(tmp_path, comman
         (tmp_path / f"{name}.py").write_text("raise SystemExit('a file of the user')\n")
     for name in ("petsc4py", "mpi4py", "mpi4py_fft", "nuflux_mpi"):
         (tmp_path / name).mkdir()
-    elsewhere, here = (subprocess.run([sys.executable, "-m", "nuflux_mpi", *command], cwd=directory, stdin=subprocess.DEVNULL,
-                                      env=environment.mpirun_environment(), capture_output=True, text=True, timeout=300)
-                       for directory in (ROOT / "docs", tmp_path))
+    elsewhere, here = (
+        subprocess.run(
+            [sys.executable, "-m", "nuflux_mpi", *command],
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            env=environment.mpirun_environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        for directory in (ROOT / "docs", tmp_path)
+    )
     assert "a file of the user" not in here.stdout + here.stderr
     assert (here.returncode, here.stderr) == (elsewhere.returncode, elsewhere.stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from loading import load_tool
 
-from nuflux_mpi import environment
+from nuflux_mpi.runtime import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -117,10 +117,16 @@ def run_guarded(directory, text):
     shutil.copy(ROOT / "tests" / "conftest.py", directory)
     (directory / "test_guarded.py").write_text(text)
     (directory / "pytest.ini").write_text("[pytest]\n")
-    command = ["mpirun", "-n", "3", sys.executable, "-m", "pytest", "--with-mpi", "-p", "no:cacheprovider", "-q",
-               "--color=no"]
-    return subprocess.run(command, cwd=directory, env=environment.mpirun_environment(), stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=90)
+    command = ["mpirun", "-n", "3", sys.executable, "-m", "pytest", "--with-mpi", "-p", "no:cacheprovider", "-q", "--color=no"]
+    return subprocess.run(
+        command,
+        cwd=directory,
+        env=environment.mpirun_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
 
 
 def test_the_guard_makes_all_ranks_agree(tmp_path):
@@ -143,8 +149,15 @@ def test_the_guard_ends_a_test_that_waits_for_a_failed_rank(tmp_path):
 
 def run_script(*arguments, cwd, **variables):
     environ = environment.mpirun_environment() | {"NUFLUX_PYTHON": sys.executable} | variables
-    return subprocess.run(["bash", ROOT / "tools" / "run.sh", *arguments], cwd=cwd, env=environ,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        ["bash", ROOT / "tools" / "run.sh", *arguments],
+        cwd=cwd,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 def test_run_sh_passes_the_exit_code_on(tmp_path):
@@ -168,7 +181,12 @@ def test_setup_names_what_an_incomplete_python_lacks(tmp_path):
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -S -E "$@"\n')  # -S: without site-packages
     python.chmod(0o755)
-    done = subprocess.run(["bash", ROOT / "tools" / "setup.sh"], capture_output=True, text=True, cwd=ROOT,
-                          env=os.environ | {"NUFLUX_PYTHON": str(python)})
+    done = subprocess.run(
+        ["bash", ROOT / "tools" / "setup.sh"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"NUFLUX_PYTHON": str(python)},
+    )
     assert done.returncode == 1
     assert "lacks" in done.stderr and "pydantic" in done.stderr and "docs/install.md" in done.stderr

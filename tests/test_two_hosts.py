@@ -11,8 +11,21 @@ from hosts import two_hosts, variables, why_not
 
 from nuflux_mpi import Run
 
-CASE = ["two_beam", "--set", "box.points=96", "--set", "box.length=40", "--set", "initial.n_max=20", "--set", "output.figures=false",
-        "--set", "output.series_every=0.5", "--set", "output.fields_every=1"]
+CASE = [
+    "two_beam",
+    "--set",
+    "box.points=96",
+    "--set",
+    "box.length=40",
+    "--set",
+    "initial.n_max=20",
+    "--set",
+    "output.figures=false",
+    "--set",
+    "output.series_every=0.5",
+    "--set",
+    "output.fields_every=1",
+]
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +86,26 @@ def test_results_memory_of_each_node_and_fewer_hosts(hosts, alone, tmp_path):
 def test_a_lost_host_ends_in_time_and_the_run_goes_on_elsewhere(hosts, tmp_path):
     """Nothing inside MPI ends a job whose link is gone: the watchdog of each rank does."""
     out = tmp_path / "lost"
-    arguments = ["run", *CASE, "--out", out, "--set", "time.end=4000", "--set", "output.checkpoint_every=1",
-                 "--set", "run.timeout=20"]
-    job = subprocess.Popen(hosts.command([1, 1], *arguments), env=variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           text=True, stdin=subprocess.DEVNULL)
+    arguments = [
+        "run",
+        *CASE,
+        "--out",
+        out,
+        "--set",
+        "time.end=4000",
+        "--set",
+        "output.checkpoint_every=1",
+        "--set",
+        "run.timeout=20",
+    ]
+    job = subprocess.Popen(
+        hosts.command([1, 1], *arguments),
+        env=variables(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
     try:
         deadline = time.monotonic() + 240  # the loops may have to be compiled first
         while not (out / "checkpoint.previous.h5").exists():

@@ -43,8 +43,21 @@ import nuflux_mpi  # noqa: E402,F401  (prepares the environment before numpy is 
 # Settings of the levels that resolve momentum: the grid in momentum grows, at one spacing in q.
 GRIDS = {
     "momentum": [{"points": Q, "half_width": 12.0 * Q / 64, "distribution": "gaussian", "sigma": 0.8} for Q in (32, 64, 128)],
-    "full": [{"points": Q, "distribution": "gaussian", "p_max": 16.0, "perp_points": 4, "p0": 8.0, "sigma": 1.2, "species": 1,
-              "group_velocity": True, "force": True, "commutator": True} for Q in (64, 96, 128)],
+    "full": [
+        {
+            "points": Q,
+            "distribution": "gaussian",
+            "p_max": 16.0,
+            "perp_points": 4,
+            "p0": 8.0,
+            "sigma": 1.2,
+            "species": 1,
+            "group_velocity": True,
+            "force": True,
+            "commutator": True,
+        }
+        for Q in (64, 96, 128)
+    ],
 }
 SIZES = ((2, 1024), (2, 8192), (64, 1024), (64, 4096), (128, 1024), (128, 8192))
 COLUMNS = ("bare", "rhs", "waves", "source", "exchange", "calls")
@@ -84,20 +97,25 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--modes", type=int, help="one size only: number of directions")
     parser.add_argument("--points", type=grid_points, default=1024, help="along z, or with an x between them along each axis")
-    parser.add_argument("--level", choices=("standard", "energy", *GRIDS), action="append",
-                        help="default: standard and energy")
+    parser.add_argument("--level", choices=("standard", "energy", *GRIDS), action="append", help="default: standard and energy")
     parser.add_argument("--method", action="append", help=f"time.method of a time loop; default: {' and '.join(METHODS)}")
     parser.add_argument("--repeat", type=int, default=31, help="repetitions, of which the median is taken")
-    parser.add_argument("--cpu", action="store_true",
-                        help="processor time instead of wall-clock time, where other programs share the cores; one rank only")
+    parser.add_argument(
+        "--cpu",
+        action="store_true",
+        help="processor time instead of wall-clock time, where other programs share the cores; one rank only",
+    )
     parser.add_argument("--count", action="store_true", help="count messages and bytes instead of timing")
-    parser.add_argument("--node", type=int, help="take so many neighbouring ranks as a node; default: 1 with --count, else "
-                        "those that share memory")
+    parser.add_argument(
+        "--node",
+        type=int,
+        help="take so many neighbouring ranks as a node; default: 1 with --count, else those that share memory",
+    )
     parser.add_argument("--speedup", action="store_true", help="how much faster all ranks are than rank 0 alone")
     parser.add_argument("--json", metavar="FILE", help="write the figures to a file as well")
     arguments = parser.parse_args()
 
-    from nuflux_mpi import kernels
+    from nuflux_mpi.kernels import kernels
 
     comm = CountingComm(MPI.COMM_WORLD)
     if arguments.cpu and comm.size > 1:
@@ -114,8 +132,10 @@ def main():
         if comm.size == 1:
             parser.error("--speedup: start several ranks")
         say(f"{comm.size} ranks, and one of them alone: microseconds, and the median of ratios in turn")
-        say("  modes points level           rhs alone      all  ratio" + "".join(
-            f"{'loop ' + method + ' alone':>18s}{'all':>9s}  ratio" for method in methods))
+        say(
+            "  modes points level           rhs alone      all  ratio"
+            + "".join(f"{'loop ' + method + ' alone':>18s}{'all':>9s}  ratio" for method in methods)
+        )
         for modes, points, level, grid in cases:
             rows = speedup(comm, modes, points, level, grid, methods, arguments.repeat, exchange)
             columns = "".join(f"{one:18.1f}{all_:9.1f}{ratio:7.2f}" for one, all_, ratio in rows)
@@ -125,23 +145,36 @@ def main():
     if arguments.count:
         say("  modes points  lines level     cut        all-to-alls  messages  bytes sent  formula  most bytes of a rank")
     else:
-        say("  modes points  lines level    " + "".join(f"{name:>10s}" for name in COLUMNS) + "  rhs/bare"
-            + "".join(f"{'loop ' + method:>12s}{'vectors':>10s}{method + '/bare':>12s}" for method in methods))
+        say(
+            "  modes points  lines level    "
+            + "".join(f"{name:>10s}" for name in COLUMNS)
+            + "  rhs/bare"
+            + "".join(f"{'loop ' + method:>12s}{'vectors':>10s}{method + '/bare':>12s}" for method in methods)
+        )
     rows = []
     for modes, points, level, grid in cases:
         if arguments.count:
             rows.append(count(comm, modes, points, level, grid, exchange))
-            say("  {modes:5d} {points:6d} {lines:6d} {level:9s} {cut:9s} {calls:12d} {messages:9d} {sent:11d} {formula:8.0f} "
-                "{most:21d}".format(**rows[-1]), flush=True)
+            say(
+                "  {modes:5d} {points:6d} {lines:6d} {level:9s} {cut:9s} {calls:12d} {messages:9d} {sent:11d} {formula:8.0f} "
+                "{most:21d}".format(**rows[-1]),
+                flush=True,
+            )
         else:
             clock = time.process_time if arguments.cpu else time.perf_counter
             row = measure(comm, modes, points, level, grid, methods, arguments.repeat, clock, exchange)
             rows.append(row)
             times = "".join(f"{row[name]:10.1f}" for name in COLUMNS)
-            loops = "".join(f"{row['loop'][method]:12.1f}{row['vectors'][method]:10.1f}{row['loop_ratio'][method]:12.2f}"
-                            for method in methods)
-            say("  {modes:5d} {grid:>6s} {lines:6d} {level:9s}{times}  {ratio:8.2f}{loops}".format(
-                grid=shown(points), times=times, loops=loops, **row), flush=True)
+            loops = "".join(
+                f"{row['loop'][method]:12.1f}{row['vectors'][method]:10.1f}{row['loop_ratio'][method]:12.2f}"
+                for method in methods
+            )
+            say(
+                "  {modes:5d} {grid:>6s} {lines:6d} {level:9s}{times}  {ratio:8.2f}{loops}".format(
+                    grid=shown(points), times=times, loops=loops, **row
+                ),
+                flush=True,
+            )
     if arguments.json and comm.rank == 0:
         Path(arguments.json).write_text(json.dumps(rows, indent=1))
 
@@ -162,10 +195,11 @@ def problem(comm, modes, points, level, grid, fftw="measure", exchange="auto"):
     """
     import numpy as np
 
-    from nuflux_mpi import across, kernels
-    from nuflux_mpi.box import Box
-    from nuflux_mpi.levels import LEVELS
-    from nuflux_mpi.modes import build
+    from nuflux_mpi.box import columns
+    from nuflux_mpi.box.box import Box
+    from nuflux_mpi.kernels import kernels
+    from nuflux_mpi.physics.levels import LEVELS
+    from nuflux_mpi.physics.modes import build
 
     axes = np.size(points)
     if axes > 1:  # directions around a circle in the plane of the first and the last axis
@@ -173,14 +207,24 @@ def problem(comm, modes, points, level, grid, fftw="measure", exchange="auto"):
         velocity = np.zeros((modes, axes))
         velocity[:, 0], velocity[:, -1] = np.sin(angle), np.cos(angle)
         sign = np.sign(velocity[:, -1]).astype(int)
-        directions = build({"kind": "beams", "velocity": velocity.tolist(), "sign": sign.tolist(),
-                            "density": [1.0] * modes}, axes)
+        directions = build(
+            {"kind": "beams", "velocity": velocity.tolist(), "sign": sign.tolist(), "density": [1.0] * modes}, axes
+        )
     elif grid or modes == 2:
         directions = build({"kind": "beams", "velocity": [1.0, -1.0], "sign": [1, 1], "density": [1.0, 1.0]})
     else:
-        directions = build({"kind": "angular", "number": modes, "quadrature": "midpoint", "distribution": "gaussian",
-                            "alpha": 0.9, "sigma": 0.6, "sigma_bar": 0.53})
-    kernels.warm_up(comm, *LEVELS[level].own_kernels, *[across.touch] * (axes > 1))
+        directions = build(
+            {
+                "kind": "angular",
+                "number": modes,
+                "quadrature": "midpoint",
+                "distribution": "gaussian",
+                "alpha": 0.9,
+                "sigma": 0.6,
+                "sigma_bar": 0.53,
+            }
+        )
+    kernels.warm_up(comm, *LEVELS[level].own_kernels, *[columns.touch] * (axes > 1))
     box = Box([100.0] * axes, points, LEVELS[level].lines(modes, grid), comm, fftw=fftw, exchange=exchange)
     equations = LEVELS[level](box, directions, grid)
     P = np.zeros((modes, 3) + box.local_shape)
@@ -208,9 +252,19 @@ def count(comm, modes, points, level, grid, exchange="messages"):
     cut = equations.box.plan
     f = 2 * cut.pairs_per_line / cut.N1 if cut.factored else 1.0
     formula = 8 * points * f * sum(line_counts(equations, modes, grid)) * (1 - 1 / len(equations.box.node.nodes))
-    return {"modes": modes, "points": points, "lines": equations.lines(modes, grid), "level": level, "ranks": comm.size,
-            "cut": f"{cut.N1} x {cut.N2}" if cut.factored else "slabs", "calls": comm.calls, "messages": messages,
-            "sent": sent, "formula": formula, "most": comm.allreduce(comm.sent, op=MPI.MAX)}
+    return {
+        "modes": modes,
+        "points": points,
+        "lines": equations.lines(modes, grid),
+        "level": level,
+        "ranks": comm.size,
+        "cut": f"{cut.N1} x {cut.N2}" if cut.factored else "slabs",
+        "calls": comm.calls,
+        "messages": messages,
+        "sent": sent,
+        "formula": formula,
+        "most": comm.allreduce(comm.sent, op=MPI.MAX),
+    }
 
 
 def bare_transforms(comm, back, forward, points, effort="measure"):
@@ -221,7 +275,7 @@ def bare_transforms(comm, back, forward, points, effort="measure"):
     import numpy as np
     from mpi4py_fft import fftw
 
-    from nuflux_mpi.box import blocks
+    from nuflux_mpi.box.box import blocks
 
     back, forward = (int(blocks(lines, comm.size)[0][comm.rank]) for lines in (back, forward))
     flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_DESTROY_INPUT)
@@ -289,7 +343,11 @@ def measure(comm, modes, points, level, grid, methods, repeat, clock, exchange="
         return float(np.median(values))
 
     return {
-        "modes": modes, "points": points, "lines": lines, "level": level, "ranks": comm.size,
+        "modes": modes,
+        "points": points,
+        "lines": lines,
+        "level": level,
+        "ranks": comm.size,
         **{name: 1e6 * median(values) for name, values in samples.items()},
         "ratio": median(np.divide(samples["rhs"], samples["bare"])),
         "loop": {method: 1e6 * median(values) for method, values in loops.items()},
@@ -330,7 +388,7 @@ def speedup(comm, modes, points, level, grid, methods, repeat, exchange):
 
 def begun(equations, P, directions, comm, method):
     """The integrator of a method, at the start. Collective."""
-    from nuflux_mpi.integrate import Integrator
+    from nuflux_mpi.time.integrator import Integrator
 
     integrator = Integrator.of(equations.picture, MPI.Intracomm(comm), method=method, rtol=1e-8)
     equations.start(0.0, integrator.u, P, directions.n)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from nuflux_mpi import checkpoint, environment  # noqa: E402
+from nuflux_mpi.results import checkpoint
+from nuflux_mpi.runtime import environment  # noqa: E402
 
 environment.install_excepthook()
 POINTS = 65536
@@ -29,10 +30,10 @@ def main():
     parser.add_argument("--repeat", type=int, default=5)
     arguments = parser.parse_args()
 
-    from mpi4py import MPI
     import numpy as np
+    from mpi4py import MPI
 
-    from nuflux_mpi.box import Box
+    from nuflux_mpi.box.box import Box
 
     comm, directory = MPI.COMM_WORLD, arguments.directory / "checkpoint_cost"
     lines = max(1, round(arguments.megabytes * 1e6 / (8 * POINTS)))

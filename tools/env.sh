@@ -23,5 +23,5 @@ fi
 
 # Cores this process may fill: those it is bound to, without hyperthreads, within the quota of a container or batch system.
 physical_cores() {
-    PYTHONPATH=$root "$python" -c 'from nuflux_mpi.limits import cores; print(cores())'
+    PYTHONPATH=$root "$python" -c 'from nuflux_mpi.runtime.limits import cores; print(cores())'
 }

@@ -65,8 +65,10 @@ def conservation(variants):
         change = {name: abs(series[name] - series[name][0]).max() for name in ("number", "energy", "momentum", "D0")}
         relative = change["energy"] / series["energy"][0]
         casimir = abs(series["casimir2"] / series["casimir2"][0] - 1).max()
-        say(f"{label:24s} {change['number']:9.1e} {change['energy']:9.1e} {relative:9.1e} {change['momentum']:9.1e} "
-            f"{change['D0']:9.1e} {casimir:9.1e}")
+        say(
+            f"{label:24s} {change['number']:9.1e} {change['energy']:9.1e} {relative:9.1e} {change['momentum']:9.1e} "
+            f"{change['D0']:9.1e} {casimir:9.1e}"
+        )
 
 
 def limit(momenta=(8.0, 32.0, 128.0)):

@@ -8,7 +8,7 @@
 Each example is a small config of one of the kinds and levels that something was done to: values of other types, NaN,
 infinities, huge and tiny numbers, unicode, keys and sections that are missing, too many, misspelled or elsewhere, deep
 nesting, bytes of the text changed, overrides of every shape; any key of the schema may be put in force. It goes through
-`nuflux_mpi.cli.main`: most to `run`, the others to any command with any of its options and arguments, right and wrong.
+`nuflux_mpi.cli.commands.main`: most to `run`, the others to any command with any of its options and arguments, right and wrong.
 --sweep goes through the shipped cases, made small: every key in force is set to every extreme value, for `check`,
 `linear` and `run`. A run is asked to stop after --seconds. What may come out: exit code 0 or 3 with series free of NaN,
 or 2 or 4 with sentences on stderr (1 from `diff`: the runs differ). Anything else is printed with the config and makes
@@ -32,11 +32,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import nuflux_mpi  # noqa: E402,F401  (prepares the environment before numpy is loaded)
 import hypothesis  # noqa: E402
 import hypothesis.strategies as some  # noqa: E402
 import numpy as np  # noqa: E402
-from nuflux_mpi import cli, config, errors  # noqa: E402
+
+import nuflux_mpi  # noqa: E402,F401  (prepares the environment before numpy is loaded)
+from nuflux_mpi import config, errors
+from nuflux_mpi.cli import commands  # noqa: E402
 
 MEMORY = 6 * 2**30  # bytes of address space: what asks for more must have been refused before
 HANGS_AFTER = 120.0  # seconds after which an example counts as hanging: the stacks are printed and the program ends
@@ -50,8 +52,13 @@ _PROFILE = {"kind": "profile", "zeta": [0.5, -0.5], "shape": "sech", "amplitude"
 _EIGENMODE = {"kind": "eigenmode", "zeta": [0.5, -0.5], "amplitude": 1e-3, "n": -1}
 _POWER_LAW = {"kind": "power-law", "zeta": [0.5, -0.5], "amplitude": 1e-3, "n_max": 3, "exponent": 1.5}
 _GAUSSIAN = {"kind": "angular", "number": 4, "alpha": 0.9}
-_POLYNOMIAL = {"kind": "angular", "number": 4, "quadrature": "midpoint", "distribution": "polynomial",
-               "coefficients": [0.1, 1.0]}
+_POLYNOMIAL = {
+    "kind": "angular",
+    "number": 4,
+    "quadrature": "midpoint",
+    "distribution": "polynomial",
+    "coefficients": [0.1, 1.0],
+}
 _TABLE = {"kind": "angular", "number": 4, "distribution": "table", "v": [-1.0, 0.0, 1.0], "G": [-1.0, 0.2, 1.0]}
 _ANGULAR_SEEDS = {"n_max": 3, "amplitudes_in": "n_a", "same_for_all": True}
 _BEAMS = {"velocity": [1.0, -1.0], "sign": [1, -1], "density": [0.6, 0.7]}
@@ -75,25 +82,103 @@ SMALL = (
     {"box": _BOX, "modes": _TABLE, "initial": _ANGULAR_SEEDS | {"variance": 1e-4}, "time": _TIME},
     {"box": _BOX, "initial": {"kind": "file", "path": "start.h5"}, "time": _TIME},
     {"box": _BOX, "initial": _SEEDS, "time": _TIME, "equations": _LEVEL["momentum"], "momentum": {"points": 64}},
-    {"box": _BOX, "modes": _GAUSSIAN, "initial": _ANGULAR_SEEDS, "time": _TIME, "equations": _LEVEL["momentum"],
-     "momentum": _FERMI_DIRAC},
-    {"box": _BOX, "initial": _SEEDS, "time": _TIME | {"method": "adams"}, "equations": _LEVEL["momentum"],
-     "momentum": {"points": 64, "distribution": "file", "path": "start.h5"}},
+    {
+        "box": _BOX,
+        "modes": _GAUSSIAN,
+        "initial": _ANGULAR_SEEDS,
+        "time": _TIME,
+        "equations": _LEVEL["momentum"],
+        "momentum": _FERMI_DIRAC,
+    },
+    {
+        "box": _BOX,
+        "initial": _SEEDS,
+        "time": _TIME | {"method": "adams"},
+        "equations": _LEVEL["momentum"],
+        "momentum": {"points": 64, "distribution": "file", "path": "start.h5"},
+    },
     {"box": _FULL_BOX, "initial": _FULL_SEEDS, "equations": _LEVEL["full"], "full": _FULL, "time": _FULL_TIME},
     {"box": _FULL_BOX, "initial": _FULL_SEEDS, "equations": _LEVEL["full"], "full": _THERMAL, "time": _FULL_TIME},
-    {"box": _FULL_BOX, "initial": _FULL_SEEDS, "equations": _LEVEL["full"], "time": _FULL_TIME,
-     "full": {"points": 48, "p_max": 12.0, "sigma": 1.0, "distribution": "file", "path": "start.h5",
-              "quadrature": "laguerre"}},
+    {
+        "box": _FULL_BOX,
+        "initial": _FULL_SEEDS,
+        "equations": _LEVEL["full"],
+        "time": _FULL_TIME,
+        "full": {
+            "points": 48,
+            "p_max": 12.0,
+            "sigma": 1.0,
+            "distribution": "file",
+            "path": "start.h5",
+            "quadrature": "laguerre",
+        },
+    },
 )
 OUTPUT = {"figures": False, "series_every": 0.1}
 
-_NUMBERS = (0, 1, -1, 2, 3, 5, 7, 17, 0.5, -0.5, 1e-3, 1e-9, 1e-30, 1e-300, 5e-324, 1e9, 1e30, 1e300, 1.7e308,
-            float("inf"), float("-inf"), float("nan"), 2**31, 2**31 - 1, 2**63, -(2**63), 2**64, 10**30, 10**400, -0.0)
-_WORDS = ("", " ", "\n", "ü", "🌀", "\u202e", "../x", "/", "~", "nan", "inf", "all", "None", "true", "start.h5",
-          "none.h5", "a" * 5000, "\x7f", "$(id)", "%s{}", "-ts_view", "-help", "-ts_rk_type nonsense", "0", "x\ty")
+_NUMBERS = (
+    0,
+    1,
+    -1,
+    2,
+    3,
+    5,
+    7,
+    17,
+    0.5,
+    -0.5,
+    1e-3,
+    1e-9,
+    1e-30,
+    1e-300,
+    5e-324,
+    1e9,
+    1e30,
+    1e300,
+    1.7e308,
+    float("inf"),
+    float("-inf"),
+    float("nan"),
+    2**31,
+    2**31 - 1,
+    2**63,
+    -(2**63),
+    2**64,
+    10**30,
+    10**400,
+    -0.0,
+)
+_WORDS = (
+    "",
+    " ",
+    "\n",
+    "ü",
+    "🌀",
+    "\u202e",
+    "../x",
+    "/",
+    "~",
+    "nan",
+    "inf",
+    "all",
+    "None",
+    "true",
+    "start.h5",
+    "none.h5",
+    "a" * 5000,
+    "\x7f",
+    "$(id)",
+    "%s{}",
+    "-ts_view",
+    "-help",
+    "-ts_rk_type nonsense",
+    "0",
+    "x\ty",
+)
 _KEYS = sorted({key.name for keys in config.SCHEMA.values() for key in keys} | {name for name in config.SCHEMA if name})
-_CHOICES = sorted({choice for keys in config.SCHEMA.values() for key in keys for choice in key.choices
-                   if isinstance(choice, str)})
+_CHOICES = sorted(
+    {choice for keys in config.SCHEMA.values() for key in keys for choice in key.choices if isinstance(choice, str)}
+)
 _ALL_KEYS = [(section, key) for section, keys in config.SCHEMA.items() for key in keys]
 
 
@@ -113,8 +198,9 @@ def values():
     plain = numbers() | words() | some.booleans() | some.dates()
     lists = some.lists(numbers(), max_size=5) | some.lists(plain, max_size=3)
     tables = some.dictionaries(names(), plain, max_size=3)
-    nested = some.builds(_nested, some.just([]), some.integers(1, 60)) | \
-        some.builds(_nested, some.just({}), some.integers(1, 40))
+    nested = some.builds(_nested, some.just([]), some.integers(1, 60)) | some.builds(
+        _nested, some.just({}), some.integers(1, 40)
+    )
     return some.one_of(numbers(), numbers(), plain, lists, tables, some.lists(tables, max_size=2), nested)
 
 
@@ -142,8 +228,7 @@ def dicts(draw, most=2):
     return whole
 
 
-_MANGLINGS = ("set",) * 9 + ("in force",) * 9 + ("any",) * 2 + \
-    ("drop", "extra", "section", "drop section", "move", "rename")
+_MANGLINGS = ("set",) * 9 + ("in force",) * 9 + ("any",) * 2 + ("drop", "extra", "section", "drop section", "move", "rename")
 
 
 def _mangle(draw, whole):
@@ -209,8 +294,7 @@ def _default(keys, name):
 
 def usual(key):
     """An unremarkable value of a key of the schema, within its bounds."""
-    low, high = (next((key.bounds[name] for name in pair if name in key.bounds), None)
-                 for pair in (("gt", "ge"), ("lt", "le")))
+    low, high = (next((key.bounds[name] for name in pair if name in key.bounds), None) for pair in (("gt", "ge"), ("lt", "le")))
     number = 4 if low is None or low < 4 else low + 1
     number = number if high is None or number <= high else high
     plain = {"number": float(number), "integer": int(number), "boolean": True, "string": "start.h5", "modes": 0}
@@ -300,14 +384,51 @@ def _short(number):
 
 # Files and directories that `prepare` makes, inside of a run and beside; none leads out of the directory.
 _RUNS = ("good", "good", "good", "stopped", "full", "damaged", "empty")
-_PLACES = ("new", "new/deeper", "new.svg", "new.jpg", "good/series.h5", "good/energy.png", "good/run.toml",
-           "stopped/checkpoint.h5", "stopped/run.toml", "damaged/checkpoint.h5", "damaged/series.h5", "damaged/energy.png",
-           "start.h5", "start.h5/below", "case.toml", "case.toml/below", "none.toml", "none.h5", "none.xyz", "new.png",
-           "new.pdf", "empty/none.h5")
-_WALL_TIMES = ("99:30", "99:00:20", "1-00:00:00", "100000", "1e3", "-5", "0", "0.5", "1:2:3:4", "99:99:99", "9" * 400,
-               "1:", "1-1", "٣", "²", "1.5e", "inf")
+_PLACES = (
+    "new",
+    "new/deeper",
+    "new.svg",
+    "new.jpg",
+    "good/series.h5",
+    "good/energy.png",
+    "good/run.toml",
+    "stopped/checkpoint.h5",
+    "stopped/run.toml",
+    "damaged/checkpoint.h5",
+    "damaged/series.h5",
+    "damaged/energy.png",
+    "start.h5",
+    "start.h5/below",
+    "case.toml",
+    "case.toml/below",
+    "none.toml",
+    "none.h5",
+    "none.xyz",
+    "new.png",
+    "new.pdf",
+    "empty/none.h5",
+)
+_WALL_TIMES = (
+    "99:30",
+    "99:00:20",
+    "1-00:00:00",
+    "100000",
+    "1e3",
+    "-5",
+    "0",
+    "0.5",
+    "1:2:3:4",
+    "99:99:99",
+    "9" * 400,
+    "1:",
+    "1-1",
+    "٣",
+    "²",
+    "1.5e",
+    "inf",
+)
 _CASES = ("two_beam", "single_wave", "two_beams", "Two_Beam")
-_COMMANDS = next(action for action in cli.parser()._actions if action.dest == "command").choices
+_COMMANDS = next(action for action in commands.parser()._actions if action.dest == "command").choices
 
 
 def _safe_words():
@@ -379,16 +500,36 @@ def plain_run(overrides):
 
 # --- sweep -----------------------------------------------------------------------------------------------------------
 
-EXTREMES = ("0", "-1", "1", "1e-30", "1e30", "-1e30", "nan", "inf", "-inf", str(2**31), str(2**63 - 1), "1" + "0" * 400,
-            '""', "true", "[]", "{}", "[nan]")
+EXTREMES = (
+    "0",
+    "-1",
+    "1",
+    "1e-30",
+    "1e30",
+    "-1e30",
+    "nan",
+    "inf",
+    "-inf",
+    str(2**31),
+    str(2**63 - 1),
+    "1" + "0" * 400,
+    '""',
+    "true",
+    "[]",
+    "{}",
+    "[nan]",
+)
 _SMALLER = {"box.points": 16, "box.length": 10.0, "initial.n_max": 3, "modes.number": 4, "output.figures": False}
 
 
 def small_case(name):
     """A shipped case, resolved, with few points, directions and steps; its momenta stay."""
     present = dict(config.flat(config.resolve(name)))
-    wanted = {key: [value] * len(present[key]) if isinstance(present[key], list) else value
-              for key, value in _SMALLER.items() if key in present}
+    wanted = {
+        key: [value] * len(present[key]) if isinstance(present[key], list) else value
+        for key, value in _SMALLER.items()
+        if key in present
+    }
     small = config.resolve(name, [f"{key}={config.toml_value(value)}" for key, value in wanted.items()])
     start = small["time"]["start"]
     small["time"] |= {"end": start + 0.2, "rtol": 1e-5}
@@ -426,8 +567,12 @@ def _at_extremes(key, value, count):
 
 # --- carrying out ----------------------------------------------------------------------------------------------------
 
-_NAMES = {errors.EXIT_DONE: "ran", errors.EXIT_STOPPED: "stopped in time", errors.EXIT_BAD_INPUT: "refused",
-          errors.EXIT_NUMERICAL: "numerical failure"}
+_NAMES = {
+    errors.EXIT_DONE: "ran",
+    errors.EXIT_STOPPED: "stopped in time",
+    errors.EXIT_BAD_INPUT: "refused",
+    errors.EXIT_NUMERICAL: "numerical failure",
+}
 OUTCOMES = (*_NAMES.values(), "traceback", "wrong")
 
 
@@ -469,7 +614,7 @@ def carry_out(text, argv, seconds):
     said, problem = io.StringIO(), ""
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()), stopping(seconds):
         try:
-            code = cli.main(argv)
+            code = commands.main(argv)
         except SystemExit as end:
             code = end.code
         except Exception:
@@ -481,7 +626,7 @@ def carry_out(text, argv, seconds):
     elif code in (errors.EXIT_BAD_INPUT, errors.EXIT_NUMERICAL) and not sentences(said.getvalue()):
         problem = f"no sentence: {said.getvalue()!r}"
     elif code in (errors.EXIT_DONE, errors.EXIT_STOPPED) and argv[:4] == _PLAIN_RUN:
-        from nuflux_mpi.results import Run
+        from nuflux_mpi.results.reader import Run
 
         damaged = silent_nan(Run("new"))
         problem = f"not finite, but not said: {', '.join(damaged)}" if damaged else ""
@@ -499,10 +644,10 @@ def prepare():
     with contextlib.redirect_stderr(quiet), contextlib.redirect_stdout(quiet):
         Path("empty").mkdir()
         Path("case.toml").write_text(config.to_toml(SMALL[0] | {"output": OUTPUT}))
-        cli.main(["run", "case.toml", "--out", "good", "--deterministic"])
-        cli.main(["plot", "good", "--what", "energy"])
+        commands.main(["run", "case.toml", "--out", "good", "--deterministic"])
+        commands.main(["plot", "good", "--what", "energy"])
         with stopping(0.01):
-            cli.main(["run", "case.toml", "--out", "stopped", "--deterministic", "--set=time.end=1e3"])
+            commands.main(["run", "case.toml", "--out", "stopped", "--deterministic", "--set=time.end=1e3"])
         full = nuflux_mpi.simulate(next(case for case in SMALL if case.get("full") == _FULL), out="full")
         with h5py.File("start.h5", "w") as file:
             file["P"] = _polarization(16)
@@ -576,8 +721,13 @@ def main(argv=None):
         prepare()
         tally = Tally(Path(name), options.seconds)
 
-        @hypothesis.settings(max_examples=max(options.examples, 1), deadline=None, database=None,
-                             phases=[hypothesis.Phase.generate], suppress_health_check=list(hypothesis.HealthCheck))
+        @hypothesis.settings(
+            max_examples=max(options.examples, 1),
+            deadline=None,
+            database=None,
+            phases=[hypothesis.Phase.generate],
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
         @hypothesis.seed(options.seed)
         @hypothesis.given(examples())
         def carry_out_all(example):

@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from nuflux_mpi import environment  # noqa: E402
+from nuflux_mpi.runtime import environment  # noqa: E402
 
 # Overrides of the case `missing_energy`: a state so small that the program counts, and one of 8 to 17 MB.
 CASES = {
@@ -53,10 +53,11 @@ def main():
 
 def report(level, size, ranks, overrides):
     """Print one row of the table."""
-    from nuflux_mpi import check, config
-    from nuflux_mpi.box import plan
-    from nuflux_mpi.integrate import MULTISTEP
-    from nuflux_mpi.levels import method_of
+    from nuflux_mpi import config
+    from nuflux_mpi.box.box import plan
+    from nuflux_mpi.physics.levels import method_of
+    from nuflux_mpi.run import check
+    from nuflux_mpi.time.integrator import MULTISTEP
 
     resolved = config.resolve("missing_energy", overrides)
     method = method_of(resolved)
@@ -65,19 +66,28 @@ def report(level, size, ranks, overrides):
     state = check.state_bytes(plan(resolved["box"]["points"], sum(segments), ranks), segments).max()
     forecast = check.memory_per_rank(resolved, ranks)
     start = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
-    done = subprocess.run([*start, sys.executable, __file__, "--one", *overrides], env=environment.mpirun_environment(),
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [*start, sys.executable, __file__, "--one", *overrides],
+        env=environment.mpirun_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     measured = max(float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("peak"))
-    print(f"{level:9s} {size:5s} {method:7s} {ranks:5d} {state / 1e6:16.1f} {forecast / 1e6:14.0f} {measured / 1e6:14.0f} "
-          f"{forecast / measured:18.2f}", flush=True)
+    print(
+        f"{level:9s} {size:5s} {method:7s} {ranks:5d} {state / 1e6:16.1f} {forecast / 1e6:14.0f} {measured / 1e6:14.0f} "
+        f"{forecast / measured:18.2f}",
+        flush=True,
+    )
 
 
 def run(overrides):
     """One case; every rank prints its largest resident memory in bytes."""
     import tempfile
 
-    import nuflux_mpi
     from mpi4py import MPI
+
+    import nuflux_mpi
 
     comm = MPI.COMM_WORLD
     with tempfile.TemporaryDirectory() as directory:

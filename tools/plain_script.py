@@ -23,8 +23,12 @@ QUIET = ["equations.level=standard", "output.series_every=1e6", "output.fields_e
 PROBLEMS = {
     "two_beam": ("two beams, N = 1024, t = 30", "two_beam", ["box.points=1024", "time.end=30"], 1e-8),
     "multi_angle": ("32 directions, N = 480, t = 200", "multi_angle", ["time.end=200"], 1e-7),
-    "large": ("128 directions, N = 4096, t = 2", "multi_angle",
-              ["modes.number=128", "box.points=4096", "box.origin=-119.970703125", "time.end=2"], 1e-6),
+    "large": (
+        "128 directions, N = 4096, t = 2",
+        "multi_angle",
+        ["modes.number=128", "box.points=4096", "box.origin=-119.970703125", "time.end=2"],
+        1e-6,
+    ),
 }
 
 
@@ -71,8 +75,8 @@ class Ours:
         self.start = simulation.integrator.u.copy()
 
     def solve(self, t0, t1, rtol, method=None):
-        from nuflux_mpi import kernels
-        from nuflux_mpi.integrate import KERNELS, Integrator
+        from nuflux_mpi.kernels import kernels
+        from nuflux_mpi.time.integrator import KERNELS, Integrator
 
         level, method = self.simulation.equations, method or self.method
         method = level.auto_method if method == "auto" else method
@@ -98,7 +102,7 @@ def reach(solver, span, reference, error):
         found = float(np.linalg.norm(P - reference) / np.linalg.norm(reference))
         if found <= error:
             return rtol, found, count, seconds
-        rtol /= min(10 ** 0.5 * max(1.0, (found / error) ** 0.7), 1e3)
+        rtol /= min(10**0.5 * max(1.0, (found / error) ** 0.7), 1e3)
 
 
 def compare(name, method, times):

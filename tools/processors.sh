@@ -3,8 +3,8 @@
 # and OpenBLAS. Arguments go to pytest; without any, the tests that compute are run.
 #
 #     bash tools/processors.sh                            serial tests, then those marked mpi on 2 ranks, seven times
-#     bash tools/processors.sh tests/test_initial.py
-#     NUFLUX_SETTINGS="default avx2" bash tools/processors.sh tests/test_box.py
+#     bash tools/processors.sh tests/physics/test_initial.py
+#     NUFLUX_SETTINGS="default avx2" bash tools/processors.sh tests/box/test_box.py
 #
 # One line for each setting and session; the exit code is 1 if anything failed. Outputs are in a new directory below TMPDIR.
 set -u
@@ -14,8 +14,7 @@ export OMPI_MCA_rmaps_base_oversubscribe=1 OMP_NUM_THREADS=1
 cd "$root" || exit 1
 python=${NUFLUX_PYTHON:-${python:-python}}
 logs=$(mktemp -d "${TMPDIR:-/tmp}/nuflux-processors.XXXXXX")
-[ $# -gt 0 ] || set -- tests/test_{initial,box,box_dimensions,kernels,lines,across,modes,linear,phase_space,diagnostics,interaction} \
-    tests/test_{integrate,methods,units,dimensions,full,invariances,physics_two_beam,physics_growth,physics_angular,physics_momentum}
+[ $# -gt 0 ] || set -- tests/{box,kernels,theory,time,physics,laws} tests/test_units
 tests=(); for name; do [ -e "$name.py" ] && name=$name.py; tests+=("$name"); done
 
 # NumPy refuses names of features that this processor has not.

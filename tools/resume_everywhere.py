@@ -28,8 +28,13 @@ MOST_STEPS = 40  # of a run; what is resumed costs the square of it
 
 def problems():
     """(method, level, axes) of every kind of run there is, again and again."""
-    kinds = [(method, level, axes) for level in LEVELS for axes in (1, 2) for method in METHODS
-             if level in LEVELS[:2] or axes == 1 and not method.endswith("bm")]
+    kinds = [
+        (method, level, axes)
+        for level in LEVELS
+        for axes in (1, 2)
+        for method in METHODS
+        if level in LEVELS[:2] or axes == 1 and not method.endswith("bm")
+    ]
     while True:
         yield from kinds
 
@@ -39,8 +44,13 @@ def random_config(rng, method, level, axes):
     modes = rng.randint(2, 4)
     velocity = [[round(rng.uniform(-0.7, 0.7), 3) for _ in range(axes)] for _ in range(modes)]
     exponent = -rng.uniform(2.0, min(METHODS[method] + 1.0, 9.0))
-    seeds = {"kind": "seeds", "zeta": [rng.choice((-1, 1)) * rng.uniform(0.4, 1.0) for _ in range(modes)], "n_max": 2,
-             "variance": 10.0 ** rng.uniform(-5, -3.3), "seed": rng.randint(0, 10**6)}
+    seeds = {
+        "kind": "seeds",
+        "zeta": [rng.choice((-1, 1)) * rng.uniform(0.4, 1.0) for _ in range(modes)],
+        "n_max": 2,
+        "variance": 10.0 ** rng.uniform(-5, -3.3),
+        "seed": rng.randint(0, 10**6),
+    }
     config = {
         "box": {"length": 7.0 if axes == 1 else [7.0, 9.0], "points": rng.choice((12, 15, 16, 20)) if axes == 1 else [6, 8]},
         "modes": {"velocity": velocity if axes > 1 else [v[0] for v in velocity]},
@@ -69,7 +79,7 @@ def trial(config, directory, comm=None, most=MOST_STEPS):
     directory: an empty one, the same on all ranks. A run of more steps than `most` has copies of those alone.
     """
     from nuflux_mpi import Simulation
-    from nuflux_mpi.results import Run
+    from nuflux_mpi.results.reader import Run
 
     root = comm is None or comm.Get_rank() == 0
     copies = []
@@ -94,8 +104,11 @@ def trial(config, directory, comm=None, most=MOST_STEPS):
         differ = difference(Run(directory / "whole"), Run(copy))
         if differ or not (copy / "checkpoint.h5").exists():
             return len(copies), steps, f"resumed from checkpoint {copy.name}: {differ or 'there was none'}"
-    lost = [line for line in (directory / "whole" / "run.log").read_text().splitlines() if "no checkpoint" in line] if (
-        directory / "whole" / "run.log").exists() else []
+    lost = (
+        [line for line in (directory / "whole" / "run.log").read_text().splitlines() if "no checkpoint" in line]
+        if (directory / "whole" / "run.log").exists()
+        else []
+    )
     return len(copies), steps, lost[0] if lost else ""
 
 
@@ -103,8 +116,12 @@ def difference(whole, resumed):
     """Names of what two runs have stored and not alike, "" if there is none."""
     for part in ("series", "fields"):
         one, other = getattr(whole, part), getattr(resumed, part)
-        names = {name for name in set(one) | set(other) if name != "wall_time"
-                 and not (name in one and name in other and _same(np.asarray(one[name]), np.asarray(other[name])))}
+        names = {
+            name
+            for name in set(one) | set(other)
+            if name != "wall_time"
+            and not (name in one and name in other and _same(np.asarray(one[name]), np.asarray(other[name])))
+        }
         if names:
             return f"{part} differ in {', '.join(sorted(names))}"
     return ""
@@ -137,8 +154,10 @@ def main(arguments=None):
                 shutil.rmtree(directory, ignore_errors=True)
         failed, resumed = failed + bool(problem), resumed + count
         if root:
-            print(f"{number:4d}  {kind[0]:5s} {kind[1]:9s} {kind[2]}D  {steps:4d} steps  {count:3d} resumed  {problem or 'ok'}",
-                  flush=True)
+            print(
+                f"{number:4d}  {kind[0]:5s} {kind[1]:9s} {kind[2]}D  {steps:4d} steps  {count:3d} resumed  {problem or 'ok'}",
+                flush=True,
+            )
     if root:
         print(f"{options.runs} runs, {resumed} times resumed, {failed} runs failed")
     return 1 if failed else 0

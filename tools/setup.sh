@@ -23,7 +23,7 @@ if [ -n "${NUFLUX_PYTHON:-}" ]; then
 import sys
 if sys.version_info < (3, 11):
     sys.exit(f"setup: NUFLUX_PYTHON is Python {sys.version.split()[0]}; nuflux_mpi needs 3.11 or newer")
-from nuflux_mpi import environment
+from nuflux_mpi.runtime import environment
 missing = environment.missing_packages()
 if missing:
     sys.exit(f"setup: NUFLUX_PYTHON={sys.executable} lacks {', '.join(missing)}: see docs/install.md, or unset it")

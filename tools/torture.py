@@ -41,9 +41,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from nuflux_mpi import checkpoint, environment, lock, stopping  # noqa: E402
 from nuflux_mpi.errors import InputError  # noqa: E402
-from nuflux_mpi.results import Run  # noqa: E402
+from nuflux_mpi.results import checkpoint, lock, names  # noqa: E402
+from nuflux_mpi.results.reader import Run  # noqa: E402
+from nuflux_mpi.runtime import environment  # noqa: E402
 
 LIMIT = 10.0  # seconds from the fault to the end of the last process
 PATIENCE = 300.0  # seconds for everything that no fault hurries: a start, a whole run
@@ -73,12 +74,15 @@ fields_every = 0.4
 checkpoint_every = 0.1
 figures = false
 """
-MOMENTUM = BEAMS.replace('"energy"', '"momentum"').replace('"5dp"', '"adams"').replace("= 0.04", "= 0.1") + """
+MOMENTUM = (
+    BEAMS.replace('"energy"', '"momentum"').replace('"5dp"', '"adams"').replace("= 0.04", "= 0.1")
+    + """
 [momentum]
 points = 22
 half_width = 7.7
 sigma = 1.2
 """
+)
 CASES = {"beams": BEAMS, "momentum": MOMENTUM}
 END = 4.0  # time.end of both
 
@@ -96,8 +100,14 @@ class Job:
         self.began = time.time()
         # Ranks that wait leave the core to others: there may be fewer cores than ranks.
         variables = environment.mpirun_environment() | {"OMP_NUM_THREADS": "1", "OMPI_MCA_mpi_yield_when_idle": "1"}
-        self.process = subprocess.Popen([str(word) for word in command], env=variables, start_new_session=True,
-                                        stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(
+            [str(word) for word in command],
+            env=variables,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+        )
 
     def processes(self):
         """Process ids that belong to this run, with their rank, or None for the launcher. They name its directory."""
@@ -282,7 +292,7 @@ class StopFile(Fault):
     name, meaning = "stop-file", "a file STOP in the run directory"
 
     def strike(self, job):
-        (job.directory / stopping.STOP).touch()
+        (job.directory / names.STOP).touch()
 
 
 class Walltime(Fault):
@@ -566,8 +576,9 @@ class Reader(Fault):
 
     def strike(self, job):
         files = [job.directory / "series.h5", job.directory / "fields.h5"]
-        self._reader = subprocess.Popen([sys.executable, "-c", READER, *files],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._reader = subprocess.Popen(
+            [sys.executable, "-c", READER, *files], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self.trial.clean.callback(self._reader.communicate)
         self._opened = self._reader.stdout.readline() == "open\n"
         self._struck = time.time()
@@ -580,9 +591,30 @@ class Reader(Fault):
         self.trial.expect("readable", self._opened, "h5py could not open the files of the living run")
 
 
-FAULTS = (CtrlC, Sigterm, Sigusr1, Sigusr1ToRank, StopFile, Walltime, RankKilled, AllKilled, LauncherKilled,
-          KilledInCheckpoint, ExceptionOnRank, NotANumber, DiskFull, FileLimit, ReadOnly, Truncated, Flipped,
-          OtherVersion, BothDamaged, SecondRun, StaleLock, Reader)
+FAULTS = (
+    CtrlC,
+    Sigterm,
+    Sigusr1,
+    Sigusr1ToRank,
+    StopFile,
+    Walltime,
+    RankKilled,
+    AllKilled,
+    LauncherKilled,
+    KilledInCheckpoint,
+    ExceptionOnRank,
+    NotANumber,
+    DiskFull,
+    FileLimit,
+    ReadOnly,
+    Truncated,
+    Flipped,
+    OtherVersion,
+    BothDamaged,
+    SecondRun,
+    StaleLock,
+    Reader,
+)
 KINDS = {fault.name: fault for fault in FAULTS}
 
 
@@ -718,14 +750,18 @@ class Trial:
         if fault.words:
             # Ranks that meet the same full disk each say so.
             found = len(re.findall(fault.words, said, re.MULTILINE))
-            self.expect("words", 1 <= found <= (self.ranks if fault.words == CANNOT_WRITE else 1),
-                        f"{found} times {fault.words}:\n{said}")
+            self.expect(
+                "words",
+                1 <= found <= (self.ranks if fault.words == CANNOT_WRITE else 1),
+                f"{found} times {fault.words}:\n{said}",
+            )
         return True
 
     def _judge_directory(self):
         """Is the directory readable, and has it the first rows of the undisturbed run?"""
-        done = subprocess.run([sys.executable, "-m", "nuflux_mpi", "info", self.directory], cwd=ROOT,
-                              capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "nuflux_mpi", "info", self.directory], cwd=ROOT, capture_output=True, text=True
+        )
         if not saved_times(self.directory):  # killed before it had begun: nothing there, which is said in a sentence
             in_words = done.returncode in (0, 2) and "Traceback" not in done.stderr
             self.expect("readable", in_words, f"info:\n{done.stderr}")
@@ -754,8 +790,11 @@ class Trial:
                 return
             begun = re.search(r"t = (\S+) \.\. ", said)
             if saved and begun:
-                self.expect("resumed", float(begun[1]) >= saved[-1] * (1 - 1e-5),
-                            f"went on from t = {begun[1]}, and not from {saved[-1]}:\n{said}")
+                self.expect(
+                    "resumed",
+                    float(begun[1]) >= saved[-1] * (1 - 1e-5),
+                    f"went on from t = {begun[1]}, and not from {saved[-1]}:\n{said}",
+                )
         self.expect("resumed", code == 0, f"not done after {self.outcome.resumes} times")
         bits = self.deterministic and len(all_ranks) == 1
         for sentence in differences(Run(self.reference), Run(self.directory), bits):
@@ -767,8 +806,11 @@ class Trial:
         code, seconds, _ = job.end(job.began, PATIENCE)
         said = job.said()
         sentences = re.findall(rf"^nuflux_mpi: .*{words}.*$", said, re.MULTILINE)
-        self.expect("words", code == 2 and len(sentences) == 1 and "Traceback" not in said,
-                    f"{' '.join(options)} was to be refused, and ended with {code}:\n{said}")
+        self.expect(
+            "words",
+            code == 2 and len(sentences) == 1 and "Traceback" not in said,
+            f"{' '.join(options)} was to be refused, and ended with {code}:\n{said}",
+        )
         latest = LIMIT + 2.0 * self.startup  # most of it is the start, which may be slower than the undisturbed one
         self.expect("ended", seconds <= latest, f"refused after {seconds:.1f} s")
 
@@ -783,8 +825,11 @@ def differences(whole, run, bits):
             yield f"{part} has times {ours['time'][:]}"
         elif bits:
             names = [name for name in theirs if name != "wall_time"]
-            differ = [name for name in names if name not in ours or
-                      not np.array_equal(ours[name][...], theirs[name][...], equal_nan=True)]
+            differ = [
+                name
+                for name in names
+                if name not in ours or not np.array_equal(ours[name][...], theirs[name][...], equal_nan=True)
+            ]
             if differ:
                 yield f"{part} differs in {', '.join(differ)}"
         elif part == "fields":
@@ -812,8 +857,10 @@ def inject(kind, seed, number, references, scratch):
 
 def table(outcomes):
     """Markdown, one line per kind of fault and one for all."""
-    lines = ["| fault | number | ended in time | slowest | exit code | words as promised | readable | resumed, equal |",
-             "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |"]
+    lines = [
+        "| fault | number | ended in time | slowest | exit code | words as promised | readable | resumed, equal |",
+        "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |",
+    ]
     for name in [*KINDS, None]:
         mine = [outcome for outcome in outcomes if name in (None, outcome.kind)]
         if mine:
@@ -822,15 +869,17 @@ def table(outcomes):
             slowest = "goes on" if name and KINDS[name].goes_on else f"{slowest:.1f} s"
             codes = ", ".join(map(str, sorted({o.code for o in mine if o.code is not None}))) if name else ""
             meaning = KINDS[name].meaning if name else "all"
-            lines.append(f"| {meaning} | {len(mine)} | {ended} | {slowest} | {codes} | {words} | {readable} "
-                         f"| {resumed} |")
+            lines.append(f"| {meaning} | {len(mine)} | {ended} | {slowest} | {codes} | {words} | {readable} | {resumed} |")
     return "\n".join(lines)
 
 
 def report(number, outcome):
     """A line about one fault, and what was wrong."""
-    print(f"{number:4d} {outcome.kind:<20} {outcome.ranks} rank(s)  exit {outcome.code}  {outcome.seconds:4.1f} s  "
-          f"resumed {outcome.resumes}x  {'FAILED' if outcome.failed() else 'ok'}", flush=True)
+    print(
+        f"{number:4d} {outcome.kind:<20} {outcome.ranks} rank(s)  exit {outcome.code}  {outcome.seconds:4.1f} s  "
+        f"resumed {outcome.resumes}x  {'FAILED' if outcome.failed() else 'ok'}",
+        flush=True,
+    )
     for what, sentences in outcome.problems.items():
         for sentence in sentences:
             print(f"     {what}: {sentence}", flush=True)
@@ -892,9 +941,10 @@ def main(argv=None):
     pool = ThreadPoolExecutor(arguments.jobs)
     try:
         numbers = range(arguments.first, arguments.first + arguments.faults)
-        for number, outcome in zip(numbers, pool.map(
-            lambda number: inject(kinds[number % len(kinds)], arguments.seed, number, references, scratch), numbers
-        )):
+        for number, outcome in zip(
+            numbers,
+            pool.map(lambda number: inject(kinds[number % len(kinds)], arguments.seed, number, references, scratch), numbers),
+        ):
             outcomes.append(outcome)
             report(number, outcome)
     finally:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from nuflux_mpi import cli  # noqa: E402
-from nuflux_mpi.interaction import InteractionPicture  # noqa: E402
+from nuflux_mpi.cli import commands  # noqa: E402
+from nuflux_mpi.physics.interaction import InteractionPicture  # noqa: E402
 
 
 def spoil(kind, rank, time, mark):
@@ -33,4 +33,4 @@ def spoil(kind, rank, time, mark):
 
 if __name__ == "__main__":
     spoil(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]))
-    sys.exit(cli.main(sys.argv[5:]))
+    sys.exit(commands.main(sys.argv[5:]))

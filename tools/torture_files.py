@@ -42,9 +42,15 @@ import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
-from nuflux_mpi import child, cli, config, content, environment, kernels, probe, provenance  # noqa: E402
-from nuflux_mpi import check, diagnostics, growth, output, simulation, summary  # noqa: E402, F401  (loaded for all runs)
-from nuflux_mpi.integrate import KERNELS  # noqa: E402
+from nuflux_mpi import config  # noqa: E402
+from nuflux_mpi.analysis import growth  # noqa: E402, F401  (loaded for all runs)
+from nuflux_mpi.cli import commands  # noqa: E402
+from nuflux_mpi.kernels import kernels  # noqa: E402
+from nuflux_mpi.physics import diagnostics  # noqa: E402, F401
+from nuflux_mpi.results import content, probe, provenance, run_directory, summary  # noqa: E402, F401
+from nuflux_mpi.run import check, simulation  # noqa: E402, F401  (loaded for all runs)
+from nuflux_mpi.runtime import child, environment  # noqa: E402
+from nuflux_mpi.time.integrator import KERNELS  # noqa: E402
 
 CASE = """
 [box]
@@ -127,7 +133,7 @@ def command(words):
     """`python -m nuflux_mpi` with these words, in this process. -> exit code"""
     MPI.Init()
     child.ask, provenance.commit = fork_to_ask, lambda: ("", False)
-    return cli.main([str(word) for word in words])
+    return commands.main([str(word) for word in words])
 
 
 def prepare(scratch):
@@ -136,8 +142,10 @@ def prepare(scratch):
         (scratch / f"{name}.toml").write_text(CASE.format(seed=seed, end=end))
 
     def run(case, out, *more):
-        code = in_child(lambda: command(["run", scratch / f"{case}.toml", "--out", scratch / out, "--deterministic", *more]),
-                           scratch / "prepare.log")
+        code = in_child(
+            lambda: command(["run", scratch / f"{case}.toml", "--out", scratch / out, "--deterministic", *more]),
+            scratch / "prepare.log",
+        )
         assert code == 0, (scratch / "prepare.log").read_text()
 
     run("case", "whole")
@@ -228,8 +236,11 @@ def trial(kind, seed, number, scratch, real=False):
 
 def contents(directory):
     """{name: bytes} of what a refused run must leave as it is."""
-    return {path.name: path.read_bytes() for path in directory.iterdir()
-            if path.is_file() and path.name not in ("RUNNING", "run.log", "checkpoint.writing.h5")}
+    return {
+        path.name: path.read_bytes()
+        for path in directory.iterdir()
+        if path.is_file() and path.name not in ("RUNNING", "run.log", "checkpoint.writing.h5")
+    }
 
 
 def wrong(code, said, directory, before, scratch):

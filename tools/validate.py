@@ -19,14 +19,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import nuflux_mpi  # noqa: E402  (prepares the environment before numpy is loaded)
-from nuflux_mpi import environment  # noqa: E402
+from nuflux_mpi.runtime import environment  # noqa: E402
 
 
 def main(words=None):
     """Run the problems named in `words` (default: the command line) and return the exit code. Collective."""
     from mpi4py import MPI
 
-    from nuflux_mpi.published import PROBLEMS
+    from nuflux_mpi.validation.published import PROBLEMS
 
     comm, failed = MPI.COMM_WORLD, 0
     with contextlib.ExitStack() as silence:
@@ -80,8 +80,10 @@ def text(name, problem, rows, seconds):
     yield f"\n{name}: {problem.title} ({problem.source}), {seconds:.0f} s"
     yield f"  {'':{width}s} {'published/exact':>18s} {'ours':>18s} {'difference':>11s} {'tolerance':>10s}"
     for row in rows:
-        yield (f"  {row.quantity:{width}s} {row.expected:18.12g} {row.ours:18.12g} {row.difference:11.1e} "
-               f"{row.tolerance:10.2g} {'' if row.passed else 'DISAGREES'}").rstrip()
+        yield (
+            f"  {row.quantity:{width}s} {row.expected:18.12g} {row.ours:18.12g} {row.difference:11.1e} "
+            f"{row.tolerance:10.2g} {'' if row.passed else 'DISAGREES'}"
+        ).rstrip()
 
 
 def markdown(name, problem, rows, seconds):
@@ -97,28 +99,33 @@ def draw_code_comparison(run, path):
     """Growth of coherence beside the eigenvalue's, and what is left of nu_e in each direction; a PNG or PDF file."""
     import numpy as np
 
-    from nuflux_mpi import figures, published
-    from nuflux_mpi.modes import crossings
+    from nuflux_mpi.physics.modes import crossings
+    from nuflux_mpi.plots import style
+    from nuflux_mpi.validation import published
 
-    with figures.style():
-        figure = figures.new_figure(height=3.4)
+    with style.style():
+        figure = style.new_figure(height=3.4)
         growth, survival = figure.subplots(1, 2)
         t, size = run.series["spectrum_time"], published.coherence(run)
         _, gamma, _ = published.LinearPhase.of(run).fastest()
         fit = np.argmax(size > 1e-3)
-        growth.semilogy(t, size, color=figures.BLUE, label="this run")
-        growth.semilogy(t[: fit + 1], size[fit] * np.exp(gamma * (t[: fit + 1] - t[fit])), "--", color=figures.VERMILLION,
-                        label=rf"linear theory, $\gamma = {gamma:.5f}$")
-        growth.set(xlabel=figures.TIME_LABEL, ylabel=r"coherence $\langle|\psi|^2\rangle^{1/2}$",
-                   ylim=(size.min() / 3, 3))
+        growth.semilogy(t, size, color=style.BLUE, label="this run")
+        growth.semilogy(
+            t[: fit + 1],
+            size[fit] * np.exp(gamma * (t[: fit + 1] - t[fit])),
+            "--",
+            color=style.VERMILLION,
+            label=rf"linear theory, $\gamma = {gamma:.5f}$",
+        )
+        growth.set(xlabel=style.TIME_LABEL, ylabel=r"coherence $\langle|\psi|^2\rangle^{1/2}$", ylim=(size.min() / 3, 3))
         growth.legend(loc="lower right")
         v = run.series["v"]
-        survival.plot(v, published.late_survival(run), color=figures.BLUE)
-        survival.axvline(crossings(run.config["modes"])[0], color=figures.GREY, linestyle=":", label="crossing of $G(v)$")
-        survival.axhline(0.5, color=figures.GREY, linewidth=0.7)
+        survival.plot(v, published.late_survival(run), color=style.BLUE)
+        survival.axvline(crossings(run.config["modes"])[0], color=style.GREY, linestyle=":", label="crossing of $G(v)$")
+        survival.axhline(0.5, color=style.GREY, linewidth=0.7)
         survival.set(xlabel="direction $v$", ylabel=r"late $P_{ee}(v)$, box average", xlim=(-1, 1), ylim=(0, 1.05))
         survival.legend(loc="lower left")
-        figures.finished(figure, run, path)
+        style.finished(figure, run, path)
 
 
 if __name__ == "__main__":

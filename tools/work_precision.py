@@ -27,10 +27,16 @@ DIRECTIONS = [[math.sin(math.pi * (j + 0.5) / 4), math.cos(math.pi * (j + 0.5) /
 ZETA = [math.copysign(1 / 8, v_z) for _, v_z in DIRECTIONS]
 PROBLEMS = {
     "two_beam": ("two beams, N = 1024, t = 15", "two_beam", ["box.points=1024", "time.end=15"]),
-    "multi_angle": ("64 directions, N = 256, t = 300", "multi_angle",
-                    ["modes.number=64", "box.points=256", "box.origin=-119.53125", "time.end=300"]),
-    "plane": ("8 directions in a plane, 64 x 64, t = 20", "four_beams_2d",
-              [f"modes.velocity={DIRECTIONS}", f"initial.zeta={ZETA}", "box.points=[64, 64]", "time.end=20"]),
+    "multi_angle": (
+        "64 directions, N = 256, t = 300",
+        "multi_angle",
+        ["modes.number=64", "box.points=256", "box.origin=-119.53125", "time.end=300"],
+    ),
+    "plane": (
+        "8 directions in a plane, 64 x 64, t = 20",
+        "four_beams_2d",
+        [f"modes.velocity={DIRECTIONS}", f"initial.zeta={ZETA}", "box.points=[64, 64]", "time.end=20"],
+    ),
 }
 METHODS = ("adams", "8vr", "7vr", "6vr", "5dp", "5bs", "3bs", "6bm", "4bm")
 WORST, BEST = 3e-3, 1e-11
@@ -50,8 +56,8 @@ class Problem:
         """The final state, its error relative to the reference, right-hand sides, and seconds of the time loop."""
         import numpy as np
 
-        from nuflux_mpi import kernels
-        from nuflux_mpi.integrate import KERNELS, Integrator
+        from nuflux_mpi.kernels import kernels
+        from nuflux_mpi.time.integrator import KERNELS, Integrator
 
         picture, times = self.simulation.equations.picture, self.simulation.config["time"]
         kernels.warm_up(self.simulation.comm, *KERNELS.get(method, ()))

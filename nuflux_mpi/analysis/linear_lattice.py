@@ -1,0 +1,125 @@
+"""Linear theory of a box of two or three dimensions before it runs, for `python -m nuflux_mpi linear`.
+
+The eigenvalue problem of `linear` for the wave vectors that the box carries: all of them, or those of the largest cube
+around k = 0 that is affordable. Rates are those of the directions of the run; whether finer angular grids have these waves too
+is not judged. No ranks, no MPI.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..config import per_axis
+from ..errors import InputError
+from ..physics.modes import shown
+from ..theory import linear
+from .linear_report import MOST_OPERATIONS, MOST_WAVES, TABLE_ROWS, Problem, seed_lines
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """n: harmonics solved for (waves, axes); k: their wave vectors; omega: the fastest growing root of each, complex (waves,).
+
+    whole: whether they are all that the grid carries.
+    """
+
+    problem: Problem
+    n: np.ndarray
+    k: np.ndarray
+    omega: np.ndarray
+    whole: bool
+
+    @property
+    def growing(self):
+        """Indices of the waves that grow, the fastest first; the first of equals in the order of n."""
+        rates = self.omega.imag
+        slowest = linear.ROUND_OFF * np.sum(np.abs(self.problem.zeta))
+        return [i for i in np.lexsort((*self.n.T[::-1], -np.round(rates / slowest))) if rates[i] > slowest]
+
+
+def solve(problem):
+    """The Lattice of a problem; InputError for so many modes that not even k = 0 and its neighbours can be afforded."""
+    box, count = problem.config["box"], len(problem.s)
+    highest = [(N - 1) // 2 for N in per_axis(box["points"])]
+    most = min(MOST_WAVES, MOST_OPERATIONS / count**3)
+    reach = max(highest)
+    while reach > 1 and np.prod([2 * min(h, reach) + 1 for h in highest], dtype=float) > most:
+        reach -= 1
+    if count > linear.DENSE_LIMIT:
+        raise InputError(
+            f"linear: {count} modes make too large a matrix (at most {linear.DENSE_LIMIT} in a box of "
+            f"{len(highest)} dimensions); choose a smaller modes.number or modes.azimuths."
+        )
+    n = np.array(list(itertools.product(*[range(-min(h, reach), min(h, reach) + 1) for h in highest])))
+    k = 2 * np.pi * n / per_axis(box["length"])
+    omega = linear.spectrum(k, *problem.modes)[:, 0]
+    return Lattice(problem, n, k, omega, reach >= max(highest))
+
+
+def report(lattice):
+    """The whole as text."""
+    problem, config = lattice.problem, lattice.problem.config
+    v, s, zeta = problem.modes
+    length = " x ".join(f"{L:g}" for L in per_axis(config["box"]["length"]))
+    highest = np.linalg.norm(lattice.k, axis=1).max()
+    part = "all that the grid carries" if lattice.whole else f"those with harmonics up to {np.abs(lattice.n).max()}"
+    text = [
+        f"{config['name']}: {config['title']}",
+        f"  modes        {len(s)}, sum |P^z| = {np.sum(np.abs(zeta)):.6g}, D_0^z = {np.sum(s * zeta):.6g}, "
+        f"D_i^z = {shown((s * zeta) @ v, 6)}",
+        f"  wave vectors {len(lattice.n)}, {part}, up to |k| = {highest:.6g}, box of length {length}",
+        f"  method       eigenvalues of {len(s)} x {len(s)} matrices",
+    ]
+    growing = lattice.growing
+    if not growing:
+        return "\n".join([*text, "  nothing grows"])
+    text += ["", *_table(lattice, growing), ""]
+    first = growing[0]
+    omega, psi = linear.eigenvector(lattice.k[first], v, s, zeta)
+    real = round(omega.real, 10) + 0.0  # no "-0", and no rounding of a zero
+    text.append(f"  fastest      k = {shown(lattice.k[first], 8)}, gamma = {omega.imag:.10g}, Re omega = {real:.10g}")
+    if len(s) <= 8:
+        text.append(f"  its psi_a    {', '.join(f'{value:.6f}' for value in psi)}")
+    reach = np.linalg.norm(lattice.k[growing], axis=1).max()
+    text.append(f"  growing      {len(growing)} of them, up to |k| = {reach:.6g}")
+    edge = np.abs(lattice.n).max(axis=0)
+    if np.any(np.abs(lattice.n[growing]) == edge):
+        text.append(
+            "  beyond       growth reaches the last of these waves: two directions grow across their difference at any |k|"
+        )
+    return "\n".join(text + seed_lines(problem))
+
+
+def _table(lattice, growing):
+    rows = growing[:TABLE_ROWS]
+    width = max(len(shown(lattice.k[i])) for i in rows)
+    lines = [f"  {'k':>{width}} {'gamma':>14} {'Re omega':>14}  n"]
+    for i in rows:
+        gamma, real = lattice.omega[i].imag, round(lattice.omega[i].real, 10) + 0.0  # no "-0"
+        lines.append(f"  {shown(lattice.k[i]):>{width}} {gamma:>14.10f} {real:>14.10f}  {lattice.n[i].tolist()}")
+    if len(rows) < len(growing):
+        lines.append(f"  (the fastest {len(rows)} of {len(growing)} growing waves; --out writes all)")
+    return lines
+
+
+def write(lattice, directory, text):
+    """linear.txt (the report) and linear.csv (every growing wave, the fastest first) in `directory`; -> paths."""
+    paths = [directory / name for name in ("linear.txt", "linear.csv")]
+    axes = lattice.n.shape[1]
+    names = "xyz"[:axes] if axes == 3 else "xz"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        paths[0].write_text(text + "\n", encoding="utf-8")
+        with open(paths[1], "w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow([*(f"n_{name}" for name in names), *(f"k_{name}" for name in names), "gamma", "omega"])
+            for i in lattice.growing:
+                omega = lattice.omega[i]
+                table.writerow([*lattice.n[i].tolist(), *lattice.k[i].tolist(), float(omega.imag), float(omega.real)])
+    except OSError as error:
+        raise InputError(f"--out: {directory} cannot be written ({error.strerror or error}).") from None
+    return paths

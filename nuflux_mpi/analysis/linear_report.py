@@ -1,0 +1,446 @@
+"""Linear theory of a case before it runs, for `python -m nuflux_mpi linear`: table, advice, and what a picture needs.
+
+Works on a resolved config alone: no ranks, no MPI, no PETSc. The background is the homogeneous P_a^z of the case, and
+the equations are those of flavor at level "standard", which the levels "energy" and "momentum" share; at level "full"
+the beams have a width in direction, in whose place the theory takes their sharp directions.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..config import dimensions, mode_count, per_axis
+from ..errors import InputError
+from ..physics import initial, modes
+from ..runtime.limits import available_memory
+from ..storage import start_file
+from ..theory import growth_curve, linear
+from . import unseeded
+
+# Sums over waves of modes^3 operations: a second or two.
+MOST_OPERATIONS = 3e8
+# With more modes the dispersion relation is taken, if the user does not insist: with 1000 it is some ten times quicker.
+MOST_DENSE = 300
+MOST_WAVES = 2**17  # at about 0.2 ms each
+STATES = 6  # complex arrays (modes, points) alive at once while the seeds are made and predicted
+CONTINUOUS_POINTS = 201  # wavenumbers of a --range off the box's lattice
+# What a box is to hold: wavelengths of the fastest wave, wavenumbers in the unstable range, and multiples of its edge
+# for what the waves make of each other (two_beam with N = 512 has 8 such multiples; its spectral_tail stays below 1e-4).
+WAVELENGTHS, WAVES_IN_BAND, CASCADE = 8, 10, 8
+TABLE_ROWS = 24
+
+
+@dataclass(frozen=True)
+class Place:
+    """What initial states ask of a box."""
+
+    length: tuple
+    origin: tuple
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The linear problem of a resolved config.
+
+    v, s, zeta: (modes,) as in `linear`. psi: seeds on the grid, complex (modes, points), in units of n. spacing: (modes,)
+    width of the bins of an angular grid, None for beams, whose directions are what they are. In two and three dimensions v
+    is (modes, axes), there are several axes of points and no spacing; `linear_lattice` goes on from here.
+    """
+
+    config: dict
+    v: np.ndarray
+    s: np.ndarray
+    zeta: np.ndarray
+    psi: np.ndarray
+    spacing: np.ndarray | None
+
+    @property
+    def modes(self):
+        return self.v, self.s, self.zeta
+
+    @property
+    def step(self):
+        """Distance of the box's wavenumbers, 2 pi / L."""
+        return 2 * np.pi / self.config["box"]["length"]
+
+    @property
+    def harmonics(self):
+        """All that the grid carries, ascending."""
+        highest = (self.config["box"]["points"] - 1) // 2
+        return np.arange(-highest, highest + 1)
+
+    @property
+    def two_beams(self):
+        """(zeta_+, zeta_-) if these are two beams of neutrinos, v = +1 and -1, for which closed forms exist; else None."""
+        if sorted(self.v) != [-1, 1] or np.any(self.s != 1):
+            return None
+        forward = int(np.argmax(self.v))
+        return self.zeta[forward], self.zeta[1 - forward]
+
+
+def problem(config):
+    """The Problem of a resolved config. InputError if its background is not stationary and homogeneous."""
+    if not linear.has_sharp_directions(config):
+        raise InputError(
+            f'linear: full.distribution = "{config["full"]["distribution"]}" has no sharp directions; describe '
+            'them as kind = "angular" at another level.'
+        )
+    axes, box = dimensions(config), config["box"]
+    directions, points = modes.build(config["modes"], axes), per_axis(box["points"])
+    needed, available = STATES * 16 * len(directions) * math.prod(points), available_memory()
+    if needed > available:
+        raise InputError(
+            f"linear: box.points = {box['points']} with {len(directions)} modes need about {needed / 1e9:.3g} GB, "
+            f"and {available / 1e9:.3g} GB are available; choose fewer points, the growth of a wave does not "
+            "depend on them."
+        )
+    if config["initial"]["kind"] == "file":
+        P = _from_file(config)
+        zeta, psi = P[:, 2].reshape(len(P), -1).mean(axis=-1), P[:, 0] + 1j * P[:, 1]
+        uneven = np.abs(P[:, 2] - zeta.reshape(-1, *[1] * axes)).max()
+    else:
+        place = Place(tuple(per_axis(box["length"])), tuple(per_axis(box["origin"])))
+        r = np.ix_(*(np.arange(N) * L / N for N, L in zip(points, place.length)))
+        zeta, uneven = initial.background(config, directions), 0.0
+        psi = np.broadcast_to(initial.coherence(config, directions, r, place), (len(directions), *points))
+    size, seed = np.abs(zeta).max(), np.abs(psi).max()
+    if seed > linear.LARGEST_SEED * size or uneven > linear.LARGEST_SEED * size:
+        what = f"|psi| reaches {seed:.3g}" if seed > linear.LARGEST_SEED * size else f"P^z varies by {uneven:.3g}"
+        raise InputError(
+            f"initial: the background is not stationary, {what} where the largest P^z is {size:.3g}; linear "
+            f"theory takes up to {linear.LARGEST_SEED:g} of it."
+        )
+    spacing = directions.weight if config["modes"]["kind"] == "angular" and axes == 1 else None
+    return Problem(config, directions.v, directions.s, zeta, psi, spacing)
+
+
+def _from_file(config):
+    path, shape = config["initial"]["path"], (mode_count(config["modes"]), 3, *per_axis(config["box"]["points"]))
+    return start_file.whole(start_file.find(path, ("P",), "initial.path", shapes=[shape]), "P")
+
+
+# ---- which wavenumbers ----------------------------------------------------------------------------------------------
+
+
+def wave_numbers(problem, k=None, span=None, continuous=False):
+    """Wavenumbers to solve for, ascending.
+
+    k: chosen ones; span: (k1, k2), all of the box between them; neither: all of the box that matter. continuous: take k
+    as they are and an even scan of the span, whatever the box. InputError for a k that the box does not have, that is not
+    finite, and for more than MOST_WAVES of them.
+    """
+    given = [*(k or ()), *(span or ())]
+    if not np.isfinite(given).all():
+        raise InputError("linear: --k and --range take finite numbers.")
+    chosen = _chosen(problem, k, span, continuous)
+    if len(chosen) > MOST_WAVES:
+        raise InputError(
+            f"linear: {len(chosen)} wavenumbers of the box are to be solved for, at most {MOST_WAVES} can be; "
+            "choose some with --k or --range, or fewer box.points."
+        )
+    return chosen
+
+
+def _chosen(problem, k, span, continuous):
+    lattice = problem.step * problem.harmonics
+    if continuous:
+        if k is None and span is None:
+            raise InputError("linear: --continuous needs --k or --range.")
+        return np.unique(k) if span is None else np.linspace(*sorted(span), CONTINUOUS_POINTS)
+    if k is not None:
+        return np.unique([_on_lattice(problem, value) for value in k])
+    if span is not None:
+        low, high = sorted(span)
+        inside = lattice[(lattice >= low) & (lattice <= high)]
+        if not inside.size:
+            raise InputError(
+                f"linear: the box has no wavenumber in --range {low:g} {high:g}; they are {problem.step:.6g} "
+                f"apart and end at {lattice[-1]:.6g} (see --continuous)."
+            )
+        return inside
+    if lattice.size * len(problem.v) ** 3 <= MOST_OPERATIONS:
+        return lattice
+    chosen = linear.scanned(lattice, len(problem.v))
+    growing = chosen[growth_curve.rates_of(*problem.modes)(chosen) > linear.SLOWEST * np.sum(np.abs(problem.zeta))]
+    if not growing.size:
+        return chosen
+    margin = max(growing[-1] - growing[0], 8 * problem.step) / 4
+    return np.union1d(chosen, lattice[(lattice > growing[0] - margin) & (lattice < growing[-1] + margin)])
+
+
+def _on_lattice(problem, k):
+    """The wavenumber of the box that k stands for, up to a thousandth of their distance."""
+    number = k / problem.step
+    nearest = int(np.rint(number))
+    if abs(number - nearest) > 1e-3 or abs(nearest) > problem.harmonics[-1]:
+        ends = problem.harmonics[[0, -1]]
+        below, above = (problem.step * int(np.clip(side(number), *ends)) for side in (np.floor, np.ceil))
+        raise InputError(
+            f"linear: k = {k:g} is not a wavenumber of a box of length {problem.config['box']['length']:g} with "
+            f"{problem.config['box']['points']} points; the nearest are {below:.8g} and {above:.8g} "
+            "(--continuous takes any k)."
+        )
+    return problem.step * nearest
+
+
+# ---- solving --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Wave:
+    """A growing wave: wavenumber, complex frequency, psi (modes,), bins within its line (inf for beams)."""
+
+    k: float
+    omega: complex
+    psi: np.ndarray
+    line_width: float
+
+    @property
+    def kind(self):
+        return "collective" if self.line_width >= 1 else "continuum"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """k: all wavenumbers solved, ascending; waves: the growing ones, by k and then by falling growth rate."""
+
+    problem: Problem
+    method: str
+    k: np.ndarray
+    waves: list
+
+    @cached_property
+    def collective(self):
+        """The fastest collective wave of each k that has one."""
+        chosen = {}
+        for wave in self.waves:
+            if wave.kind == "collective":
+                chosen.setdefault(wave.k, wave)
+        return list(chosen.values())
+
+    @property
+    def fastest(self):
+        """The fastest collective wave; without one the fastest of all; None if nothing grows."""
+        return max(self.collective or self.waves, key=lambda wave: wave.omega.imag, default=None)
+
+
+def solve(problem, k, method="auto"):
+    """All growing waves at the wavenumbers k; method as in `linear.growing`. InputError for too many modes for a matrix."""
+    count = len(problem.v)
+    if method == "dense" and count > linear.DENSE_LIMIT:
+        raise InputError(
+            f"linear: {count} modes make too large a matrix for --method dense (at most {linear.DENSE_LIMIT}); "
+            "--method secular, taken by default, solves the dispersion relation instead."
+        )
+    if method == "auto":
+        method = "dense" if count <= min(MOST_DENSE, linear.DENSE_LIMIT) else "secular"
+    waves = []
+    for q in k:
+        for omega, psi in zip(*linear.growing(q, *problem.modes, method)):
+            width = np.inf
+            if problem.spacing is not None:
+                width = linear.line_width(omega, q, *problem.modes, problem.spacing)
+            waves.append(Wave(float(q), complex(omega), psi, width))
+    return Result(problem, method, np.asarray(k), waves)
+
+
+# ---- what the problem asks for --------------------------------------------------------------------------------------
+
+
+def advice(result):
+    """(length, points) that hold the unstable waves; None if nothing grows collectively.
+
+    length: WAVELENGTHS of the fastest wave and WAVES_IN_BAND wavenumbers in the unstable range; points: a power of two
+    that carries CASCADE times the largest growing k in that length.
+    """
+    waves = result.collective
+    if not waves:
+        return None
+    k = np.array([wave.k for wave in waves])
+    longest = 2 * np.pi / abs(result.fastest.k) if result.fastest.k else 0.0
+    width = max(np.ptp(k), np.diff(result.k).min(initial=np.inf) if len(result.k) > 1 else 0.0)
+    length = max(WAVELENGTHS * longest, WAVES_IN_BAND * 2 * np.pi / width if np.isfinite(width) and width else 0.0)
+    points = 2 * CASCADE * np.abs(k).max() * length / (2 * np.pi)
+    return length, max(16, 2 ** int(np.ceil(np.log2(points)))) if points else 16
+
+
+def recurrence(problem, k):
+    """Time after which the directions of an angular grid are in phase again for a wave k, 2 pi / (|k + D_1^z| spacing).
+
+    What streams away into ever finer structure in v comes back then: the grid is exhausted. Its widest bin counts; None
+    for beams.
+    """
+    if problem.spacing is None:
+        return None
+    rate = abs(k + np.sum(problem.s * problem.v * problem.zeta)) * problem.spacing.max()
+    return 2 * np.pi / rate if rate else np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """Change of U_osc of two beams over time t while linear: the transverse part (Eq. 12) and the whole, for the seeds.
+
+    t ends where the growing waves hold 1 % of the polarization's norm."""
+
+    t: np.ndarray
+    transverse: np.ndarray
+    whole: np.ndarray
+
+
+def predicted(problem):
+    """Predicted for the seeds of two beams; None for others, without instability, or without seeds that grow."""
+    zeta = problem.two_beams
+    if zeta is None:
+        return None
+    psi = np.fft.fft(problem.psi[np.argsort(-problem.v)], axis=-1) / problem.psi.shape[-1]
+    length = problem.config["box"]["length"]
+    k = 2 * np.pi * np.fft.fftfreq(psi.shape[-1], length / psi.shape[-1])
+    alpha, gamma = linear.growing_amplitude(k, *psi, *zeta), linear.two_beam_growth(k, *zeta)
+    omega_0 = -sum(zeta)
+    power = np.abs(alpha) ** 2 * (np.abs(k + omega_0 + 1j * gamma) ** 2 + np.abs(k - omega_0 - 1j * gamma) ** 2)
+    limit = 1e-2 * np.sum(problem.zeta**2)
+    if power.sum() < 1e-30 * limit or power.sum() >= limit:
+        return None
+    low, high = 0.0, np.log(limit / power.sum()) / (2 * gamma[power > 0].min())
+    for _ in range(60):
+        middle = (low + high) / 2
+        grown = np.sum(power * np.exp(np.minimum(2 * gamma * middle, 700)))
+        low, high = (middle, high) if grown < limit else (low, middle)
+    t = np.linspace(0, low, 101)
+    return Predicted(t, linear.delta_U_transverse(t, k, alpha, *zeta, length), linear.delta_U_whole(t, k, alpha, *zeta, length))
+
+
+# ---- words and files ------------------------------------------------------------------------------------------------
+
+
+def report(result):
+    """The whole as text."""
+    problem, config = result.problem, result.problem.config
+    count, box = len(problem.v), config["box"]
+    text = [
+        f"{config['name']}: {config['title']}",
+        f"  modes        {count}, sum |P^z| = {np.sum(np.abs(problem.zeta)):.6g}, "
+        f"D_0^z = {np.sum(problem.s * problem.zeta):.6g}, D_1^z = {np.sum(problem.s * problem.v * problem.zeta):.6g}",
+        f"  wavenumbers  {len(result.k)}, from {result.k[0]:.6g} to {result.k[-1]:.6g}, box of length {box['length']:g}",
+        f"  method       {_method(result)}",
+    ]
+    if config["equations"]["level"] == "full":
+        text.append('  level        "full": beams of finite width are taken at their sharp directions')
+    fastest = result.fastest
+    if fastest is None:
+        return "\n".join([*text, "  nothing grows"])
+    text += ["", *_table(result), ""]
+    text.append(
+        f"  fastest      k = {fastest.k:.8g}, gamma = {fastest.omega.imag:.10g}, Re omega = {fastest.omega.real:.10g}, "
+        f"{fastest.kind}"
+    )
+    if count <= 8:
+        parts = ", ".join(f"{value:.6f}" for value in fastest.psi)
+        text.append(f"  its psi_a    {parts}")
+    others = len(result.waves) - sum(wave.kind == "collective" for wave in result.waves)
+    if others:
+        text.append(
+            f"  continuum    {others} of {len(result.waves)} growing waves, with less than one bin of directions in "
+            "their line: a finer grid has them otherwise or not at all"
+        )
+    if problem.two_beams:
+        k1, k2 = linear.two_beam_edges(*problem.two_beams)
+        worst = max(abs(wave.omega.imag - linear.two_beam_growth(wave.k, *problem.two_beams)) for wave in result.waves)
+        text.append(f"  closed form  unstable for {k1:.8g} < k < {k2:.8g}; differs from the eigenvalues by {worst:.0e} at most")
+    return "\n".join(text + _advice_lines(result) + seed_lines(problem) + _prediction_lines(problem))
+
+
+def _method(result):
+    count = len(result.problem.v)
+    if result.method == "dense":
+        return f"eigenvalues of {count} x {count} matrices"
+    slowest = linear.SLOWEST * np.sum(np.abs(result.problem.zeta))
+    return f"dispersion relation of {count} modes, growth faster than {slowest:.3g}"
+
+
+def _table(result):
+    waves = result.waves
+    shown = waves[:: -(-len(waves) // TABLE_ROWS)]
+    lines = [f"  {'k':>12} {'gamma':>14} {'Re omega':>14}  {'wave':<11} bins in its line"]
+    for wave in shown:
+        bins = f"{wave.line_width:.2f}" if np.isfinite(wave.line_width) else "-"
+        real = round(wave.omega.real, 10) + 0.0  # no "-0"
+        lines.append(f"  {wave.k:>12.6f} {wave.omega.imag:>14.10f} {real:>14.10f}  {wave.kind:<11} {bins}")
+    if len(shown) < len(waves):
+        lines.append(f"  ({len(shown)} of {len(waves)} growing waves; --out writes all)")
+    return lines
+
+
+def _advice_lines(result):
+    problem, box, end = result.problem, result.problem.config["box"], result.problem.config["time"]["end"]
+    lines, asked = [], advice(result)
+    if asked:
+        lines.append(
+            f"  asks for     length >= {asked[0]:.4g} ({WAVELENGTHS} of the fastest waves, {WAVES_IN_BAND} "
+            f"wavenumbers that grow), with points >= {asked[1]} ({CASCADE} times the largest k)"
+        )
+        lines.append(f"  has          length = {box['length']:g}, points = {box['points']}")
+    again = recurrence(problem, result.fastest.k)
+    if again is not None:
+        note = f", before time.end = {end:g}: what was lost among the directions comes back" if again < end else ""
+        lines.append(f"  recurrence   of the directions at t = {again:.4g} for the fastest wave{note}")
+    return lines
+
+
+def seed_lines(problem):
+    """A line of warning if waves that grow have no seed in the initial state, in any number of dimensions."""
+    config = problem.config
+    if config["initial"]["kind"] == "file":
+        length, points = per_axis(config["box"]["length"]), per_axis(config["box"]["points"])
+        if len(points) > 1:
+            return []  # their spectrum is a matter of the run
+        psi2 = np.sum(np.abs(np.fft.fft(problem.psi, axis=-1) / points[0]) ** 2, axis=0)
+        k = 2 * np.pi * np.fft.fftfreq(points[0], length[0] / points[0])
+        found = unseeded.of_spectrum(config, np.fft.fftshift(k), np.fft.fftshift(psi2), problem.zeta)
+    else:
+        found = unseeded.of_config(config)
+    return [f"  warning      {found}"] if found else []
+
+
+def _prediction_lines(problem):
+    found = predicted(problem)
+    if found is None:
+        return []
+    lines = [
+        f"  U_osc        change for the seeds of the case, in units of |U_osc(0)|, linear until t = {found.t[-1]:.4g}:",
+        f"  {'t':>12} {'transverse (Eq. 12)':>20} {'whole':>14}",
+    ]
+    unit = abs(np.prod(problem.zeta)) * problem.config["box"]["length"]
+    for i in (20, 40, 60, 80, 100):
+        lines.append(f"  {found.t[i]:>12.4f} {found.transverse[i] / unit:>20.6e} {found.whole[i] / unit:>14.6e}")
+    return lines
+
+
+def write(result, directory, text):
+    """linear.txt (the report), linear.csv (every growing wave) and eigenvector.csv (the fastest) in `directory`; -> paths."""
+    paths = [directory / name for name in ("linear.txt", "linear.csv", "eigenvector.csv")]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        paths[0].write_text(text + "\n", encoding="utf-8")
+        with open(paths[1], "w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(["k", "gamma", "omega", "kind", "line_width"])
+            growing = {wave.k for wave in result.waves}
+            rows = [[wave.k, wave.omega.imag, wave.omega.real, wave.kind, wave.line_width] for wave in result.waves]
+            rows += [[float(k), 0.0, "", "stable", ""] for k in result.k if k not in growing]
+            table.writerows(sorted(rows, key=lambda row: (row[0], -row[1])))
+        with open(paths[2], "w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(["mode", "v", "sign", "zeta", "psi_real", "psi_imag"])
+            psi = result.fastest.psi if result.fastest else []
+            for a, value in enumerate(psi):
+                direction = (float(values[a]) for values in result.problem.modes)
+                table.writerow([a, *direction, float(value.real), float(value.imag)])
+    except OSError as error:
+        raise InputError(f"--out: {directory} cannot be written ({error.strerror or error}).") from None
+    return paths

@@ -1,0 +1,270 @@
+"""What a run reports: energies, invariants, spectra. Functions of the fields; every number is the same on all ranks.
+
+P: (modes, 3, *local_shape), kappa: (modes, *local_shape), F: (modes, *vector_shape, *local_shape), local, in units of n,
+mu n and mu^2 n. Equation numbers are those of Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024); v D_1 of one dimension stands
+for sum_i v_i D_i, and D_2 for the D_ij, in more.
+"""
+
+import math
+
+import numpy as np
+
+
+def moments(P, modes):
+    """D_0 = sum_b s_b P_b and D_i = sum_b s_b v_bi P_b for each axis i, shape (1 + axes, 3, *local_shape), local."""
+    return np.tensordot(np.concatenate((modes.s[None], modes.s * modes.velocity.T)), P, axes=1)
+
+
+def second_moments(P, modes):
+    """D_ij = sum_b s_b v_bi v_bj P_b, shape (axes, axes, 3, *local_shape), local."""
+    v = modes.velocity
+    return np.tensordot(np.einsum("b,bi,bj->ijb", modes.s, v, v), P, axes=1)
+
+
+def refractive_energy(D, box):
+    """(transverse, longitudinal) parts of U_osc = 1/4 int (D_0.D_0 - D_1.D_1) (Eq. 5), from the moments. Collective."""
+    by_component = 0.25 * box.integral(D[0] ** 2 - np.sum(D[1:] ** 2, axis=0))
+    return by_component[0] + by_component[1], by_component[2]
+
+
+def refractive_power(D, D2, gradient, box):
+    """dU_osc/dt = -1/2 int (D_0 . d_i D_i - D_i . d_j D_ij) of the standard equations, sums implied. Collective.
+
+    For one axis it is Eq. 7. The derivatives are taken by parts, of D_0 and D_i, which is the same on the grid.
+    """
+    slope = gradient(D.reshape(-1, *box.local_shape)).reshape(box.dimensions, *D.shape)
+    flow = np.concatenate((D[1:, None], -D2), axis=1)  # what d_i meets in (D_0, D_j): D_i and -D_ij
+    return 0.5 * box.cell * box.total(np.vdot(slope, flow))
+
+
+class Drift:
+    """How far |P_a| has moved from its start, which the exact solution carries along the rays unchanged.
+
+    P: the initial polarization; n: (modes,) densities by which changes are divided. Calling it with the
+    lengths |P|, (modes, *local_shape), a time `elapsed` later gives (largest, mean) over all points and modes of
+    ||P_a(r)| - |P_a(r - v_a elapsed)| at the start| / n_a. Collective.
+    """
+
+    # A length that varies by no more than rounding needs no transport.
+    _UNIFORM = 1e-14
+
+    def __init__(self, P, modes, n, box):
+        self.box, self.n = box, n.reshape(-1, *[1] * box.dimensions)
+        self.velocity = np.asarray(modes.velocity)
+        length2 = np.sum(P**2, axis=1)
+        self.start = np.sqrt(box.mean(length2)).reshape(self.n.shape)
+        self._waves = None
+        if box.max(np.abs(np.sqrt(length2) - self.start) / self.n) > self._UNIFORM:
+            self._transform = box.transform(len(modes))
+            self._waves = self._transform.amplitudes(length2)
+
+    def __call__(self, elapsed, length):
+        expected = self.start
+        if self._waves is not None:
+            transform = self._transform
+            speeds = self.velocity[transform.line].T[..., None]
+            shift = np.exp(-1j * elapsed * sum(k * speed for k, speed in zip(transform.wave_vector, speeds)))
+            np.multiply(self._waves, shift, out=transform.spectral)
+            expected = np.sqrt(np.maximum(transform.backward().reshape(len(self.n), *self.box.local_shape), 0.0))
+        change = np.abs(length - expected) / self.n
+        return self.box.max(change), float(np.mean(self.box.mean(change)))
+
+
+class Spectrum:
+    """Power of flavor coherence per wave: sum over modes of |psi_{a,k}|^2 with psi = P^x + i P^y = sum_k psi_k exp(i k z).
+
+    For a box of one dimension; of more: `Shells`. `k`: ascending signed wave numbers of the grid (points,), 1/mu. Calling
+    it with P returns the power (points,), the same on all ranks. Modes are taken in batches of at most `batch` to
+    bound the memory. Collective.
+    """
+
+    def __init__(self, box, modes, batch=16):
+        (N,), (length,) = box.points, box.length
+        self.box, self._lowest = box, -((N - 1) // 2)
+        self.k = 2 * np.pi / length * np.arange(self._lowest, N // 2 + 1)
+        self._count, self._batch = len(modes), min(batch, len(modes))
+        transform = self._transform = box.transform(self._batch, self._batch, aligned=True)
+        half = transform.rows // 2
+        harmonic = np.broadcast_to(transform.harmonic, transform.shape)[:half]
+        self._plus = (harmonic - self._lowest).ravel()
+        # An entry with weight 2 stands for its conjugate at -k as well.
+        twice = np.broadcast_to(transform.weight, transform.shape)[:half] == 2.0
+        self._twice, self._minus = twice, (-harmonic[twice] - self._lowest).ravel()
+
+    def __call__(self, P):
+        transform, N, batch = self._transform, self.box.global_points, self._batch
+        half, power = transform.rows // 2, np.zeros(N)
+        for first in range(0, self._count, batch):
+            some = P[first : first + batch]
+            transform.physical[...] = 0.0
+            transform.physical[: len(some)] = some[:, 0]
+            transform.physical[batch : batch + len(some)] = some[:, 1]
+            spectral = transform.forward()
+            x, y = spectral[:half], spectral[half:]
+            power += np.bincount(self._plus, (np.abs(x + 1j * y) ** 2).ravel(), minlength=N)
+            power += np.bincount(self._minus, (np.abs(x - 1j * y) ** 2)[self._twice], minlength=N)
+        return self.box.total(power) / N**2
+
+    def series(self, P, norm2):
+        """`psi2` and what is made of it, as a dict; norm2: square of the fields' 2-norm. Collective."""
+        power = self(P)
+        return {
+            "coherence": _share(power.sum(), norm2),
+            "k_rms": self.k_rms(power),
+            "spectral_tail": self.tail(power, norm2),
+            "psi2": power,
+        }
+
+    def tail(self, power, norm2):
+        """Part of the fields' 2-norm in the highest third of the waves: sqrt(sum_{|k| > 2/3 k_max} psi2 / norm2)."""
+        high = 3 * np.abs(np.arange(len(power)) + self._lowest) > len(power)
+        return _share(power[high].sum(), norm2)
+
+    def k_rms(self, power):
+        """Root mean square of the wave numbers, weighted with their power; 0 where there is none."""
+        total = power.sum()
+        return float(np.sqrt(power @ self.k**2 / total)) if total > 0 else 0.0
+
+
+class Shells:
+    """The same in a box of two or three dimensions: power of the waves in shells of |k|, their signs and directions summed.
+
+    `k`: wave numbers of the `shells`; a wave counts where |k| is nearest. Other sums are over the waves themselves.
+    """
+
+    def __init__(self, box, modes, batch=16):
+        self.box, self._batch = box, min(batch, len(modes))
+        transform = self._transform = box.transform(2 * self._batch)
+        self.k = shells(box.length, box.points)
+        self._square = sum((2 * np.pi / L * harmonic) ** 2 for harmonic, L in zip(transform.harmonics, box.length))
+        self._shell = np.rint(np.sqrt(self._square) / self.k[1]).astype(int)
+        thirds = [3 * np.abs(harmonic) > N for harmonic, N in zip(transform.harmonics, box.points)]
+        self._high = np.broadcast_to(np.logical_or.reduce(np.broadcast_arrays(*thirds)), transform.shape)
+
+    def series(self, P, norm2):
+        """`psi2` by shells and other sums over waves, as a dict; norm2: square of the fields' 2-norm. Collective."""
+        transform, batch = self._transform, self._batch
+        power = np.zeros(transform.shape)
+        lines = transform.physical.reshape(batch, 2, *self.box.local_shape)
+        for first in range(0, len(P), batch):
+            some = P[first : first + batch, :2]
+            lines[...] = 0.0
+            lines[: len(some)] = some
+            spectral = transform.forward()
+            power += spectral.real**2 + spectral.imag**2
+        power *= transform.weight / self.box.global_points**2
+        shells = np.bincount(self._shell.ravel(), power.ravel(), minlength=len(self.k))
+        squares, high = np.vdot(power, self._square), power[self._high].sum()
+        *shells, total, squares, high = self.box.total(np.concatenate((shells, [power.sum(), squares, high])))
+        return {
+            "coherence": _share(total, norm2),
+            "k_rms": _share(squares, total),
+            "spectral_tail": _share(high, norm2),
+            "psi2": np.array(shells),
+        }
+
+
+def shells(length, points):
+    """Wave numbers up to the largest of a grid: multiples of the least spacing along its axes, from 0 on (shells,).
+
+    Of a larger one where resolutions are so unequal that there would be more shells than points along all axes together.
+    """
+    highest = math.hypot(*(2 * np.pi / L * (N // 2) for L, N in zip(length, points)))
+    spacing = max(2 * np.pi / max(length), highest / sum(points))
+    return spacing * np.arange(int(np.rint(highest / spacing)) + 1)
+
+
+def _share(part, whole):
+    """sqrt(part / whole), or 0 where there is no whole."""
+    return float(np.sqrt(part / whole)) if whole > 0 else 0.0
+
+
+class Diagnostics:
+    """All of a run's series at one time: ``measure(t, fields)`` -> dict of numbers and small arrays. Collective.
+
+    box, modes: as in the run; P: initial polarization (local) at time `start`; n: (modes,) densities n_a.
+    `energy_at_start` is what the residual refers to: the first energy measured, unless it is set before.
+    """
+
+    def __init__(self, box, modes, P, n, start=0.0):
+        self.start = start
+        self.box, self.modes, self.n = box, modes, np.asarray(n, dtype=float)
+        self.drift = Drift(P, modes, np.where(self.n > 0, self.n, 1.0), box)
+        self.spectrum = Spectrum(box, modes) if box.dimensions == 1 else Shells(box, modes)
+        self.gradient = box.gradient(3 * (1 + box.dimensions))
+        self.norm2 = float(box.mean(np.sum(P**2, axis=1)).sum())
+        self.survivors = survivors(modes, self.n, box.mean(P)[:, 2])
+        self.energy_at_start = None
+
+    def measure(self, t, fields):
+        """Series by name at time t; names as in docs/output.md. `psi2` is the power spectrum."""
+        box, modes, P = self.box, self.modes, fields["P"]
+        D = moments(P, modes)
+        transverse, longitudinal = refractive_energy(D, box)
+        mean = box.mean(P)
+        length = np.sqrt(np.sum(P**2, axis=1))
+        largest, typical = self.drift(t - self.start, length)
+        longest = box.max(length / self.drift.n)
+        series = {
+            "U_osc": transverse + longitudinal,
+            "U_osc_transverse": transverse,
+            "U_osc_longitudinal": longitudinal,
+            "dU_osc_dt": refractive_power(D, second_moments(P, modes), self.gradient, box),
+            "D0": box.integral(D[0]),
+            "P_mean": mean,
+            "P_drift_max": largest,
+            "P_drift_mean": typical,
+            "P_length_max": longest,
+            "nu_x": self._content(mean[:, 2]),
+            **self.spectrum.series(P, self.norm2),
+        }
+        for name, (weight, start) in self.survivors.items():
+            series[name] = _survival(mean[:, 2], weight, start)
+        if "kappa" in fields:
+            series.update(self._budget(fields["kappa"], fields["F"], series["U_osc"]))
+        return series
+
+    def complete(self, series):
+        """`series` with the residual of its energy, if it has one, against the first energy that was asked for."""
+        if "energy" in series:
+            if self.energy_at_start is None:
+                self.energy_at_start = series["energy"]
+            series["energy_residual"] = series["energy"] - self.energy_at_start
+        return series
+
+    def _content(self, Pz):
+        """nu_x part of each mode, (n_a - P_a^z) / (2 n_a) of box averages; NaN for an empty mode."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 0.5 * (1.0 - Pz / self.n)
+
+    def _budget(self, kappa, F, U):
+        """Kinetic energy gained, its rate by Eq. 22, its sum with U_osc; in one dimension the momentum gained, K_a / v_a."""
+        modes, K = self.modes, np.atleast_1d(self.box.integral(kappa))
+        force = self.box.integral(F).reshape(modes.velocity.shape)
+        budget = {"K": K, "dK_dt": float(np.vdot(modes.velocity, force)), "energy": U + K.sum()}
+        if self.box.dimensions == 1:
+            moving = modes.v != 0
+            budget["momentum"] = float(np.sum(K[moving] / modes.v[moving]))
+        return budget
+
+
+def survivors(modes, n, Pz):
+    """{name of a survival probability: (weights, P^z of the same neutrinos with their flavor unchanged)}, (modes,) each.
+
+    n: densities, Pz: box averages of P^z at the start. Directions of an angular distribution start as nu_e and anti-nu_e.
+    Beams say by P^z how many nu_e they start with, (n_a + P_a^z) / 2; one that begins with P^z = 0 tells nothing about
+    survival and is left out, and so is a species without any nu_e.
+    """
+    if modes.nu_weight is not None:
+        found = {"P_ee": (modes.nu_weight, n), "P_ee_bar": (modes.antinu_weight, n)}
+        return {name: (weight, start) for name, (weight, start) in found.items() if weight.sum() > 0}
+    electrons = np.where(np.abs(Pz) > 1e-9 * n, 0.5 * (n + Pz), 0.0)
+    electrons[electrons < 1e-3 * n] = 0.0  # of a beam of nu_x: those are its seeds
+    found = {name: np.where(modes.s == sign, electrons, 0.0) for name, sign in (("P_ee", 1), ("P_ee_bar", -1))}
+    return {name: (weight, Pz) for name, weight in found.items() if weight.sum() > 0}
+
+
+def _survival(Pz, weight, start):
+    """Mean of (1 + P^z / start) / 2 with the weight."""
+    there = weight > 0
+    return float(np.sum(weight[there] * 0.5 * (1.0 + Pz[there] / start[there])) / weight[there].sum())

@@ -1,0 +1,490 @@
+"""Level "full": the whole kinetic equation with its gradient terms, resolved in momentum.
+
+One-dimensional box, axial symmetry about it, two flavors. f(p_z, p_perp, z) = (n + P.sigma)/2 is the density matrix per
+phase-space volume d^3p dz, and with h = |p| + s Omega
+
+    d_t f + v d_z f + s/2 {d_pz Omega, d_z f} - s/2 {d_z Omega, d_pz f} = i [f, Omega]                         (Eq. 16)
+    Omega = G_0 - v G_1,  G_m = int d^3p s v^m (f + 1 Tr f),  v = p_z / |p|,  d_pz Omega = -(p_perp^2 / |p|^3) G_1
+
+where the integral of G_m also sums over the species, s = +1 for neutrinos and -1 for antineutrinos. Equation numbers
+are those of Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024); the curl term of its Eq. 18 vanishes with this symmetry.
+What is computed is the equivalent form with two divergences,
+
+    d_t f + v d_z f = - d_z Phi + d_pz F + i [f, Omega],    Phi = s/2 {d_pz Omega, f},  F = s/2 {d_z Omega, f},
+
+in which particle number and flavor isospin cannot change on any grid. See docs/full.md.
+"""
+
+import numpy as np
+
+from ..errors import InputError
+from ..kernels import full
+from ..storage import start_file
+from . import phase_space
+from .full_grid import CENTRE_AT_START, ENDS, MomentumGrid, beams, check
+from .initial import occupied
+from .interaction import InteractionPicture
+
+# Coefficients (w0, W) of G_m in terms of the moments (n_m, D_m).
+_POTENTIAL = np.array([1.5, 0.5, 0.5, 0.5])
+
+# Parts of the largest f, at the ends of the p_z grid and next to p = 0, that are worth a warning: at 1e-5 and 2e-4 the
+# two bunches of docs/full.md still keep momentum to 3e-6 and energy to 2e-8.
+TAIL, CENTRE = 1e-4, 1e-3
+# Weights of the sums over the momenta of a beam, see Full._sums: v^m for m = 0, 1, 2, and dv/dp_z.
+_SUMS = 4
+
+
+class FluxTransform:
+    """A :class:`~nuflux_mpi.box.box.Transform` of lines that each have a flux: `forward` adds minus its divergence.
+
+    physical, flux: (lines, *local_shape). After `forward`, `spectral` holds the waves of ``physical - d_z flux``; one
+    exchange carries both. Everything else is as in Transform, for the lines alone.
+    """
+
+    def __init__(self, box, lines):
+        self._both = both = box.transform(lines, lines, back=(1,), aligned=True)
+        half = both.rows // 2
+
+        def own(table):
+            return table if len(table) == 1 else table[:half]
+
+        self.box, self.lines, self.points, self.rows = box, lines, both.points, half
+        self.physical, self.flux = both.physical[:lines], both.physical[lines:]
+        self.spectral, self._flux = both.spectral[:half], both.spectral[half:]
+        self.shape = self.spectral.shape
+        self.line, self.residue = both.line[:half], both.residue[:half]
+        self.harmonic, self.weight = own(both.harmonic), own(both.weight)
+        self.k = np.ascontiguousarray(own(both.k))
+        self.wave_vector = (self.k,)
+
+    def forward(self, segments=None):
+        """spectral <- physical - d_z flux (both are used up). One exchange; `segments` as in `backward`."""
+        self._both.forward()
+        full.subtract_derivative(self.spectral, self._flux, self.k)
+        return self.spectral
+
+    def line_plans(self):
+        """None: the divergence needs all waves of a line and of its flux at once."""
+        return None
+
+    def backward(self, segments=None):
+        """physical <- spectral. One exchange; `segments` is there for the interface, the lines are one."""
+        self._both.backward(1)
+        return self.physical
+
+
+class MomentumDerivative:
+    """Spectral derivative by p_z of (4, points, width) real arrays, along the middle axis; no communication.
+
+    Write to `values` and call: `values` then holds the derivative. The wave of shortest length has none, so that the
+    derivative is skew-adjoint on the grid. width: how many points of space are taken together.
+    """
+
+    def __init__(self, points, spacing, width, effort):
+        from mpi4py_fft import fftw
+
+        self.values = fftw.aligned((4, points, width), dtype=np.dtype(float))
+        waves = self._waves = fftw.aligned((4, points // 2 + 1, width), dtype=np.dtype(complex))
+        flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_DESTROY_INPUT)
+        self._forward = fftw.rfftn(self.values, axes=(1,), flags=flags, output_array=waves)
+        self._backward = fftw.irfftn(waves, s=(points,), axes=(1,), flags=flags, output_array=self.values)
+        # FFTW does not normalise: the wave number in p_z, over the number of points.
+        self._rate = 2.0 * np.pi * np.arange(points // 2 + 1) / (points * spacing) / points
+        self._rate[-1] = 0.0
+        self.values[...] = 0.0
+
+    def __call__(self):
+        self._forward()
+        full.differentiate(self._waves, self._rate)
+        self._backward()
+        return self.values
+
+
+class Full:
+    """Level "full" of the extended equations.
+
+    box: :class:`~nuflux_mpi.box.box.Box` made for ``Full.lines(len(modes), settings)`` lines. modes: v = cos(theta) and s
+    of each beam; all beams of one sign share one f. settings: dict with
+
+        points, p_max, perp_points     the grid, see :class:`~nuflux_mpi.physics.full_grid.MomentumGrid`
+        distribution                   "gaussian", "thermal" or "file", each with its keys, see docs/config.md
+        group_velocity, force, commutator   switches of the three terms of Eq. 16 beyond free streaming
+        species                        how many different signs s the modes have, 1 or 2
+
+    Fields to store: P as polarization of each beam, and the fluxes Phi and F, see :meth:`take`. The state: f (species,
+    perp_points, 4, points, *local_shape), in n / mu^3, local in space, species in the order of `signs`; see
+    :meth:`take_state`. `picture` is the right-hand side for the integrator.
+    """
+
+    level = "full"
+    splits = False
+    lacks = ("dU_osc_dt", "P_drift_max", "P_drift_mean")  # they belong to sharp directions: Eq. 7, lengths kept along rays
+    gradient_lines = 8
+    own_kernels = (full.touch,)
+    unit = 1.0  # of what the state holds beside densities, see `equations.Energy`: nothing
+    passing_states = 1  # eigenvalues of f, at the start
+    # Next to p = 0, where dv/dp_z is largest, the shortest waves in z are stiff, and what error they get grows. The steps of
+    # adams are at its limit of stability there, so that its errors collect in them; those of 8vr stay away from its own.
+    auto_method = "8vr"
+
+    @classmethod
+    def settings_of(cls, config, signs):
+        """What the level is told: the section of a resolved config, and how many species the modes' signs make."""
+        return config[cls.level] | {"species": len(set(signs))}
+
+    @staticmethod
+    def flux_lines(modes, settings):
+        """Lines that the forward transform carries besides those of the state: Phi of each."""
+        return Full.lines(modes, settings) if settings["group_velocity"] else 0
+
+    @staticmethod
+    def segments(modes, settings):
+        """Numbers of lines of the state, one segment."""
+        return (4 * settings["species"] * settings["perp_points"] * settings["points"],)
+
+    @classmethod
+    def lines(cls, modes, settings):
+        """Number of lines of the state."""
+        return sum(cls.segments(modes, settings))
+
+    @classmethod
+    def auxiliary_lines(cls, modes):
+        """As in Standard; the sums over the momenta of each mode hold one array of 16 lines, not a transform."""
+        return cls.gradient_lines + 4 * modes
+
+    @staticmethod
+    def leading(modes, vector=()):
+        """Fields to store, by name, with their axes in front of space."""
+        return {"P": (modes, 3), "Phi": (modes,), "F": (modes,)}
+
+    @staticmethod
+    def state_leading(modes, settings):
+        """The same for the field from which a run can be continued."""
+        return {"rho": (settings["species"], settings["perp_points"], 4, settings["points"])}
+
+    def __init__(self, box, modes, settings):
+        check(settings, modes.v, modes.s)
+        self.box, self.modes, self.settings = box, modes, settings
+        grid = self.grid = MomentumGrid(settings)
+        self.signs = np.array(sorted(set(modes.s), reverse=True), dtype=float)
+        lines = self.lines(len(modes), settings)
+        self.transform = FluxTransform(box, lines) if settings["group_velocity"] else box.transform(lines)
+        parts = len(self.signs) * len(grid.p_perp)
+        points = int(np.prod(box.local_shape))
+        self._f = self.transform.physical.reshape(parts, 4, len(grid.p_z), points)
+        self.f = self._f.reshape(len(self.signs), *grid.shape[:1], 4, len(grid.p_z), *box.local_shape)
+        # Per part q = (species, p_perp) and p_z.
+        self._sign = np.repeat(self.signs, len(grid.p_perp))[:, None]
+        self._weight = np.tile(grid.weight, len(self.signs))[:, None] * np.ones(len(grid.p_z))
+        self._v = np.tile(grid.v, (len(self.signs), 1))
+        self._dv = np.tile(grid.dv_dp, (len(self.signs), 1))
+        self._moment_weights = [np.ascontiguousarray(self._sign * self._weight * self._v**m) for m in range(2)]
+        self._shares = self._share()
+        self._N = np.zeros((len(modes), 4, _SUMS, points))
+        self.G, self.dG = np.zeros((2, 4, points)), np.zeros((2, 4, points))
+        self.gradient = box.gradient(self.gradient_lines)
+        self._choose_terms(points)
+        velocity = np.broadcast_to(self._v[:, None, :], self._f.shape[:3]).ravel()
+        self.picture = InteractionPicture(self.transform, velocity, self.source, needed=1)
+
+    def _choose_terms(self, points):
+        """The brackets and the commutator that the settings ask for, each a function of (part, start, stop)."""
+        settings, grid = self.settings, self.grid
+        # Buffers of 16384 numbers stay in the second-level cache.
+        self._width = max(1, min(points, max(16, 4096 // len(grid.p_z))))
+        self._kinetic_at_start, self._largest_at_start = np.zeros(len(self.modes)), np.inf
+        self._zero, self._one = np.zeros(len(grid.p_z)), np.ones(len(grid.p_z))
+        self._brackets = []
+        if settings["group_velocity"]:
+            self._flux = self.transform.flux.reshape(self._f.shape)
+            self._brackets.append(self._group_velocity)
+        if settings["force"]:
+            self._derivative = MomentumDerivative(len(grid.p_z), grid.spacing, self._width, self.box.fftw)
+            self._brackets.append(self._force)
+        if settings["group_velocity"] != settings["force"]:
+            self._squeezed = np.zeros((4, len(grid.p_z), self._width))
+            self._brackets.append(self._compression)
+        self._rest = self._commutator if settings["commutator"] else self._vanish
+
+    # The terms. Each works on the points start..stop of one part; what a bracket returns, if anything, is to be added
+    # there, and begins with the point `start`.
+
+    def _group_velocity(self, q, start, stop):
+        """Phi = s/2 {d_pz Omega, f}, whose divergence in space the transform takes."""
+        slope = -self._sign[q] * self._dv[q]
+        full.anticommute(self._f[q], self._zero, slope, self.G, start, stop, self._flux[q], 0)
+
+    def _force(self, q, start, stop):
+        """d_pz F with F = s/2 {d_z Omega, f}."""
+        s = self._sign[q]
+        values = self._derivative.values
+        full.anticommute(self._f[q], s * self._one, -s * self._v[q], self.dG, start, stop, values, start)
+        return self._derivative()
+
+    def _compression(self, q, start, stop):
+        """What a bracket alone has beyond its divergence: +- s/2 {d_z d_pz Omega, f}. With both terms it cancels."""
+        slope = -self._sign[q] * self._dv[q] * (1.0 if self.settings["group_velocity"] else -1.0)
+        full.anticommute(self._f[q], self._zero, slope, self.dG, start, stop, self._squeezed, start)
+        return self._squeezed
+
+    def _commutator(self, q, start, stop):
+        """f <- i [f, Omega]."""
+        full.commute(self._f[q], self._v[q], self.G, start, stop)
+
+    def _vanish(self, q, start, stop):
+        self._f[q, :, :, start:stop] = 0.0
+
+    def source(self, t):
+        """Everything but free streaming, in place on the lines in `transform.physical`; Phi into `transform.flux`."""
+        self._potentials()
+        n = self._f.shape[3]
+        for q in range(len(self._f)):
+            for start in range(0, n, self._width):
+                stop = min(start + self._width, n)
+                changes = [bracket(q, start, stop) for bracket in self._brackets]
+                self._rest(q, start, stop)
+                for change in changes:
+                    if change is not None:
+                        full.add(self._f[q], change, start, stop)
+
+    def _potentials(self):
+        """G_0, G_1 and their gradients from f."""
+        w0, w1 = self._moment_weights
+        full.moments(self._f, w0, w1, self.G)
+        self.G *= _POTENTIAL[:, None]
+        self.dG[...] = self.gradient(self.G).reshape(self.dG.shape)
+
+    def start(self, t, u, P, density=None):
+        """u <- the state at time t of the configured distribution, f = sum_a g_a(p) (n_a + P_a.sigma)/2. Collective.
+
+        P: (modes, 3, *local_shape), local. density: n_a, one number per mode, raised to the largest |P_a| where it is
+        less, or (modes, *local_shape). Default: the largest |P_a| of each. A file holds f itself; where that is
+        homogeneous, the P_a tell how its polarizations are tilted, see :meth:`_tilted`. InputError, on all ranks, for
+        negative occupations.
+        """
+        P = np.asarray(P, dtype=float)
+        if self.settings["distribution"] == "file":
+            self._fill_from_file(P.reshape(len(P), 3, -1))
+        else:
+            density = np.zeros(len(P)) if density is None else np.asarray(density, dtype=float)
+            n = occupied(density, P, self.box) if density.ndim == 1 else density
+            self._fill(P.reshape(len(P), 3, -1), n.reshape(len(P), -1))
+        upper, lower = phase_space.occupations(self._f)
+        lowest, self._largest_at_start = -self.box.max(-lower), self.box.max(upper)
+        if lowest < -1e-12 * self._largest_at_start:  # rounding of a P that was normalised to n
+            raise InputError(
+                f"the initial state has a negative occupation number, {lowest / self._largest_at_start:.2g} "
+                "of the largest: |P| exceeds the density n somewhere"
+            )
+        F = self._over_box()
+        if self.settings["distribution"] == "file":
+            self._check_support(F)
+        self._kinetic_at_start = self._kinetic_by_beam(F)
+        self._store(t, u)
+
+    def count_in(self, unit):
+        """Go on with a state whose `unit` was this one: here there is only one."""
+
+    def put(self, t, u, rho):
+        """u <- the state at time t of rho = f (species, perp_points, 4, points, *local_shape), local. Collective."""
+        self.f[...] = rho
+        self._store(t, u)
+
+    def _store(self, t, u):
+        if self.settings["group_velocity"]:
+            self.transform.flux[...] = 0.0
+        self.picture.store(t, u)
+
+    def _fill(self, P, n):
+        self._f[...] = 0.0
+        n = np.broadcast_to(n, P[:, 0].shape)
+        for a, beam in enumerate(beams(self.settings, self.modes.v)):
+            N = np.concatenate((n[a : a + 1], P[a]))
+            for part, g in zip(self._parts_of(self.modes.s[a]), self.grid.sample(beam)):
+                part += g[None, :, None] * N[:, None, :]
+
+    def _parts_of(self, sign):
+        """The lines of one species, a view (perp_points, 4, points, n)."""
+        species = int(np.flatnonzero(self.signs == sign)[0])
+        return self._f.reshape(len(self.signs), -1, *self._f.shape[1:])[species]
+
+    def _fill_from_file(self, P):
+        path, shape = self.settings["path"], self.state_leading(len(self.modes), self.settings)["rho"]
+        found = start_file.find(path, ("rho",), "full.path", self.box.comm, [shape, (*shape, *self.box.points)])
+        if found.shape("rho") == shape:
+            rho = start_file.whole(found, "rho", self.box.comm)
+            self._f[...] = rho.reshape(self._f.shape[:3])[..., None]
+            self._tilt(P)
+        else:
+            self.f[...] = start_file.field(found, "rho", self.box)
+
+    def _tilt(self, P):
+        """Turn the polarizations of a homogeneous f by the shortest rotation that takes the z axis onto that of P_a(z).
+
+        The axis of P_a is its direction, or the opposite one where P_a^z is negative. P: (modes, 3, n).
+        """
+        length = np.sqrt(np.sum(P**2, axis=1, keepdims=True))
+        axis = np.where(P[:, 2:] < 0, -P, P) / np.where(length > 0, length, 1.0)
+        axis[:, 2] = np.where(length[:, 0] > 0, axis[:, 2], 1.0)
+        for q, a, span in self._shares:
+            x, y, c = axis[a]
+            X, Y, Z = self._f[q, 1:, span].copy()
+            along = (x * X + y * Y) / (1.0 + c)
+            self._f[q, 1, span] = X + x * Z - x * along
+            self._f[q, 2, span] = Y + y * Z - y * along
+            self._f[q, 3, span] = c * Z - x * X - y * Y
+
+    def _check_support(self, F):
+        """InputError if an f from a file, integrated over the box, is not zero at p = 0 and at the ends of the grid."""
+        path, n = self.settings["path"], np.abs(F[:, 0])
+        centre, edge = self._centre(n), float(n[:, [0, -1]].max() / n.max())
+        if centre > CENTRE_AT_START:
+            raise InputError(
+                f"full.path: p = 0, where the velocity is not defined, lies inside the distribution of "
+                f"{path}: next to it there is {centre:.1g} of the largest density, and "
+                f"{CENTRE_AT_START:g} is allowed"
+            )
+        if edge > ENDS:
+            raise InputError(
+                f"full.path: the grid is too narrow for the distribution of {path}, {edge:.1g} of the "
+                f"largest density is at the ends of p_z, and {ENDS:.0e} is allowed"
+            )
+
+    def take(self, t, u):
+        """Fields to store, by name, at time t, local. Collective.
+
+        P: (modes, 3, *local_shape), the polarization summed over the momenta of the species of mode a whose direction v
+        is nearest to v_a (v = +1 and -1: the two hemispheres). Phi, F: (modes, *local_shape), the traces of Eqs. 20 and
+        21 summed over the same momenta, for the equation with all its terms, whatever is switched on:
+
+            Phi_a = s_a G_1 . sum (dv/dp_z) f,    F_a = s_a (G_0 . d_z sum f - G_1 . d_z sum v f),
+
+        where A . f = w0 n + W.P is the trace of a potential times f. Phi_a is Eq. 20 integrated by parts in p_z, without
+        what a distribution has where it goes over from one beam to the next.
+        """
+        self.picture.fields(t, u)
+        N = self._sums()
+        G = self._potential_of(N)
+        Phi, F = np.empty((2, len(N), N.shape[-1]))
+        for a, s in enumerate(self.modes.s):
+            slope = self.gradient(np.ascontiguousarray(N[a, :, :2]).reshape(8, -1)).reshape(4, 2, -1)
+            F[a] = s * (np.einsum("cz,cz->z", G[0], slope[:, 0]) - np.einsum("cz,cz->z", G[1], slope[:, 1]))
+            Phi[a] = s * np.einsum("cz,cz->z", G[1], N[a, :, 3])
+        space = (len(N), *self.box.local_shape)
+        P = N[:, 1:, 0].reshape(len(N), 3, *self.box.local_shape)
+        return {"P": P, "Phi": Phi.reshape(space), "F": F.reshape(space)}
+
+    def take_state(self, t, u):
+        """{"rho": f, (species, perp_points, 4, points, *local_shape)} at time t, a view that the next call overwrites."""
+        self.picture.fields(t, u)
+        return {"rho": self.f}
+
+    def axes(self):
+        """Coordinates along axes that only this level's results have, by name."""
+        grid = self.grid
+        return {"species": self.signs, "p_perp": grid.p_perp, "coefficient": np.arange(4), "p_z": grid.p_z}
+
+    def warnings(self, row):
+        """What the user should know about a row of :meth:`measure`: {subject: one sentence}."""
+        found = {}
+        occupation = phase_space.occupation_advice(row, self._largest_at_start, "a distribution wider in p_z")
+        if occupation:
+            found["occupation"] = occupation
+        if row["edge"] > TAIL:
+            found["edge"] = (
+                f"f at the ends of the momentum grid has grown to {row['edge']:.1g} of its largest value: momentum and "
+                "energy drift; take a larger full.p_max, with more full.points"
+            )
+        if row["centre"] > CENTRE:
+            found["centre"] = (
+                f"f next to p = 0, where the velocity turns over, has grown to {row['centre']:.1g} of its largest "
+                "value: the grid does not resolve it; take a distribution farther from p = 0 or narrower"
+            )
+        return found
+
+    def _share(self):
+        """Which momenta count as whose: (part, beam, slice of p_z) of all stretches; v grows along p_z: each is one."""
+        v, s, shares = np.asarray(self.modes.v), np.asarray(self.modes.s), []
+        for q, of_ring in enumerate(self._v):
+            mine = np.flatnonzero(s == self._sign[q])
+            nearest = mine[np.abs(of_ring[:, None] - v[mine]).argmin(axis=1)]
+            starts = np.flatnonzero(np.diff(nearest, prepend=-1))
+            shares += [(q, nearest[i], slice(i, j)) for i, j in zip(starts, [*starts[1:], len(nearest)])]
+        return shares
+
+    def _sums(self):
+        """Sums over the momenta of each beam with the weights v^0, v^1, v^2 and dv/dp_z: (modes, 4, _SUMS, n), local."""
+        self._N[...] = 0.0
+        for q, a, span in self._shares:
+            v, dv = self._v[q, span], self._dv[q, span]
+            weights = self._weight[q, span] * np.stack((np.ones(len(v)), v, v**2, dv))
+            self._N[a] += weights @ self._f[q, :, span]
+        return self._N
+
+    def _potential_of(self, N):
+        """Coefficients (w0, W) of G_0, G_1 and the same sum with v^2, (3, 4, n), from the sums over each beam."""
+        return _POTENTIAL[:, None] * np.einsum("a,acmz->mcz", self.modes.s, N[:, :, :3])
+
+    def _over_box(self):
+        """int f dz of the lines in `transform.physical`, (parts, 4, points). Collective."""
+        return self.box.integral(self._f.reshape(self._f.shape[:3] + self.box.local_shape))
+
+    def _kinetic_by_beam(self, F):
+        """int |p| Tr f of each beam, (modes,), from f integrated over the box."""
+        energy = self._weight * np.tile(self.grid.p, (len(self.signs), 1)) * F[:, 0]
+        kinetic = np.zeros(len(self.modes))
+        for q, a, span in self._shares:
+            kinetic[a] += energy[q, span].sum()
+        return kinetic
+
+    def measure(self):
+        """Integrals over phase space of the state that `take` left, the same on all ranks. Collective.
+
+        All of :func:`nuflux_mpi.physics.phase_space.measures`, number and Casimirs among them, with int d^3p. kinetic_energy =
+        int |p| Tr f, and K its change since the start by beam (modes,); U_trace and U_osc, the parts of the refractive
+        energy from densities and from polarization (Eqs. 3 and 5); energy = kinetic_energy + U_trace + U_osc; momentum
+        int p_z Tr f; D0 (3,) int sum s P; dK_dt by Eq. 22, the rate of the equation with all its terms, whatever is
+        switched on; f_p (species, 4, points): f integrated over p_perp, box average, per dp_z; edge and
+        centre: the density in f_p at the ends of the grid, and that of f next to p = 0 in box average, both relative to
+        their maximum.
+        """
+        box, grid, f = self.box, self.grid, self._f
+        F = self._over_box()
+        # The moments times their factors in the potential: products of two of them have one factor too many.
+        M = self._potential_of(self._N)
+        dM = self.gradient(M[:2].reshape(8, -1)).reshape(2, 4, -1)
+        energy_parts = 0.5 / _POTENTIAL * box.cell * box.total(np.sum(M[0] ** 2 - M[1] ** 2, axis=-1))
+        power = -box.cell * box.total((1.0 / _POTENTIAL) @ np.sum(dM[0] * M[1] - dM[1] * M[2], axis=-1))
+        n = self._weight * F[:, 0]
+        p_z, kinetic = grid.p_z, self._kinetic_by_beam(F)
+        by_species = F.reshape(len(self.signs), -1, 4, len(p_z))
+        f_p = np.einsum("j,sjci->sci", grid.weight, by_species) / (grid.spacing * box.volume)
+        U_trace, U_osc = energy_parts[0], energy_parts[1:].sum()
+        return {
+            **phase_space.measures(f, self._weight, box),
+            "K": kinetic - self._kinetic_at_start,
+            "kinetic_energy": kinetic.sum(),
+            "U_trace": U_trace,
+            "U_osc": U_osc,
+            "energy": kinetic.sum() + U_trace + U_osc,
+            "momentum": np.sum(p_z * n),
+            "D0": np.einsum("qi,qci->c", self._moment_weights[0], F[:, 1:]),
+            "dK_dt": float(power),
+            "f_p": f_p,
+            "edge": float(np.abs(f_p[:, 0, [0, -1]]).max() / np.abs(f_p[:, 0]).max()),
+            "centre": self._centre(F[:, 0]),
+        }
+
+    def rates(self):
+        """Largest component of the right-hand side that `source` left, (parts, points of this rank)."""
+        return np.abs(self._f).max(axis=(1, 2))
+
+    def place(self, row):
+        """In words, what a row of `rates` belongs to."""
+        species, ring = divmod(row, len(self.grid.p_perp))
+        return f"at p_perp = {self.grid.p_perp[ring]:.4g} (s = {self.signs[species]:+.0f})"
+
+    def _centre(self, n):
+        nearest = np.tile(self.grid.p, (len(self.signs), 1)) < self.grid.p.min() * (1.0 + 1e-12)
+        return float(np.abs(n[nearest]).max() / np.abs(n).max())

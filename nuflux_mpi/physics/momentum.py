@@ -1,0 +1,160 @@
+"""Level "momentum" of the extended equations: the momentum distribution of each mode, and the force that shapes it.
+
+f_a(q, z, t) is the density matrix of mode a per unit of q = |p| - p_0, the momentum gained along its direction:
+
+    (d_t + v_a d_z) f_a - 1/2 { s_a v_a d_z Omega_a , d_q f_a } = i [ f_a , Omega_a ]
+
+with Omega_a = sum_b s_b (1 - v_a v_b) (N_b + Tr N_b), N_b = int f_b dq. It is Eq. 16 of Fiorillo, Raffelt, Sigl, PRL
+133, 021002 (2024) for p_0 -> infinity: exact for beams along the box, the leading order in mu / p_0 for others. The force
+-v d_z Omega is a matrix in flavor space, so a bunch splits by flavor, as atoms do by spin in a Stern-Gerlach magnet.
+
+In the Fourier variable y dual to q every y evolves by itself,
+
+    (d_t + v_a d_z) f_a(y) = i y/2 { s_a v_a d_z Omega_a , f_a(y) } + i [ f_a(y) , Omega_a ],
+
+and y = 0, the integral over q, is the standard equation. No derivative in q has to be taken and none costs a message. The
+right-hand side is anti-Hermitian in f(y), so that int Tr f^2 is constant and nothing can grow unstable.
+"""
+
+import numpy as np
+
+from ..kernels import kernels
+from . import phase_space
+from .initial import occupied
+from .polarization import ForceDensity, Standard
+
+
+def to_amplitudes(f, dq):
+    """Amplitudes in y of f (modes, 4, Q, ...) real over q, as real lines of the same shape; see `kernels.push`."""
+    Q = f.shape[2]
+    wave = np.fft.rfft(f, axis=2) * dq
+    lines = np.empty(f.shape)
+    lines[:, :, 0] = wave[:, :, 0].real
+    lines[:, :, 1::2] = wave[:, :, 1:].real
+    lines[:, :, 2::2] = wave[:, :, 1 : (Q + 1) // 2].imag
+    return lines
+
+
+def from_amplitudes(lines, dq):
+    """f over q (modes, 4, Q, ...) from its amplitudes, the inverse of `to_amplitudes`."""
+    Q = lines.shape[2]
+    wave = np.zeros(lines.shape[:2] + (Q // 2 + 1,) + lines.shape[3:], dtype=complex)
+    wave[:, :, 0] = lines[:, :, 0]
+    wave[:, :, 1:].real = lines[:, :, 1::2]
+    wave[:, :, 1 : (Q + 1) // 2].imag = lines[:, :, 2::2]
+    return np.fft.irfft(wave, n=Q, axis=2) / dq
+
+
+class Momentum(Standard):
+    """Level "momentum". State: the amplitudes f_a(y, z), lines (modes, 4, Q, z), see :func:`nuflux_mpi.kernels.kernels.push`.
+
+    settings: resolved section [momentum]: `points` = Q and `half_width` of the grid of q, and the distribution at the start.
+    Fields: P = int f dq as polarization, and kappa = int q Tr f dq less its value at the start; the state itself, f over
+    (mode, coefficient, q, z), comes from :meth:`take_state`.
+    """
+
+    level = "momentum"
+    splits = False
+    gradient_lines = 8
+    passing_states = 3  # amplitudes, complex, and f over q
+
+    @staticmethod
+    def segments(modes, settings=None):
+        return (4 * settings["points"] * modes,)
+
+    @classmethod
+    def auxiliary_lines(cls, modes):
+        return cls.gradient_lines + 4 * min(ForceDensity.BATCH, modes)
+
+    @staticmethod
+    def leading(modes, vector=()):
+        return {"P": (modes, 3), "kappa": (modes,), "F": (modes,)}
+
+    @staticmethod
+    def state_leading(modes, settings=None):
+        return {"f": (modes, 4, settings["points"])}
+
+    def _lay_out(self):
+        Q, modes = self.settings["points"], len(self.modes)
+        self.q = phase_space.grid(Q, self.settings["half_width"])
+        self.dq = 2.0 * self.settings["half_width"] / Q
+        self.distribution = phase_space.distribution(self.settings, self.q, self.box.comm)
+        self.y = 2 * np.pi / (Q * self.dq) * np.arange(Q // 2 + 1)
+        self.f_hat = self.transform.physical.reshape(modes, 4, Q, *self.box.local_shape)
+        self.P = np.zeros((modes, 3) + self.box.local_shape)
+        self.kappa = np.zeros((modes,) + self.box.local_shape)
+        self.M = np.zeros((2, 4) + self.box.local_shape)
+        self._weights = np.stack((self.s, self.s * self.v))
+        self._gradient = self.box.gradient(self.gradient_lines)
+        self._force = ForceDensity(self.box, self.modes, (1.5, 0.5, 0.5, 0.5))
+        # int q Tr f dq is linear in the amplitudes: Re(f_y Q_y) summed over y and -y, with Q_y = sum_q q e^{i q y} / Q
+        wave = np.fft.rfft(self.q).conj() / Q
+        self._q_moment = np.empty(Q)
+        self._q_moment[0] = wave[0].real
+        self._q_moment[1::2] = 2.0 * wave[1:].real
+        self._q_moment[2::2] = -2.0 * wave[1 : (Q + 1) // 2].imag
+        if Q % 2 == 0:
+            self._q_moment[-1] *= 0.5
+        self._kappa_at_start, self._largest_at_start = 0.0, np.inf
+
+    def _velocity(self):
+        return np.repeat(self.v, 4 * self.settings["points"])
+
+    def source(self, t):
+        np.einsum("ma,acz->mcz", self._weights, self.f_hat[:, :, 0], out=self.M)  # y = 0: (n_a, P_a)
+        dM = self._gradient(self.M.reshape(8, -1)).reshape(self.M.shape)
+        kernels.push(self.f_hat, self.v, self.s, self.y, self.M, dM)
+
+    def start(self, t, u, P, density):
+        """Every mode with the configured distribution in q, times N_a = (n_a + P_a . sigma)/2.
+
+        n_a is the density or, where larger, the largest |P_a| in the box, so that no occupation is negative.
+        """
+        n = occupied(density, P, self.box)
+        N = np.empty((len(n), 4) + self.box.local_shape)
+        N[:, 0], N[:, 1:] = n.reshape(-1, *[1] * self.box.dimensions), P
+        f = N[:, :, None] * self.distribution.reshape(-1, *[1] * self.box.dimensions)
+        self.put(t, u, f=f)
+        self._kappa_at_start = np.einsum("q,aqz->az", self.q * self.dq, f[:, 0])
+        self._largest_at_start = self.box.max(phase_space.occupations(f)[0])
+
+    def put(self, t, u, f):
+        """u <- the state at time t of f (modes, 4, Q, *local_shape), local."""
+        self.f_hat[...] = to_amplitudes(f, self.dq)
+        self.picture.store(t, u)
+
+    def take(self, t, u):
+        self.picture.fields(t, u)
+        self.P[...] = self.f_hat[:, 1:, 0]
+        np.einsum("q,aqz->az", self._q_moment, self.f_hat[:, 0], out=self.kappa)
+        self.kappa -= self._kappa_at_start
+        return {"P": self.P, "kappa": self.kappa, "F": self._force(self.f_hat[:, :, 0])}
+
+    def take_state(self, t, u):
+        """{"f": (modes, 4, Q, *local_shape)} at time t, a new local array."""
+        self.picture.fields(t, u)
+        return {"f": from_amplitudes(self.f_hat, self.dq)}
+
+    def axes(self):
+        return {"q": self.q, "coefficient": np.arange(4)}
+
+    def rates(self):
+        return np.abs(self.f_hat).max(axis=(1, 2)).reshape(len(self.modes), -1)
+
+    def warnings(self, row):
+        found = {}
+        edge = phase_space.edge_advice(row["f_q"], self.q)
+        if edge:
+            found["edge"] = edge
+        occupation = phase_space.occupation_advice(row, self._largest_at_start, "a distribution wider in q (momentum.sigma)")
+        if occupation:
+            found["occupation"] = occupation
+        return found
+
+    def measure(self):
+        """Phase-space series of the state that `take` left: invariants, entropies, occupations, f over q. Collective."""
+        f = from_amplitudes(self.f_hat, self.dq)
+        series = phase_space.measures(f, self.dq, self.box)
+        series["f_q"] = self.box.mean(f)
+        series["edge_weight"] = phase_space.edge_weight(series["f_q"], self.q)
+        return series

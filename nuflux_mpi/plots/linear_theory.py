@@ -1,0 +1,147 @@
+"""The picture of `python -m nuflux_mpi linear`: growth rates and frequencies over k, the fastest wave, and U_osc."""
+
+import numpy as np
+
+from ..analysis import linear_report
+from ..results import figure_modes, provenance
+from ..results.reader import MemoryRun
+from ..theory import linear
+from . import evolution, style
+
+
+def dispersion(result, path=None, title=True):
+    """Figure of a `linear_report.Result`; saved, with its provenance, if a path is given.
+
+    Left: gamma and Re omega of the growing waves over k, collective and continuum ones told apart, for two beams with
+    the closed form. Right: the fastest wave over the directions; below it, for two beams, the predicted change of U_osc.
+    """
+    problem, found = result.problem, linear_report.predicted(result.problem)
+    with style.style():
+        figure = style.new_figure(height=5.6)
+        grid = figure.add_gridspec(2, 2, width_ratios=[1.5, 1])
+        rates = figure.add_subplot(grid[0, 0])
+        frequencies = figure.add_subplot(grid[1, 0], sharex=rates)
+        _draw_rates(rates, result)
+        _draw_frequencies(frequencies, result)
+        _draw_wave(figure.add_subplot(grid[0, 1] if found else grid[:, 1]), result)
+        if found:
+            _draw_energy(figure.add_subplot(grid[1, 1]), problem, found)
+        style.lettered(figure.axes)
+        attrs = dict(zip(("git_commit", "git_dirty"), provenance.commit()))
+        run = MemoryRun(problem.config, {}, {}, attrs)
+        if title:
+            figure.suptitle(style.title_of(run), fontsize=12)
+        return style.finished(figure, run, path)
+
+
+def _kinds(result):
+    return (
+        ("collective", style.BLUE, [wave for wave in result.waves if wave.kind == "collective"]),
+        ("continuum", style.VERMILLION, [wave for wave in result.waves if wave.kind == "continuum"]),
+    )
+
+
+def _draw_rates(axes, result):
+    stable = np.setdiff1d(result.k, [wave.k for wave in result.waves])
+    axes.plot(stable, np.zeros_like(stable), ".", color=style.GREY, ms=3, label="stable")
+    for kind, color, waves in _kinds(result):
+        if waves:
+            axes.plot([wave.k for wave in waves], [wave.omega.imag for wave in waves], ".", color=color, label=kind)
+    if result.problem.two_beams:
+        k, growth = evolution.resolved(
+            np.linspace(*_range(result), 201), lambda k: linear.two_beam_growth(k, *result.problem.two_beams)
+        )
+        axes.plot(k, growth, color="black", lw=0.8, label="closed form")
+    axes.set_xlim(*_range(result))
+    axes.set_ylabel(r"growth rate $\gamma\ [\mu]$")
+    axes.set_title("growing waves")
+    lattice = result.problem.step * result.problem.harmonics[[0, -1]]
+    shown = axes.get_xlim()
+    if shown[0] > lattice[0] or shown[1] < lattice[-1]:
+        style.aside(axes, rf"the box has $|k| \leq {lattice[-1]:.4g}$")
+    axes.tick_params(labelbottom=False)
+    axes.legend()
+
+
+def _range(result):
+    """The growing waves with half their range on either side, within what was solved."""
+    k = np.array([wave.k for wave in result.waves] or result.k)
+    margin = max(np.ptp(k) / 2, 4 * result.problem.step)
+    low, high = max(k.min() - margin, result.k.min()), min(k.max() + margin, result.k.max())
+    return (low, high) if low < high else (low - margin, high + margin)
+
+
+def _draw_frequencies(axes, result):
+    for _, color, waves in _kinds(result):
+        axes.plot([wave.k for wave in waves], [wave.omega.real for wave in waves], ".", color=color)
+    if result.waves:
+        real = np.array([wave.omega.real for wave in result.waves])
+        # Equal frequencies would be drawn with their round-off.
+        half = max(np.ptp(real), 0.2 * result.fastest.omega.imag) * 0.55
+        middle = (real.max() + real.min()) / 2
+        axes.set_ylim(middle - half, middle + half)
+    axes.set_title("their frequencies")
+    axes.set_ylabel(r"frequency ${\rm Re}\,\omega\ [\mu]$")
+    axes.set_xlabel(r"wavenumber $k\ [\mu]$")
+
+
+FEW = 10  # modes that have a row of their own
+
+
+def _draw_wave(axes, result):
+    """|psi_a| and |psi_a / P_a^z| of the fastest wave: a row for each of few modes, curves over v of many."""
+    fastest = result.fastest
+    axes.set_title("nothing grows" if fastest is None else f"fastest wave, $k = {fastest.k:.4g}\\,\\mu$")
+    if fastest is None:
+        axes.set_xlabel("direction $v$")
+        return
+    size = np.abs(fastest.psi)
+    share = size / np.where(result.problem.zeta != 0, np.abs(result.problem.zeta), np.inf)
+    parts = [(size / size.max(), r"$|\psi_a|$", style.BLUE), (share / share.max(), r"$|\psi_a / P_a^z|$", style.GREEN)]
+    (_draw_rows if len(size) <= FEW else _draw_over_v)(axes, result.problem, parts)
+    axes.legend(fontsize=8, **({"loc": "lower right", "ncols": 2} if len(size) <= FEW else {}))
+
+
+def _run_of(problem):
+    """The modes of a problem as those of a run, for their names."""
+    return MemoryRun(problem.config, {"v": problem.v, "sign": problem.s, "density": np.abs(problem.zeta)}, {})
+
+
+def _draw_rows(axes, problem, parts):
+    """Two bars for each mode, from the most forward down: those of one velocity lie in rows of their own."""
+    order = figure_modes.forward_first(_run_of(problem).series, np.arange(len(problem.v)))
+    names = figure_modes.named(_run_of(problem))
+    row = np.arange(len(order))
+    for values, label, color in parts:
+        below = 0.2 if color == style.GREEN else -0.2
+        axes.barh(row + below, values[order], height=0.36, color=color, label=label)
+    axes.set_yticks(row, [names[mode] for mode in order])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(order) - 0.5 + 0.9, -0.5)  # room for the legend
+    axes.set_xlim(0, 1.05)
+    axes.set_xlabel("over its largest")
+
+
+def _draw_over_v(axes, problem, parts):
+    """Curves over v; directions with s = -1 are marked by rings, those with s = +1 by dots."""
+    order = np.argsort(problem.v, kind="stable")
+    v, s = problem.v[order], problem.s[order]
+    for values, label, color in parts:
+        axes.plot(v, values[order], color=color, lw=0.9, label=label)
+        for sign, fill in ((1, color), (-1, "white")):
+            axes.plot(v[s == sign], values[order][s == sign], ls="", marker="o", ms=3.5, color=color, mfc=fill, mew=0.8)
+    if (s < 0).any() and (s > 0).any():
+        for sign, fill in (("+1", style.GREY), ("-1", "white")):
+            axes.plot([], [], ls="", marker="o", ms=3.5, color=style.GREY, mfc=fill, mew=0.8, label=f"$s_a = {sign}$")
+    axes.set_ylim(0, 1.1)
+    axes.set_xlabel("direction $v$")
+    axes.set_ylabel("over its largest")
+
+
+def _draw_energy(axes, problem, found):
+    unit = abs(np.prod(problem.zeta)) * problem.config["box"]["length"]
+    axes.semilogy(found.t, np.abs(found.whole) / unit, color=style.BLUE, label="whole")
+    axes.semilogy(found.t, np.abs(found.transverse) / unit, "--", color=style.VERMILLION, label="transverse (Eq. 12)")
+    axes.set_xlabel(style.TIME_LABEL)
+    axes.set_title(r"$|\Delta U_{\rm osc}|$ of the seeds over $|U_{\rm osc}(0)|$")
+    axes.legend()

@@ -1,0 +1,102 @@
+"""Directions and lepton-number distributions against integrals and published crossings."""
+
+import numpy as np
+import pytest
+
+from nuflux_mpi import config
+from nuflux_mpi.errors import InputError
+from nuflux_mpi.physics import modes
+
+# Set-up of COSEnu, Phys. Rev. D 106, 043011: sigma = 0.6, sigma_bar = 0.53, crossings to six digits.
+CROSSINGS = {0.89: 0.867935, 0.90: 0.785501, 0.93: 0.639655, 0.97: 0.512637, 1.00: 0.438393}
+
+
+def angular(**keys):
+    """A resolved section [modes] of kind angular."""
+    source = {
+        "box": {"length": 10, "points": 64},
+        "initial": {"n_max": 3},
+        "time": {"end": 1},
+        "modes": {"kind": "angular", "number": 64} | keys,
+    }
+    return config.resolve(source)["modes"]
+
+
+def test_beams_keep_their_lists():
+    beams = modes.build({"kind": "beams", "velocity": [1.0, -0.5, 0.0], "sign": [1, -1, 1], "density": [0.5, 0.2, 0.1]})
+    assert len(beams) == 3
+    assert beams.v.tolist() == [1.0, -0.5, 0.0] and beams.s.tolist() == [1.0, -1.0, 1.0]
+    assert beams.n.tolist() == [0.5, 0.2, 0.1] and beams.weight.tolist() == [1.0, 1.0, 1.0]
+    assert beams.nu_weight is None and beams.antinu_weight is None
+    assert beams.labels == ["v = +1, s = +1", "v = -0.5, s = -1", "v = +0, s = +1"]
+
+
+def test_two_beams_read_well():
+    beams = modes.build(config.resolve("two_beam")["modes"])
+    assert beams.n is None
+    assert repr(beams) == "Modes(v = +1; v = -1)"
+    assert repr(modes.build(angular(alpha=0.9))).startswith("Modes(64 directions")
+    mixed = config.resolve("two_beam", ["modes.velocity=[0.3,-1.0,0.5,1.0,0.1]", "initial.zeta=[0.5,-0.5,0.1,0.1,0.1]"])
+    assert str(modes.build(mixed["modes"])) == "5 directions, -1 <= v <= +1, 0 with s = -1"
+
+
+@pytest.mark.parametrize("name, degree", [("gauss-legendre", 9), ("midpoint", 1)])
+def test_quadratures_integrate_polynomials(name, degree):
+    v, weight = modes.quadrature(name, 5)
+    assert np.all(np.diff(v) > 0) and np.all(np.abs(v) < 1)
+    for power in range(degree + 1):
+        exact = (1 + (-1) ** power) / (power + 1)
+        assert np.sum(weight * v**power) == pytest.approx(exact, abs=1e-15 * 10)  # ten roundings of numbers below 1
+
+
+def test_midpoints_are_the_bin_centres():
+    v, weight = modes.quadrature("midpoint", 4)
+    assert v.tolist() == [-0.75, -0.25, 0.25, 0.75] and weight.tolist() == [0.5] * 4
+
+
+@pytest.mark.parametrize("sigma", [0.3, 0.53, 0.6, 5.0])
+def test_g_is_normalised(sigma):
+    v, weight = modes.quadrature("gauss-legendre", 64)
+    assert np.sum(weight * modes.g(v, sigma)) == pytest.approx(1, abs=1e-13)  # 64 points integrate it to round-off
+
+
+@pytest.mark.parametrize("alpha, crossing", CROSSINGS.items())
+def test_published_crossings(alpha, crossing):
+    assert modes.crossings(angular(alpha=alpha)) == [pytest.approx(crossing, abs=6e-7)]  # digits printed
+
+
+def test_no_crossing():
+    assert modes.crossings(angular(alpha=0.88)) == []
+
+
+def test_crossings_on_a_sample_point_count_once():
+    assert modes.crossings(angular(distribution="polynomial", coefficients=[0, 1])) == [pytest.approx(0, abs=1e-15)]
+    assert modes.crossings(angular(distribution="polynomial", coefficients=[0, 0, 1])) == []  # touches 0 only
+    found = modes.crossings(angular(distribution="polynomial", coefficients=[-0.25, 0, 1]))
+    assert found == pytest.approx([-0.5, 0.5], abs=1e-15)
+
+
+def test_signs_and_densities_carry_the_lepton_number():
+    section = angular(alpha=0.9)
+    a = modes.build(section)
+    assert set(a.s) == {1.0, -1.0} and np.all(a.n > 0)
+    np.testing.assert_array_equal(a.s < 0, a.v > modes.crossings(section)[0])
+    # sum_a s_a n_a = int G dv = 1 - alpha: 64 Gauss points integrate both Gaussians to round-off
+    assert np.sum(a.s * a.n) == pytest.approx(0.1, abs=1e-13)
+    assert np.sum(a.nu_weight) == pytest.approx(1, abs=1e-13)
+    assert np.sum(a.antinu_weight) == pytest.approx(0.9, abs=1e-13)
+
+
+def test_polynomial_and_table_agree_on_a_straight_line():
+    line = modes.build(angular(distribution="polynomial", coefficients=[0.4, -1.0]))
+    table = modes.build(angular(distribution="table", v=[-1.0, 1.0], G=[1.4, -0.6]))
+    np.testing.assert_allclose(line.s * line.n, line.weight * (0.4 - line.v), rtol=0, atol=1e-16)
+    np.testing.assert_allclose(table.s * table.n, line.s * line.n, rtol=0, atol=1e-16)
+    np.testing.assert_array_equal(line.antinu_weight[line.s > 0], 0)
+    np.testing.assert_array_equal(line.nu_weight[line.s < 0], 0)
+
+
+def test_a_direction_without_lepton_number_is_refused():
+    with pytest.raises(InputError, match="no lepton number at v = 0"):
+        modes.build(angular(distribution="polynomial", coefficients=[0.0, 1.0], number=5))
+    assert len(modes.build(angular(distribution="polynomial", coefficients=[0.0, 1.0], number=4))) == 4
