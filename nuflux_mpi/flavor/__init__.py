@@ -1,7 +1,7 @@
 """Flavor algebra: everything that depends on the number of flavors.
 
-`algebra` has the generators, structure constants, names and matrix functions, in plain NumPy. `generate` writes the same
-arithmetic as formulas that kernels are compiled from. This room imports nothing of the package but `errors`.
+May import errors, nothing else. Names: `algebra`, `of_components`, `Algebra` (generators, structure constants, names, matrix
+functions, in plain NumPy), `generate` (the same arithmetic as formulas that kernels are compiled from).
 """
 
 from .algebra import Algebra, Pair, algebra, of_components

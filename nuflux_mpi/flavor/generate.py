@@ -56,9 +56,7 @@ def symmetric(A: Sequence, B: Sequence, onto: Sequence | None = None, sign: int 
         return None if onto is None else Vector(onto)
     out = Vector()
     for k, terms in enumerate(terms_of):
-        products = [
-            (c, [(sign, A[i], B[j]), (sign, A[j], B[i])] if i < j else [(sign, A[i], B[i])]) for i, j, c in terms
-        ]
+        products = [(c, [(sign, A[i], B[j]), (sign, A[j], B[i])] if i < j else [(sign, A[i], B[i])]) for i, j, c in terms]
         out.append(_summed(products, None if onto is None else onto[k]))
     return out
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.flavor import algebra, of_components
 

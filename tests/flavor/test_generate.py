@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from nuflux_mpi.flavor import algebra, generate
 
 both = pytest.mark.parametrize("flavors", [2, 3])
