@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from loading import load_tool
 
-from nuflux_mpi.box.box import blocks
+from nuflux_mpi.box.plan import blocks
 from nuflux_mpi.run import check
 
 

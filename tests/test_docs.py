@@ -239,7 +239,7 @@ def test_exit_codes_are_those_of_the_code():
 
 
 def test_cut_of_the_example_on_the_box_page():
-    from nuflux_mpi.box.box import Plan, most_ranks, plan
+    from nuflux_mpi.box.plan import Plan, most_ranks, plan
     from nuflux_mpi.run.check import rows_per_rank
 
     text = (DOCS / "box.md").read_text(encoding="utf-8")

@@ -275,7 +275,7 @@ def bare_transforms(comm, back, forward, points, effort="measure"):
     import numpy as np
     from mpi4py_fft import fftw
 
-    from nuflux_mpi.box.box import blocks
+    from nuflux_mpi.box.plan import blocks
 
     back, forward = (int(blocks(lines, comm.size)[0][comm.rank]) for lines in (back, forward))
     flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_DESTROY_INPUT)

@@ -54,7 +54,7 @@ def main():
 def report(level, size, ranks, overrides):
     """Print one row of the table."""
     from nuflux_mpi import config
-    from nuflux_mpi.box.box import plan
+    from nuflux_mpi.box.plan import plan
     from nuflux_mpi.physics.levels import method_of
     from nuflux_mpi.run import check
     from nuflux_mpi.time.integrator import MULTISTEP

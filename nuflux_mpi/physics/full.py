@@ -36,7 +36,7 @@ _SUMS = 4
 
 
 class FluxTransform:
-    """A :class:`~nuflux_mpi.box.box.Transform` of lines that each have a flux: `forward` adds minus its divergence.
+    """A :class:`~nuflux_mpi.box.transform.LineTransform` of lines that have a flux each: `forward` adds minus its divergence.
 
     physical, flux: (lines, *local_shape). After `forward`, `spectral` holds the waves of ``physical - d_z flux``; one
     exchange carries both. Everything else is as in Transform, for the lines alone.

@@ -18,7 +18,7 @@ from ..kernels import kernels
 class InteractionPicture:
     """Right-hand side of the state vector u for fields that advect linearly and interact locally in space.
 
-    transform: the :class:`~nuflux_mpi.box.box.Transform` of the lines; its `physical` array is where the source works.
+    transform: the :class:`~nuflux_mpi.box.transform.Transform` of the lines; its `physical` array is where the source works.
     velocity: velocity of each line, (lines,) or (lines, axes).
     source: callable ``source(t)``; finds the leading `needed` segments of lines in ``transform.physical`` and leaves the
         right-hand side R of *all* lines there.

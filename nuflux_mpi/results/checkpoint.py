@@ -46,7 +46,7 @@ class Damaged(Exception):
 class Layout:
     """Where state vectors lie in a checkpoint: rows of waves, ordered by line and inner wave as in `box.Transform`.
 
-    transform: the one of the state, a :class:`~nuflux_mpi.box.box.Transform`; local vectors are its rows, one after another,
+    transform: the one of the state, a :class:`~nuflux_mpi.box.transform.Transform`; local vectors are its rows, one after another,
     times sqrt(weight). `shape` is (rows of all ranks, real numbers per row) of one vector.
     """
 
@@ -98,7 +98,7 @@ class Layout:
 def waves_of(rows, points, N1, harmonic):
     """Waves of one real line, with weight 1, at signed `harmonic` (any shape) from its rows in a box cut with N1.
 
-    rows: (residues, columns) complex, times sqrt(weight) of that cut (see :class:`~nuflux_mpi.box.box.Transform`).
+    rows: (residues, columns) complex, times sqrt(weight) of that cut (see :class:`~nuflux_mpi.box.transform.Transform`).
     """
     h = np.abs(harmonic)
     if N1 == 1:

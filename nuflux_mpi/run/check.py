@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..analysis import unseeded
-from ..box.box import blocks, most_ranks, plan
+from ..box.plan import blocks, most_ranks, plan
 from ..config import SPLITTINGS, dimensions, mode_count, per_axis
 from ..errors import InputError
 from ..physics import modes, phase_space

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpi4py import MPI
 
-from nuflux_mpi.box.box import Box, blocks, most_ranks, plan
+from nuflux_mpi.box.box import Box
+from nuflux_mpi.box.plan import blocks, most_ranks, plan
 from nuflux_mpi.errors import InputError
 
 LENGTH = 7.3

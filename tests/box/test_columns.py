@@ -5,7 +5,7 @@ import pytest
 
 from nuflux_mpi.box import columns
 from nuflux_mpi.box import fft_plans as plans
-from nuflux_mpi.box.box import _signed, _wave_numbers
+from nuflux_mpi.box.transform import signed, wave_numbers
 
 pytestmark = pytest.mark.skipif(not plans.usable(), reason="for compiled loops alone")
 # One column, an odd number, one chunk but for a column, three chunks of which the last is odd.
@@ -59,7 +59,7 @@ def test_of_two_kept_opposite_waves_one_counts():
 def test_slopes(shape):
     before, points, after = shape
     lines = noise(*shape)
-    rate = _wave_numbers(_signed(np.arange(points), points), points, 2.0) / points
+    rate = wave_numbers(signed(np.arange(points), points), points, 2.0) / points
     slope = np.empty_like(lines)
     columns.SlopeAcross(rate, after, "estimate")(lines, slope)
     expected = np.fft.ifft(1j * points * rate[:, None] * np.fft.fft(lines, axis=1), axis=1).real

@@ -8,7 +8,8 @@ import pytest
 
 import nuflux_mpi
 from nuflux_mpi import config
-from nuflux_mpi.box.box import Box, plan
+from nuflux_mpi.box.box import Box
+from nuflux_mpi.box.plan import plan
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.run import check, forecast
 
