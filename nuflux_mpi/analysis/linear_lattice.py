@@ -17,7 +17,8 @@ from ..config import per_axis
 from ..errors import InputError
 from ..physics.modes import shown
 from ..theory import linear
-from .linear_report import MOST_OPERATIONS, MOST_WAVES, TABLE_ROWS, Problem, seed_lines
+from .linear_problem import Problem
+from .linear_report import MOST_OPERATIONS, MOST_WAVES, TABLE_ROWS, seed_lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +38,13 @@ class Lattice:
     def growing(self):
         """Indices of the waves that grow, the fastest first; the first of equals in the order of n."""
         rates = self.omega.imag
-        slowest = linear.ROUND_OFF * np.sum(np.abs(self.problem.zeta))
+        slowest = linear.ROUND_OFF * self.problem.background.size
         return [i for i in np.lexsort((*self.n.T[::-1], -np.round(rates / slowest))) if rates[i] > slowest]
 
 
 def solve(problem):
     """The Lattice of a problem; InputError for so many modes that not even k = 0 and its neighbours can be afforded."""
-    box, count = problem.config["box"], len(problem.s)
+    box, count = problem.config["box"], len(problem)
     highest = [(N - 1) // 2 for N in per_axis(box["points"])]
     most = min(MOST_WAVES, MOST_OPERATIONS / count**3)
     reach = max(highest)
@@ -56,33 +57,33 @@ def solve(problem):
         )
     n = np.array(list(itertools.product(*[range(-min(h, reach), min(h, reach) + 1) for h in highest])))
     k = 2 * np.pi * n / per_axis(box["length"])
-    omega = linear.spectrum(k, *problem.modes)[:, 0]
+    omega = linear.spectrum(k, *problem.background)[:, 0]
     return Lattice(problem, n, k, omega, reach >= max(highest))
 
 
 def report(lattice):
     """The whole as text."""
     problem, config = lattice.problem, lattice.problem.config
-    v, s, zeta = problem.modes
+    count, background = len(problem), problem.background
+    Q0, Q1 = linear.moments(*background[:3])
     length = " x ".join(f"{L:g}" for L in per_axis(config["box"]["length"]))
     highest = np.linalg.norm(lattice.k, axis=1).max()
     part = "all that the grid carries" if lattice.whole else f"those with harmonics up to {np.abs(lattice.n).max()}"
     text = [
         f"{config['name']}: {config['title']}",
-        f"  modes        {len(s)}, sum |P^z| = {np.sum(np.abs(zeta)):.6g}, D_0^z = {np.sum(s * zeta):.6g}, "
-        f"D_i^z = {shown((s * zeta) @ v, 6)}",
+        f"  modes        {count}, sum |P^z| = {background.size:.6g}, D_0^z = {Q0:.6g}, D_i^z = {shown(Q1, 6)}",
         f"  wave vectors {len(lattice.n)}, {part}, up to |k| = {highest:.6g}, box of length {length}",
-        f"  method       eigenvalues of {len(s)} x {len(s)} matrices",
+        f"  method       eigenvalues of {count} x {count} matrices",
     ]
     growing = lattice.growing
     if not growing:
         return "\n".join([*text, "  nothing grows"])
     text += ["", *_table(lattice, growing), ""]
     first = growing[0]
-    omega, psi = linear.eigenvector(lattice.k[first], v, s, zeta)
+    omega, psi = linear.eigenvector(lattice.k[first], *background)
     real = round(omega.real, 10) + 0.0  # no "-0", and no rounding of a zero
     text.append(f"  fastest      k = {shown(lattice.k[first], 8)}, gamma = {omega.imag:.10g}, Re omega = {real:.10g}")
-    if len(s) <= 8:
+    if count <= 8:
         text.append(f"  its psi_a    {', '.join(f'{value:.6f}' for value in psi)}")
     reach = np.linalg.norm(lattice.k[growing], axis=1).max()
     text.append(f"  growing      {len(growing)} of them, up to |k| = {reach:.6g}")

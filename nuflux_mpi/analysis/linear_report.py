@@ -8,120 +8,27 @@ the beams have a width in direction, in whose place the theory takes their sharp
 from __future__ import annotations
 
 import csv
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from ..config import dimensions, mode_count, per_axis
+from ..config import per_axis
 from ..errors import InputError
-from ..physics import initial, modes
-from ..runtime.limits import available_memory
-from ..storage import start_file
 from ..theory import growth_curve, linear
 from . import unseeded
+from .linear_problem import Problem
 
 # Sums over waves of modes^3 operations: a second or two.
 MOST_OPERATIONS = 3e8
 # With more modes the dispersion relation is taken, if the user does not insist: with 1000 it is some ten times quicker.
 MOST_DENSE = 300
 MOST_WAVES = 2**17  # at about 0.2 ms each
-STATES = 6  # complex arrays (modes, points) alive at once while the seeds are made and predicted
 CONTINUOUS_POINTS = 201  # wavenumbers of a --range off the box's lattice
 # What a box is to hold: wavelengths of the fastest wave, wavenumbers in the unstable range, and multiples of its edge
 # for what the waves make of each other (two_beam with N = 512 has 8 such multiples; its spectral_tail stays below 1e-4).
 WAVELENGTHS, WAVES_IN_BAND, CASCADE = 8, 10, 8
 TABLE_ROWS = 24
-
-
-@dataclass(frozen=True)
-class Place:
-    """What initial states ask of a box."""
-
-    length: tuple
-    origin: tuple
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """The linear problem of a resolved config.
-
-    v, s, zeta: (modes,) as in `linear`. psi: seeds on the grid, complex (modes, points), in units of n. spacing: (modes,)
-    width of the bins of an angular grid, None for beams, whose directions are what they are. In two and three dimensions v
-    is (modes, axes), there are several axes of points and no spacing; `linear_lattice` goes on from here.
-    """
-
-    config: dict
-    v: np.ndarray
-    s: np.ndarray
-    zeta: np.ndarray
-    psi: np.ndarray
-    spacing: np.ndarray | None
-
-    @property
-    def modes(self):
-        return self.v, self.s, self.zeta
-
-    @property
-    def step(self):
-        """Distance of the box's wavenumbers, 2 pi / L."""
-        return 2 * np.pi / self.config["box"]["length"]
-
-    @property
-    def harmonics(self):
-        """All that the grid carries, ascending."""
-        highest = (self.config["box"]["points"] - 1) // 2
-        return np.arange(-highest, highest + 1)
-
-    @property
-    def two_beams(self):
-        """(zeta_+, zeta_-) if these are two beams of neutrinos, v = +1 and -1, for which closed forms exist; else None."""
-        if sorted(self.v) != [-1, 1] or np.any(self.s != 1):
-            return None
-        forward = int(np.argmax(self.v))
-        return self.zeta[forward], self.zeta[1 - forward]
-
-
-def problem(config):
-    """The Problem of a resolved config. InputError if its background is not stationary and homogeneous."""
-    if not linear.has_sharp_directions(config):
-        raise InputError(
-            f'linear: full.distribution = "{config["full"]["distribution"]}" has no sharp directions; describe '
-            'them as kind = "angular" at another level.'
-        )
-    axes, box = dimensions(config), config["box"]
-    directions, points = modes.build(config["modes"], axes), per_axis(box["points"])
-    needed, available = STATES * 16 * len(directions) * math.prod(points), available_memory()
-    if needed > available:
-        raise InputError(
-            f"linear: box.points = {box['points']} with {len(directions)} modes need about {needed / 1e9:.3g} GB, "
-            f"and {available / 1e9:.3g} GB are available; choose fewer points, the growth of a wave does not "
-            "depend on them."
-        )
-    if config["initial"]["kind"] == "file":
-        P = _from_file(config)
-        zeta, psi = P[:, 2].reshape(len(P), -1).mean(axis=-1), P[:, 0] + 1j * P[:, 1]
-        uneven = np.abs(P[:, 2] - zeta.reshape(-1, *[1] * axes)).max()
-    else:
-        place = Place(tuple(per_axis(box["length"])), tuple(per_axis(box["origin"])))
-        r = np.ix_(*(np.arange(N) * L / N for N, L in zip(points, place.length)))
-        zeta, uneven = initial.background(config, directions), 0.0
-        psi = np.broadcast_to(initial.coherence(config, directions, r, place), (len(directions), *points))
-    size, seed = np.abs(zeta).max(), np.abs(psi).max()
-    if seed > linear.LARGEST_SEED * size or uneven > linear.LARGEST_SEED * size:
-        what = f"|psi| reaches {seed:.3g}" if seed > linear.LARGEST_SEED * size else f"P^z varies by {uneven:.3g}"
-        raise InputError(
-            f"initial: the background is not stationary, {what} where the largest P^z is {size:.3g}; linear "
-            f"theory takes up to {linear.LARGEST_SEED:g} of it."
-        )
-    spacing = directions.weight if config["modes"]["kind"] == "angular" and axes == 1 else None
-    return Problem(config, directions.v, directions.s, zeta, psi, spacing)
-
-
-def _from_file(config):
-    path, shape = config["initial"]["path"], (mode_count(config["modes"]), 3, *per_axis(config["box"]["points"]))
-    return start_file.whole(start_file.find(path, ("P",), "initial.path", shapes=[shape]), "P")
 
 
 # ---- which wavenumbers ----------------------------------------------------------------------------------------------
@@ -163,10 +70,10 @@ def _chosen(problem, k, span, continuous):
                 f"apart and end at {lattice[-1]:.6g} (see --continuous)."
             )
         return inside
-    if lattice.size * len(problem.v) ** 3 <= MOST_OPERATIONS:
+    if lattice.size * len(problem) ** 3 <= MOST_OPERATIONS:
         return lattice
-    chosen = linear.scanned(lattice, len(problem.v))
-    growing = chosen[growth_curve.rates_of(*problem.modes)(chosen) > linear.SLOWEST * np.sum(np.abs(problem.zeta))]
+    chosen = linear.scanned(lattice, len(problem))
+    growing = chosen[growth_curve.rates_of(*problem.background)(chosen) > linear.SLOWEST * problem.background.size]
     if not growing.size:
         return chosen
     margin = max(growing[-1] - growing[0], 8 * problem.step) / 4
@@ -231,7 +138,7 @@ class Result:
 
 def solve(problem, k, method="auto"):
     """All growing waves at the wavenumbers k; method as in `linear.growing`. InputError for too many modes for a matrix."""
-    count = len(problem.v)
+    count, background = len(problem), problem.background
     if method == "dense" and count > linear.DENSE_LIMIT:
         raise InputError(
             f"linear: {count} modes make too large a matrix for --method dense (at most {linear.DENSE_LIMIT}); "
@@ -241,10 +148,10 @@ def solve(problem, k, method="auto"):
         method = "dense" if count <= min(MOST_DENSE, linear.DENSE_LIMIT) else "secular"
     waves = []
     for q in k:
-        for omega, psi in zip(*linear.growing(q, *problem.modes, method)):
+        for omega, psi in zip(*linear.growing([q], *background, method=method)):
             width = np.inf
             if problem.spacing is not None:
-                width = linear.line_width(omega, q, *problem.modes, problem.spacing)
+                width = linear.line_width(omega, [q], problem.spacing, *background)
             waves.append(Wave(float(q), complex(omega), psi, width))
     return Result(problem, method, np.asarray(k), waves)
 
@@ -277,7 +184,8 @@ def recurrence(problem, k):
     """
     if problem.spacing is None:
         return None
-    rate = abs(k + np.sum(problem.s * problem.v * problem.zeta)) * problem.spacing.max()
+    _, Q1 = linear.moments(*problem.background[:3])
+    rate = abs(k + Q1[0]) * problem.spacing.max()
     return 2 * np.pi / rate if rate else np.inf
 
 
@@ -303,7 +211,7 @@ def predicted(problem):
     alpha, gamma = linear.growing_amplitude(k, *psi, *zeta), linear.two_beam_growth(k, *zeta)
     omega_0 = -sum(zeta)
     power = np.abs(alpha) ** 2 * (np.abs(k + omega_0 + 1j * gamma) ** 2 + np.abs(k - omega_0 - 1j * gamma) ** 2)
-    limit = 1e-2 * np.sum(problem.zeta**2)
+    limit = 1e-2 * np.sum(problem.background.q**2)
     if power.sum() < 1e-30 * limit or power.sum() >= limit:
         return None
     low, high = 0.0, np.log(limit / power.sum()) / (2 * gamma[power > 0].min())
@@ -321,11 +229,11 @@ def predicted(problem):
 def report(result):
     """The whole as text."""
     problem, config = result.problem, result.problem.config
-    count, box = len(problem.v), config["box"]
+    count, box, background = len(problem), config["box"], problem.background
+    Q0, (Q1,) = linear.moments(*background[:3])
     text = [
         f"{config['name']}: {config['title']}",
-        f"  modes        {count}, sum |P^z| = {np.sum(np.abs(problem.zeta)):.6g}, "
-        f"D_0^z = {np.sum(problem.s * problem.zeta):.6g}, D_1^z = {np.sum(problem.s * problem.v * problem.zeta):.6g}",
+        f"  modes        {count}, sum |P^z| = {background.size:.6g}, D_0^z = {Q0:.6g}, D_1^z = {Q1:.6g}",
         f"  wavenumbers  {len(result.k)}, from {result.k[0]:.6g} to {result.k[-1]:.6g}, box of length {box['length']:g}",
         f"  method       {_method(result)}",
     ]
@@ -356,10 +264,10 @@ def report(result):
 
 
 def _method(result):
-    count = len(result.problem.v)
+    count = len(result.problem)
     if result.method == "dense":
         return f"eigenvalues of {count} x {count} matrices"
-    slowest = linear.SLOWEST * np.sum(np.abs(result.problem.zeta))
+    slowest = linear.SLOWEST * result.problem.background.size
     return f"dispersion relation of {count} modes, growth faster than {slowest:.3g}"
 
 
@@ -401,7 +309,7 @@ def seed_lines(problem):
             return []  # their spectrum is a matter of the run
         psi2 = np.sum(np.abs(np.fft.fft(problem.psi, axis=-1) / points[0]) ** 2, axis=0)
         k = 2 * np.pi * np.fft.fftfreq(points[0], length[0] / points[0])
-        found = unseeded.of_spectrum(config, np.fft.fftshift(k), np.fft.fftshift(psi2), problem.zeta)
+        found = unseeded.of_spectrum(config, np.fft.fftshift(k), np.fft.fftshift(psi2), problem.background.q)
     else:
         found = unseeded.of_config(config)
     return [f"  warning      {found}"] if found else []
@@ -415,7 +323,7 @@ def _prediction_lines(problem):
         f"  U_osc        change for the seeds of the case, in units of |U_osc(0)|, linear until t = {found.t[-1]:.4g}:",
         f"  {'t':>12} {'transverse (Eq. 12)':>20} {'whole':>14}",
     ]
-    unit = abs(np.prod(problem.zeta)) * problem.config["box"]["length"]
+    unit = abs(np.prod(problem.background.q)) * problem.config["box"]["length"]
     for i in (20, 40, 60, 80, 100):
         lines.append(f"  {found.t[i]:>12.4f} {found.transverse[i] / unit:>20.6e} {found.whole[i] / unit:>14.6e}")
     return lines
@@ -439,7 +347,7 @@ def write(result, directory, text):
             table.writerow(["mode", "v", "sign", "zeta", "psi_real", "psi_imag"])
             psi = result.fastest.psi if result.fastest else []
             for a, value in enumerate(psi):
-                direction = (float(values[a]) for values in result.problem.modes)
+                direction = (float(np.squeeze(values[a])) for values in result.problem.background[:3])
                 table.writerow([a, *direction, float(value.real), float(value.imag)])
     except OSError as error:
         raise InputError(f"--out: {directory} cannot be written ({error.strerror or error}).") from None

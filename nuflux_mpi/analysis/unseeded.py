@@ -137,14 +137,11 @@ def _transform_of(shape):
 
 def _sentence(config, directions, zeta, power):
     """The sentence; power: function of wave vectors as above."""
-    axes, count = dimensions(config), len(directions)
-    most = min(MOST_WAVES, int(MOST_OPERATIONS / (count**3 + CALL)))
-    size = float(np.sum(np.abs(zeta)))
+    axes, background = dimensions(config), linear.Background(directions.velocity, directions.s, zeta)
+    most, size = min(MOST_WAVES, int(MOST_OPERATIONS / (len(directions) ** 3 + CALL))), background.size
     if most < FEWEST_WAVES or size == 0:
         return None
-    spacing = directions.weight if config["modes"]["kind"] == "angular" and axes == 1 else None
-    n = _sample(config, most)
-    waves = _Waves(config, (directions.v, directions.s, zeta), spacing, power, n)
+    waves = _Waves(config, background, directions.bins, power, _sample(config, most))
     for seeded in (True, False):
         waves.refine(seeded)
     with_seed, without = waves.fastest(True), waves.fastest(False)
@@ -177,12 +174,12 @@ def _sample(config, most):
 class _Waves:
     """Harmonics n (waves, axes) with wave vectors k, whether they are seeded, and growth rates; a sample that can grow.
 
-    modes: (v, s, zeta) as in `linear`; spacing: bins of an angular grid in one dimension, else None: there growth counts
+    background: as in `linear`; spacing: bins of an angular grid in one dimension, else None: there growth counts
     without a seed only where it is collective, for the rest belongs to the grid.
     """
 
-    def __init__(self, config, modes, spacing, power, n):
-        self.modes, self.spacing, self.power = modes, spacing, power
+    def __init__(self, config, background, spacing, power, n):
+        self.background, self.spacing, self.power = background, spacing, power
         self.step = 2 * np.pi / np.array(per_axis(config["box"]["length"]), dtype=float)
         self.highest = np.array([(N - 1) // 2 for N in per_axis(config["box"]["points"])])
         axes = len(self.step)
@@ -193,19 +190,19 @@ class _Waves:
     def _add(self, n):
         k = n * self.step
         seeded = self.power(k) > NONE
-        roots = linear.spectrum(k[:, 0] if k.shape[1] == 1 else k, *self.modes)
+        roots = linear.spectrum(k, *self.background)
         rate = roots[:, 0].imag.copy()
         if self.spacing is not None:
-            for i in np.flatnonzero(~seeded & (rate > linear.ROUND_OFF * np.sum(np.abs(self.modes[2])))):
-                rate[i] = self._collective(k[i, 0], roots[i])
+            for i in np.flatnonzero(~seeded & (rate > linear.ROUND_OFF * self.background.size)):
+                rate[i] = self._collective(k[i], roots[i])
         order = np.lexsort(np.concatenate((self.n, n)).T[::-1])
         for name, new in (("n", n), ("k", k), ("seeded", seeded), ("rate", rate)):
             setattr(self, name, np.concatenate((getattr(self, name), new))[order])
 
     def _collective(self, k, roots):
         """The fastest growth among the roots at one k that a finer grid has too."""
-        for omega in roots[roots.imag > linear.SLOWEST * np.sum(np.abs(self.modes[2]))]:
-            if linear.line_width(omega, k, *self.modes, self.spacing) >= 1:
+        for omega in roots[roots.imag > linear.SLOWEST * self.background.size]:
+            if linear.line_width(omega, k, self.spacing, *self.background) >= 1:
                 return omega.imag
         return 0.0
 

@@ -508,9 +508,9 @@ def _xdmf(arguments):
 
 def _linear(arguments):
     from .. import config
-    from ..analysis import linear_report
+    from ..analysis import linear_problem, linear_report
 
-    problem = linear_report.problem(config.resolve(arguments.case, arguments.overrides))
+    problem = linear_problem.problem(config.resolve(arguments.case, arguments.overrides))
     if config.dimensions(problem.config) > 1:
         return _linear_in_space(arguments, problem)
     k = linear_report.wave_numbers(problem, arguments.k, arguments.range, arguments.continuous)

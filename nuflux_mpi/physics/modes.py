@@ -1,27 +1,39 @@
-"""The directions: velocities v_a, signs s_a, densities n_a, and the lepton-number distributions they sample.
+"""The modes: what streams through the box, each with a direction, an energy and a species.
 
-A mode is one direction with its weight already absorbed in the polarization vector P_a, so that the moments are plain
-sums, D_m = sum_b s_b v_b^m P_b. In a box of two or three dimensions the velocity is a vector with as many
-components. The same arrays stand on every rank; nothing here communicates.
+A mode's weight is absorbed in its polarization vector P_a, so that the moments are plain sums, D_m = sum_b s_b v_b^m P_b.
+The same arrays stand on every rank; nothing here communicates. Modes are built once, from the section [modes] of a config,
+and handed on.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from ..errors import InputError
 
+PLACES = {1: (2,), 2: (0, 2), 3: (0, 1, 2)}  # of the axes of a box among x, y, z, by their number
+
 
 @dataclass(frozen=True, eq=False)
 class Modes:
-    """A list of directions; every array has shape (modes,).
+    """A list of modes; arrays have shape (modes,) unless it is said.
 
-    v: velocity along the box, |v| <= 1, with more axes than one a vector for each mode, (modes, axes). s: +1 or -1; for an
-    angular distribution the sign of G(v). n: density n_a in units of n, None where the initial state decides. weight:
-    quadrature weight, 1 for beams. nu_weight, antinu_weight: densities of neutrinos and of antineutrinos that share the
-    direction, for survival probabilities (None for beams).
+    v: velocity along the box, |v| <= 1, in a box of several dimensions a vector for each mode, (modes, axes). s: +1 or -1,
+    the species; where neutrinos and antineutrinos are `merged` the sign of G(v). n: density n_a in units of n, None where
+    the initial state decides. weight: quadrature weight, 1 for beams. nu_weight, antinu_weight: densities of neutrinos
+    and of antineutrinos that share the mode, for survival probabilities (None for beams). p: momentum p_a in mu, None where
+    the problem has none.
+
+    Labels are integers: direction, by default the same for equal velocities, counted as they first appear; energy, by
+    default 0. Modes of one direction have one velocity, so that they share phases and refractive vector. Whoever makes a
+    list in which directions, species and energies differ has the directions slowest and the energies fastest.
+
+    ValueError if the arrays do not fit each other, or modes of one direction have different velocities.
     """
 
     v: np.ndarray
@@ -30,44 +42,106 @@ class Modes:
     weight: np.ndarray
     nu_weight: np.ndarray | None = None
     antinu_weight: np.ndarray | None = None
+    p: np.ndarray | None = None
+    direction: np.ndarray = None  # type: ignore[assignment]  # never None after __post_init__
+    energy: np.ndarray = None  # type: ignore[assignment]
 
-    def __len__(self):
+    def __post_init__(self):
+        if self.direction is None:
+            object.__setattr__(self, "direction", _numbered(self.velocity))
+        if self.energy is None:
+            object.__setattr__(self, "energy", np.zeros(len(self), dtype=int))
+        for name in ("s", "n", "weight", "nu_weight", "antinu_weight", "p", "direction", "energy"):
+            values = getattr(self, name)
+            if values is not None and np.shape(values) != (len(self),):
+                raise ValueError(f"{name} needs one value per mode, {len(self)}; its shape is {np.shape(values)}")
+        counted = np.array_equal(np.unique(self.direction), np.arange(len(self.directions)))
+        if not counted or not np.array_equal(self.velocity[self.directions][self.direction], self.velocity):
+            raise ValueError("modes of one direction need one velocity, and directions are counted from 0")
+
+    def __len__(self) -> int:
         return len(self.v)
 
-    @property
-    def velocity(self):
+    @cached_property
+    def velocity(self) -> np.ndarray:
         """v with its components along the axes of the box, (modes, axes) also where there is only one."""
-        return self.v.reshape(len(self), -1)
+        return np.reshape(np.asarray(self.v, dtype=float), (len(self.v), -1))
+
+    @cached_property
+    def speeds(self) -> np.ndarray:
+        """The same axis by axis, (axes, modes) and contiguous, as kernels want it."""
+        return np.ascontiguousarray(self.velocity.T)
+
+    @cached_property
+    def velocity_xyz(self) -> np.ndarray:
+        """The velocity with three components, (modes, 3); those that the box has no axis for are 0.
+
+        So they are on average over the azimuths for which such a mode stands, and 1 - v_a.v_b is that of the average.
+        """
+        velocity = np.zeros((len(self), 3))
+        velocity[:, PLACES[self.velocity.shape[1]]] = self.velocity
+        return velocity
+
+    @cached_property
+    def directions(self) -> np.ndarray:
+        """Index of the first mode of each direction, (directions,): ``x[modes.directions]`` has a row for each direction,
+        and ``x[modes.directions][modes.direction]`` brings it back to the modes."""
+        return np.unique(self.direction, return_index=True)[1]
 
     @property
-    def labels(self):
-        """One short name per mode, for figures: its velocity, and which sign it has if the signs differ."""
+    def species(self) -> np.ndarray:
+        """+1 neutrinos, -1 antineutrinos, as integers; of merged modes what there is more of."""
+        return np.sign(self.s).astype(int)
+
+    @property
+    def merged(self) -> bool:
+        """Whether each mode holds the neutrinos and the antineutrinos of its direction, folded into sign(G).
+
+        They obey one equation as long as nothing tells them apart, neither an energy nor a species. A term that does, such as
+        vacuum mixing or collisions, needs modes that are not merged.
+        """
+        return self.nu_weight is not None
+
+    @property
+    def bins(self) -> np.ndarray | None:
+        """Width in v of the bins of an angular grid in one dimension, (modes,); None for beams and in several dimensions."""
+        return self.weight if self.merged and self.velocity.shape[1] == 1 else None
+
+    @property
+    def names(self) -> list[str]:
+        """One short name per mode: its velocity, and which sign it has if the signs differ."""
         mixed = len(set(self.s)) > 1
-        return [f"v = {shown(v)}" + (", s = %+d" % s if mixed else "") for v, s in zip(self.v, self.s)]
+        return [f"v = {shown(v)}" + (f", s = {s:+.0f}" if mixed else "") for v, s in zip(self.v, self.s)]
 
     def __repr__(self):
         return f"Modes({self})"
 
     def __str__(self):
-        if len(self) > 4 and self.v.ndim > 1:
-            return f"{len(self)} directions in {self.v.shape[1]} dimensions, {np.count_nonzero(self.s < 0)} with s = -1"
-        if len(self) > 4:
-            return (
-                f"{len(self)} directions, {self.v.min():+.4g} <= v <= {self.v.max():+.4g}, "
-                f"{np.count_nonzero(self.s < 0)} with s = -1"
-            )
-        return "; ".join(self.labels)
+        if len(self) <= 4:
+            return "; ".join(self.names)
+        axes, negative = self.velocity.shape[1], np.count_nonzero(np.asarray(self.s) < 0)
+        where = f"in {axes} dimensions" if axes > 1 else f"{np.min(self.v):+.4g} <= v <= {np.max(self.v):+.4g}"
+        return f"{len(self)} directions{' ' if axes > 1 else ', '}{where}, {negative} with s = -1"
 
 
-def shown(v, digits=4):
+def _numbered(velocity):
+    """A number for each different row of velocity (modes, axes), in the order in which they first appear."""
+    _, first, which = np.unique(velocity, axis=0, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=int)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[np.ravel(which)]
+
+
+def shown(v, digits=4) -> str:
     """A velocity in words: its number, or its components in brackets."""
     components = [f"{component:+.{digits}g}" for component in np.atleast_1d(v)]
     return components[0] if np.ndim(v) == 0 else f"({', '.join(components)})"
 
 
-def build(config, axes=1):
+def build(config, axes=1) -> Modes:
     """Modes described by a resolved section [modes] for a box of so many axes.
 
+    Beams are as they are listed. An angular distribution has one merged mode for each direction.
     InputError if a direction carries no lepton number.
     """
     if config["kind"] == "beams":
@@ -95,7 +169,7 @@ def build(config, axes=1):
     return Modes(v=v, s=np.sign(lepton), n=np.abs(lepton), weight=weight, nu_weight=nu_weight, antinu_weight=antinu_weight)
 
 
-def around_z(v, azimuths, axes):
+def around_z(v, azimuths, axes) -> np.ndarray:
     """Directions of velocity v_z = v at equally spaced azimuths, (v.size * azimuths, axes): those of one v in a row.
 
     v = (sin theta cos phi, [sin theta sin phi,] cos theta) with phi in the middles of equal parts of the circle; in two
@@ -109,7 +183,7 @@ def around_z(v, azimuths, axes):
 
 
 @lru_cache(maxsize=8)
-def quadrature(name, number):
+def quadrature(name: str, number: int) -> tuple[np.ndarray, np.ndarray]:
     """Ascending points and weights, each of shape (number,) and not to be changed, for integrals over -1 <= v <= 1.
 
     "midpoint": centres of equal bins; "gauss-legendre": exact for polynomials up to degree 2 number - 1.
@@ -121,7 +195,7 @@ def quadrature(name, number):
     raise ValueError(f"unknown quadrature {name!r}")
 
 
-def g(v, sigma):
+def g(v, sigma) -> np.ndarray:
     """Forward-peaked Gaussian distribution of directions, normalised to 1 over -1 <= v <= 1.
 
     g(v; sigma) = exp(-(v-1)^2 / 2 sigma^2) / [sigma sqrt(pi/2) erf(2 / (sigma sqrt 2))], as in the code comparison of
@@ -131,7 +205,7 @@ def g(v, sigma):
     return np.exp(-((np.asarray(v) - 1) ** 2) / (2 * sigma**2)) / norm
 
 
-def distributions(config):
+def distributions(config) -> tuple[Callable, Callable]:
     """Two functions of v, both >= 0: densities per dv of neutrinos and of antineutrinos of an angular section [modes].
 
     G(v) is their difference. A polynomial or a table fixes only G: its positive part is taken for neutrinos and its
@@ -152,7 +226,7 @@ def distributions(config):
     return lambda v: np.maximum(G(v), 0), lambda v: np.maximum(-G(v), 0)
 
 
-def crossings(config):
+def crossings(config) -> list[float]:
     """Velocities -1 < v < 1, ascending, at which G(v) of an angular section [modes] changes sign.
 
     Without a crossing nothing grows at any k. Crossings closer together than 5e-4 may be missed.

@@ -96,7 +96,8 @@ def _draw_wave(axes, result):
         axes.set_xlabel("direction $v$")
         return
     size = np.abs(fastest.psi)
-    share = size / np.where(result.problem.zeta != 0, np.abs(result.problem.zeta), np.inf)
+    zeta = result.problem.background.q
+    share = size / np.where(zeta != 0, np.abs(zeta), np.inf)
     parts = [(size / size.max(), r"$|\psi_a|$", style.BLUE), (share / share.max(), r"$|\psi_a / P_a^z|$", style.GREEN)]
     (_draw_rows if len(size) <= FEW else _draw_over_v)(axes, result.problem, parts)
     axes.legend(fontsize=8, **({"loc": "lower right", "ncols": 2} if len(size) <= FEW else {}))
@@ -104,12 +105,14 @@ def _draw_wave(axes, result):
 
 def _run_of(problem):
     """The modes of a problem as those of a run, for their names."""
-    return MemoryRun(problem.config, {"v": problem.v, "sign": problem.s, "density": np.abs(problem.zeta)}, {})
+    return MemoryRun(
+        problem.config, {"v": problem.v, "sign": problem.background.s, "density": np.abs(problem.background.q)}, {}
+    )
 
 
 def _draw_rows(axes, problem, parts):
     """Two bars for each mode, from the most forward down: those of one velocity lie in rows of their own."""
-    order = figure_modes.forward_first(_run_of(problem).series, np.arange(len(problem.v)))
+    order = figure_modes.forward_first(_run_of(problem).series, np.arange(len(problem)))
     names = figure_modes.named(_run_of(problem))
     row = np.arange(len(order))
     for values, label, color in parts:
@@ -125,7 +128,7 @@ def _draw_rows(axes, problem, parts):
 def _draw_over_v(axes, problem, parts):
     """Curves over v; directions with s = -1 are marked by rings, those with s = +1 by dots."""
     order = np.argsort(problem.v, kind="stable")
-    v, s = problem.v[order], problem.s[order]
+    v, s = problem.v[order], problem.background.s[order]
     for values, label, color in parts:
         axes.plot(v, values[order], color=color, lw=0.9, label=label)
         for sign, fill in ((1, color), (-1, "white")):
@@ -139,7 +142,7 @@ def _draw_over_v(axes, problem, parts):
 
 
 def _draw_energy(axes, problem, found):
-    unit = abs(np.prod(problem.zeta)) * problem.config["box"]["length"]
+    unit = abs(np.prod(problem.background.q)) * problem.config["box"]["length"]
     axes.semilogy(found.t, np.abs(found.whole) / unit, color=style.BLUE, label="whole")
     axes.semilogy(found.t, np.abs(found.transverse) / unit, "--", color=style.VERMILLION, label="transverse (Eq. 12)")
     axes.set_xlabel(style.TIME_LABEL)

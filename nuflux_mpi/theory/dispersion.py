@@ -1,16 +1,16 @@
 """Growing waves of very many directions, from the dispersion relation in place of the matrix.
 
 The matrix of `linear` is its diagonal d_a, the frequencies of single directions, and a coupling of rank two, because
-1 - v_a v_b has two factors. With S_m = sum_b s_b v_b^m psi_b an eigenvector is psi_a = P_a^z (S_0 - v_a S_1) / (omega - d_a),
+1 - v_a v_b has two factors. With S_m = sum_b s_b v_b^m psi_b an eigenvector is psi_a = q_a (S_0 - v_a S_1) / (omega - d_a),
 and omega is a root of a determinant of two by two,
 
-    F(omega) = (1 - I_0)(1 + I_2) + I_1^2 = 0,    I_m(omega) = sum_a s_a v_a^m P_a^z / (omega - d_a),
+    F(omega) = (1 - I_0)(1 + I_2) + I_1^2 = 0,    I_m(omega) = sum_a s_a v_a^m q_a / (omega - d_a),
 
 for the price of one sum over the directions. All poles of F are real, so that the roots above the real axis are counted
 by the turns of F around rectangles there (argument principle), which are halved until each holds one; Newton's method
 finishes it. No root is missed for want of a starting point.
 
-d, v and g are real arrays (n,): frequencies d_a, direction cosines, and g_a = s_a P_a^z. Plain numpy.
+d, v and g are real arrays (n,): frequencies d_a, direction cosines, and g_a = s_a q_a with q as in `linear`. Plain numpy.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def growing_roots(d, v, g, slowest):
     return roots[np.lexsort((roots.real, -roots.imag))]
 
 
-def eigenvector(omega, d, v, s, Pz):
-    """psi_a = P_a^z (S_0 - v_a S_1) / (omega - d_a) of a root: complex (n,), not normalized."""
-    I0, I1, I2 = sums(np.array([omega]), d, v, s * Pz)[0][:, 0]
+def eigenvector(omega, d, v, s, q):
+    """psi_a = q_a (S_0 - v_a S_1) / (omega - d_a) of a root: complex (n,), not normalized."""
+    I0, I1, I2 = sums(np.array([omega]), d, v, s * q)[0][:, 0]
     # Both rows of the singular 2 x 2 problem give (S_0, S_1); the longer one has lost fewer digits.
     S0, S1 = max((-I1, 1 - I0), (1 + I2, I1), key=lambda S: abs(S[0]) ** 2 + abs(S[1]) ** 2)
-    return Pz * (S0 - v * S1) / (omega - d)
+    return q * (S0 - v * S1) / (omega - d)
 
 
 def _roots_inside(rectangle, reach, F):

@@ -6,10 +6,12 @@ a few groups of them come first, and Newton's method on the dispersion relation 
 the root of a neighbouring k as well. What it finds are eigenvalues of all modes. It may miss waves that belong to single
 directions of the grid and are no part of a smooth curve.
 
-v, s and Pz as in `linear`, (n,).
+v, s, q, shift and coupling as in `linear`; k are numbers, as there is one dimension.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,26 +21,26 @@ from . import dispersion, linear
 MOST_DENSE = 128
 GROUPS = 64
 STARTS = 4  # roots of the groups that are followed: the fastest
-# Slower growth, in sum |P_a^z|, is given as 0.
+# Slower growth, in sum |q_a|, is given as 0.
 SLOWEST = 1e-4
-_ITERATIONS, _CONVERGED = 30, 1e-10  # in sum |P_a^z|
+_ITERATIONS, _CONVERGED = 30, 1e-10  # in sum |q_a|
 
 
-def rates_of(v, s, Pz):
-    """Function of k, (m,), that returns the growth rates there, (m,), never negative."""
-    if len(v) <= MOST_DENSE:
-        return lambda k: linear.growth_rate(k, v, s, Pz)
-    return _Followed(v, s, Pz)
+def rates_of(v, s, q, shift=0.0, coupling=None) -> Callable:
+    """Function of k, (m,), that returns the growth rates there, (m,)."""
+    background = linear.Background(np.ravel(v), s, q, shift, coupling)
+    if len(s) <= MOST_DENSE or not linear.has_dispersion_relation(v, shift, coupling):
+        return lambda k: linear.growth_rate(k, *background)
+    return _Followed(background)
 
 
 class _Followed:
     """Calls find the fastest root at each k and remember it for the next ones."""
 
-    def __init__(self, v, s, Pz):
-        self.v, self.g, self.modes = v, s * Pz, (v, s, Pz)
-        self.size = np.sum(np.abs(Pz))
-        centres, weights = _grouped(v, self.g)
-        self.groups = centres, np.ones_like(weights), weights
+    def __init__(self, background):
+        self.background, self.size = background, background.size
+        self.v, self.g = background.v, background.s * background.q
+        self.groups = _grouped(self.v, self.g, background.shift)
         self.roots = {}  # by k
 
     def __call__(self, k):
@@ -61,7 +63,7 @@ class _Followed:
         starts = starts[starts.imag > SLOWEST * self.size]
         if not starts.size:
             return 0j
-        roots = self._newton(starts.astype(complex), linear.continuum(k, *self.modes))
+        roots = self._newton(starts.astype(complex), linear.continuum(k, *self.background))
         return max((*roots, known or 0j), key=lambda omega: omega.imag)
 
     def _newton(self, omega, d):
@@ -80,10 +82,11 @@ class _Followed:
         return omega[done & (omega.imag > SLOWEST * self.size)]
 
 
-def _grouped(v, g):
-    """Centres and sums of GROUPS groups of neighbouring directions."""
+def _grouped(v, g, shift):
+    """The Background of GROUPS groups of neighbouring directions: their centres and sums."""
     order = np.argsort(v, kind="stable")
     parts = np.array_split(order, GROUPS)
     weight = np.abs(g) + np.finfo(float).tiny
-    centres = [np.average(v[part], weights=weight[part]) for part in parts]
-    return np.array(centres), np.array([g[part].sum() for part in parts])
+    shift = np.broadcast_to(shift, v.shape)
+    centres, shifts = (np.array([np.average(x[part], weights=weight[part]) for part in parts]) for x in (v, shift))
+    return linear.Background(centres, np.ones(len(parts)), np.array([g[part].sum() for part in parts]), shifts)

@@ -1,37 +1,73 @@
 """Linear theory: which waves of flavor coherence grow, and how fast.
 
-Paper: Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024). While |psi_a| << |P_a^z| the transverse polarization
-psi_a = P_a^x + i P_a^y of mode `a` is a sum of waves exp(i k z - i omega t) with
+Paper: Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024). The background is homogeneous and diagonal in flavor. Each pair of
+flavors (alpha, beta) then has a coherence of its own, and at linear order the pairs do not see each other: psi_a, which for
+two flavors is P_a^x + i P_a^y, is a sum of waves exp(i k.r - i omega t) with
 
-    omega psi_a = [ k v_a - (D_0^z - v_a D_1^z) ] psi_a + P_a^z sum_b s_b (1 - v_a v_b) psi_b
+    omega psi_a = [ k.v_a - (Q_0 - v_a.Q_1) + shift_a ] psi_a + q_a sum_b s_b (1 - v_a.v_b) psi_b + sum_b coupling_ab psi_b
 
-and D_m^z = sum_b s_b v_b^m P_b^z: an eigenvalue problem of the size of the mode list for each wavenumber k, made of
-one function per term of the equations. For two beams it is Eq. 9, whose closed forms (Eqs. 10-12) stand at the end of
-this module. Im omega > 0 grows; the sign of k matters. With very many modes `growing` leaves the matrix to `dispersion`.
+where q_a = n_a^alpha - n_a^beta is the difference of the two populations, for two flavors P_a^z, and Q_0 = sum_b s_b q_b,
+Q_1 = sum_b s_b v_b q_b are its moments: an eigenvalue problem of the size of the mode list for each wave vector k. `shift` and
+`coupling` are what terms beyond the self-interaction add, nothing by default. For two beams it is Eq. 9, whose closed
+forms (Eqs. 10-12) stand at the end of this module. Im omega > 0 grows; the sign of k matters. With very many modes
+`growing` leaves the matrix to `dispersion`.
 
-Everywhere: v, s and Pz are real arrays of shape (n,) with direction cosine, sign (+1 neutrinos, -1 antineutrinos) and
-initial P^z (mode weight absorbed, in units of n) of each mode; k and omega are in units of mu. Plain numpy, nothing
-distributed. In two and three dimensions v is (n, axes) and one k is a vector (axes,), with scalar products in place of
-k v_a and v_a v_b; the functions that know this say (..., axes) for k.
+    argument   shape            meaning
+    k          (..., axes)      wave vectors, in mu
+    v          (modes, axes)    velocities along the axes of the box
+    s          (modes,)         +1 neutrinos, -1 antineutrinos
+    q          (modes,)         difference of the two populations, weights absorbed, in n
+    shift      (modes,) or 0    added to the diagonal, real or complex
+    coupling   (modes, modes)   added to the matrix, real or complex, or None
+
+In one dimension numbers may stand for vectors of one component: v (modes,) and then k (...). A `Background` holds all but
+k, and is handed on as ``*background``. Plain numpy, nothing distributed.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import dispersion
 
+Array = np.ndarray
+
 # With more modes than this the matrix takes too long, several seconds per k, and the dispersion relation stands in.
 DENSE_LIMIT = 1000
-# Growth slower than this share of sum |P_a^z| is none: a defective eigenvalue is off by the square root of round-off.
+# Growth slower than this share of sum |q_a| is none: a defective eigenvalue is off by the square root of round-off.
 ROUND_OFF = 1e-7
-# The dispersion relation looks for growth faster than this share of sum |P_a^z|: the less, the more sums it takes.
+# The dispersion relation looks for growth faster than this share of sum |q_a|: the less, the more sums it takes.
 SLOWEST = 1e-3
 # A seed of this share of the polarization changes growth rates by about its square, 4 %.
 LARGEST_SEED = 0.2
 
 
-def has_sharp_directions(config):
+class Linear(NamedTuple):
+    """What a term adds to the right-hand side for omega psi_a: shift_a psi_a + sum_b coupling_ab psi_b."""
+
+    shift: Any = 0.0
+    coupling: Array | None = None
+
+
+class Background(NamedTuple):
+    """The state about which is linearised, for one pair of flavors; shapes above."""
+
+    v: Array
+    s: Array
+    q: Array
+    shift: Any = 0.0
+    coupling: Array | None = None
+
+    @property
+    def size(self) -> float:
+        """sum |q_a|, beside which growth counts as slow or as none."""
+        return float(np.sum(np.abs(self.q)))
+
+
+def has_sharp_directions(config) -> bool:
     """Whether the modes of a resolved config are its directions: not for states of level "full" other than beams."""
     if config["equations"]["level"] != "full":
         return True
@@ -41,95 +77,123 @@ def has_sharp_directions(config):
 # ---- any list of modes ----------------------------------------------------------------------------------------------
 
 
-def advection(k, v):
-    """Motion along the box, k v_a, on the diagonal: shape (..., n) for k of shape (...) or (..., axes)."""
+def velocities(v) -> Array:
+    """v as (modes, axes), also where it has one number for each mode."""
+    v = np.asarray(v, dtype=float)
+    return v[:, None] if v.ndim == 1 else v
+
+
+def wave_vectors(k, v) -> Array:
+    """k as (..., axes), also where v has one number for each mode and k (...)."""
     k = np.asarray(k, dtype=float)
-    return k[..., None] * v if np.ndim(v) == 1 else k @ v.T
+    return k[..., None] if np.ndim(v) == 1 else k
 
 
-def precession(v, s, Pz):
-    """Precession in the mean field of all modes, -(D_0^z - v_a D_1^z), on the diagonal: shape (n,)."""
-    return -(np.sum(s * Pz) - (v * np.sum(s * v * Pz) if v.ndim == 1 else v @ ((s * Pz) @ v)))
+def moments(v, s, q) -> tuple[float, Array]:
+    """Q_0 = sum_b s_b q_b and Q_1 = sum_b s_b v_b q_b, the latter (axes,)."""
+    return np.sum(s * q), np.sum(s * q * velocities(v).T, axis=-1)
 
 
-def continuum(k, v, s, Pz):
-    """Frequencies of single directions without the coupling, all diagonal terms: shape (..., n); k as in `advection`."""
-    return advection(k, v) + precession(v, s, Pz)
+def advection(k, v) -> Array:
+    """Motion through the box, k.v_a, on the diagonal: shape (..., modes)."""
+    return wave_vectors(k, v) @ velocities(v).T
 
 
-def coupling(v, s, Pz):
-    """Response of each mode to the coherence of all others, P_a^z s_b (1 - v_a v_b): shape (n, n)."""
-    return Pz[:, None] * s * (1 - (np.outer(v, v) if v.ndim == 1 else v @ v.T))
+def self_interaction(v, s, q) -> Linear:
+    """Refraction of the modes on each other: precession in the mean field of all, -(Q_0 - v_a.Q_1), and their response
+    q_a s_b (1 - v_a.v_b) to the coherence of all."""
+    v = velocities(v)
+    return Linear(_precession(v, s, q), q[:, None] * s * (1 - v @ v.T))
 
 
-def matrix(k, v, s, Pz):
-    """The real matrix whose eigenvalues are omega: shape (..., n, n); k as in `advection`.
+def _precession(v, s, q):
+    Q0, Q1 = moments(v, s, q)
+    return -(Q0 - np.sum(velocities(v) * Q1, axis=-1))
 
-    ValueError unless v, s and Pz have the same shape (n,), or v (n, axes).
+
+def continuum(k, v, s, q, shift=0.0, coupling=None) -> Array:
+    """Frequencies of single directions, all diagonal terms without those of a coupling: shape (..., modes)."""
+    return advection(k, v) + _precession(v, s, q) + shift
+
+
+def matrix(k, v, s, q, shift=0.0, coupling=None) -> Array:
+    """The matrix whose eigenvalues are omega, real unless a term makes it complex: shape (..., modes, modes).
+
+    ValueError unless v, s and q have one value per mode.
     """
-    v, s, Pz = (np.asarray(x, dtype=float) for x in (v, s, Pz))
-    if v.ndim not in (1, 2) or not v.shape[:1] == s.shape == Pz.shape:
-        raise ValueError(f"v, s and Pz need one value per mode; their shapes are {v.shape}, {s.shape} and {Pz.shape}")
-    return continuum(k, v, s, Pz)[..., None] * np.eye(len(v)) + coupling(v, s, Pz)
+    v, s, q = np.asarray(v, dtype=float), np.asarray(s, dtype=float), np.asarray(q, dtype=float)
+    if v.ndim not in (1, 2) or not v.shape[:1] == s.shape == q.shape:
+        raise ValueError(f"v, s and q need one value per mode; their shapes are {v.shape}, {s.shape} and {q.shape}")
+    response = self_interaction(v, s, q).coupling
+    if coupling is not None:
+        response = response + coupling
+    return continuum(k, v, s, q, shift)[..., None] * np.eye(len(v)) + response
 
 
-def spectrum(k, v, s, Pz):
-    """All eigenfrequencies omega, complex, shape (..., n), the fastest growing one first; k as in `advection`."""
-    k = np.asarray(k, dtype=float)
-    vector = np.shape(v)[1:]
+def spectrum(k, v, s, q, shift=0.0, coupling=None) -> Array:
+    """All eigenfrequencies omega, complex, shape (..., modes), the fastest growing one first."""
+    k, v = wave_vectors(k, v), velocities(v)
     # One k at a time: all matrices of a scan would need k.size n^2 numbers and save little beside the solver.
-    omega = np.array([np.linalg.eigvals(matrix(q, v, s, Pz)) for q in k.reshape(-1, *vector)], dtype=complex)
+    each = k.reshape(-1, v.shape[1])
+    omega = np.array([np.linalg.eigvals(matrix(one, v, s, q, shift, coupling)) for one in each], dtype=complex)
     order = np.lexsort((omega.real, -omega.imag), axis=-1)
-    return np.take_along_axis(omega, order, axis=-1).reshape(*k.shape[: k.ndim - len(vector)], -1)
+    return np.take_along_axis(omega, order, axis=-1).reshape(*k.shape[:-1], -1)
 
 
-def growth_rate(k, v, s, Pz):
-    """Largest Im omega at each k (..., or ..., axes): real, (...). Never negative, because a real matrix has complex pairs.
+def has_dispersion_relation(v, shift=0.0, coupling=None) -> bool:
+    """Whether `dispersion` serves: in one dimension, with real frequencies and no coupling beyond the self-interaction."""
+    return velocities(v).shape[1] == 1 and coupling is None and not np.iscomplexobj(shift)
 
-    Above DENSE_LIMIT modes, in one dimension, growth slower than SLOWEST sum |P_a^z| is given as 0.
+
+def growth_rate(k, v, s, q, shift=0.0, coupling=None) -> Array:
+    """Largest Im omega at each k: real, (...). Without complex terms never negative: a real matrix has complex pairs.
+
+    Above DENSE_LIMIT modes, where there is a dispersion relation, growth slower than SLOWEST sum |q_a| is given as 0.
     """
-    if np.ndim(v) > 1 or np.size(v) <= DENSE_LIMIT:
-        return spectrum(k, v, s, Pz)[..., 0].imag
-    k = np.asarray(k, dtype=float)
-    rates = [growing(q, v, s, Pz)[0].imag.max(initial=0.0) for q in k.ravel()]
-    return np.reshape(rates, k.shape)
+    if len(v) <= DENSE_LIMIT or not has_dispersion_relation(v, shift, coupling):
+        return spectrum(k, v, s, q, shift, coupling)[..., 0].imag
+    k = wave_vectors(k, v)
+    v = velocities(v)
+    rates = [growing(each, v, s, q, shift)[0].imag.max(initial=0.0) for each in k.reshape(-1, 1)]
+    return np.reshape(rates, k.shape[:-1])
 
 
-def growing(k, v, s, Pz, method="auto"):
-    """The growing waves at one k: (omega, psi), complex of shape (m,) and (m, n), the fastest first; m may be 0.
+def growing(k, v, s, q, shift=0.0, coupling=None, *, method="auto") -> tuple[Array, Array]:
+    """The growing waves at one k: (omega, psi), complex of shape (m,) and (m, modes), the fastest first; m may be 0.
 
-    method: "dense", the matrix; "secular", the dispersion relation, which finds what grows faster than SLOWEST sum |P_a^z|;
+    method: "dense", the matrix; "secular", the dispersion relation, which finds what grows faster than SLOWEST sum |q_a|;
     "auto", the latter above DENSE_LIMIT modes. psi is normalized as by `eigenvector`.
     """
-    v, s, Pz = (np.asarray(x, dtype=float) for x in (v, s, Pz))
-    if method == "secular" or method == "auto" and v.size > DENSE_LIMIT:
-        d = continuum(k, v, s, Pz)
-        omega = dispersion.growing_roots(d, v, s * Pz, SLOWEST * np.sum(np.abs(Pz)))
-        waves = [_normalized(dispersion.eigenvector(root, d, v, s, Pz)) for root in omega]
-        return omega, np.array(waves, dtype=complex).reshape(-1, v.size)
-    omega, psi = eigenmodes(k, v, s, Pz)
-    grows = omega.imag > ROUND_OFF * np.sum(np.abs(Pz))
+    s, q = np.asarray(s, dtype=float), np.asarray(q, dtype=float)
+    many = len(s) > DENSE_LIMIT and has_dispersion_relation(v, shift, coupling)
+    if method == "secular" or method == "auto" and many:
+        d, cosine = continuum(k, v, s, q, shift), velocities(v)[:, 0]
+        omega = dispersion.growing_roots(d, cosine, s * q, SLOWEST * np.sum(np.abs(q)))
+        waves = [_normalized(dispersion.eigenvector(root, d, cosine, s, q)) for root in omega]
+        return omega, np.array(waves, dtype=complex).reshape(-1, len(s))
+    omega, psi = eigenmodes(k, v, s, q, shift, coupling)
+    grows = omega.imag > ROUND_OFF * np.sum(np.abs(q))
     return omega[grows], psi[grows]
 
 
-def eigenmodes(k, v, s, Pz):
-    """All waves at one k, a number or a vector (axes,): (omega, psi), complex of shape (n,) and (n, n), psi[i] with omega[i].
+def eigenmodes(k, v, s, q, shift=0.0, coupling=None) -> tuple[Array, Array]:
+    """All waves at one k: (omega, psi), complex of shape (modes,) and (modes, modes), psi[i] with omega[i].
 
     Order as in `spectrum`.
     """
-    omega, waves = np.linalg.eig(matrix(k, v, s, Pz))
+    omega, waves = np.linalg.eig(matrix(k, v, s, q, shift, coupling))
     omega, waves = omega.astype(complex), waves.T.astype(complex)
     order = np.lexsort((omega.real, -omega.imag))
     return omega[order], np.array([_normalized(wave) for wave in waves[order]])
 
 
-def eigenvector(k, v, s, Pz):
-    """Fastest growing wave at one k: (omega, psi), psi complex of shape (n,).
+def eigenvector(k, v, s, q, shift=0.0, coupling=None) -> tuple[complex, Array]:
+    """Fastest growing wave at one k: (omega, psi), psi complex of shape (modes,).
 
     psi is normalized to sum |psi_a|^2 = 1, its largest entry (the first of equals) real and positive. Where nothing
     grows, the wave with the largest Im omega that round-off leaves is returned.
     """
-    omega, psi = eigenmodes(k, v, s, Pz)
+    omega, psi = eigenmodes(k, v, s, q, shift, coupling)
     return complex(omega[0]), psi[0]
 
 
@@ -139,19 +203,19 @@ def _normalized(psi):
     return psi * (abs(largest) / largest) / np.linalg.norm(psi)
 
 
-def line_width(omega, k, v, s, Pz, spacing):
-    """How many bins of an angular grid the resonance of a growing wave covers: 2 Im omega / (|k + D_1^z| spacing).
+def line_width(omega, k, spacing, v, s, q, shift=0.0, coupling=None) -> float:
+    """How many bins of an angular grid the resonance of a growing wave covers: 2 Im omega / (|k + Q_1| spacing).
 
-    A wave is in resonance with the directions whose frequency k v_a - (D_0^z - v_a D_1^z) is within Im omega of
-    Re omega; spacing: (n,) distance of neighbouring directions in v, the weight of a quadrature. If Re omega lies beyond
+    In one dimension. A wave is in resonance with the directions whose frequency k v_a - (Q_0 - v_a Q_1) is within Im omega
+    of Re omega; spacing: (modes,) distance of neighbouring directions in v, the weight of a quadrature. If Re omega lies beyond
     the frequencies of all directions its distance to them counts too. A sum over bins stands for the integral over v up
     to 2 exp(-pi line_width) of it (poles off the real axis, trapezoidal rule), so that below 1, where fewer than one bin
     is in resonance, a wave belongs to the grid: a finer one has it at another rate or not at all. Such waves are called
     continuum here, the others collective.
     """
-    d = continuum(k, v, s, Pz)
+    d = continuum(k, v, s, q, shift).real
     beyond = max(d.min() - omega.real, omega.real - d.max(), 0.0)
-    bins = abs(k + np.sum(s * v * Pz)) * spacing[np.argmin(np.abs(d - omega.real))]
+    bins = float(np.linalg.norm(wave_vectors(k, v) + moments(v, s, q)[1])) * spacing[np.argmin(np.abs(d - omega.real))]
     return float(2 * np.hypot(omega.imag, beyond) / bins) if bins > 0 else np.inf
 
 
@@ -159,7 +223,7 @@ def line_width(omega, k, v, s, Pz, spacing):
 SCANNED = 150
 
 
-def scanned(k, mode_count):
+def scanned(k: Array, mode_count: int) -> Array:
     """Those of a box's wavenumbers k, ascending, on which to look for instability: all for a few modes, else denser
     towards k = 0."""
     if mode_count <= 8:
@@ -170,7 +234,7 @@ def scanned(k, mode_count):
     return k[chosen[(chosen >= 0) & (chosen < len(k))]]
 
 
-def band(k, rates, slowest, rate):
+def band(k: Array, rates: Array, slowest: float, rate: Callable) -> tuple[float, float] | None:
     """Outermost k that grow faster than `slowest`, by bisection between neighbours of the ascending k; None without growth.
 
     rates: growth rates at k, of the function `rate` of an array of k.
@@ -190,29 +254,29 @@ def band(k, rates, slowest, rate):
     return tuple(edges)
 
 
-def fastest(k, v, s, Pz, tolerance=1e-8):
+def fastest(k, v, s, q, shift=0.0, coupling=None, *, tolerance=1e-8) -> tuple[float, complex]:
     """Fastest growth in a range of wavenumbers: (k, omega) of the maximum of Im omega(k), a float and a complex.
 
-    k: increasing array of shape (m,), fine enough to separate neighbouring maxima. The best of its values is improved
-    to `tolerance` (in mu) by golden-section search between its two neighbours.
+    In one dimension. k: increasing array of shape (m,), fine enough to separate neighbouring maxima. The best of its
+    values is improved to `tolerance` (in mu) by golden-section search between its two neighbours.
     """
-    k = np.asarray(k, dtype=float)
-    best = int(np.argmax(growth_rate(k, v, s, Pz)))
+    k, modes = np.asarray(k, dtype=float), (np.ravel(v), s, q, shift, coupling)
+    best = int(np.argmax(growth_rate(k, *modes)))
     left, right = k[max(best - 1, 0)], k[min(best + 1, k.size - 1)]
     golden = (np.sqrt(5) - 1) / 2
     inner = [right - golden * (right - left), left + golden * (right - left)]
-    gamma = [growth_rate(q, v, s, Pz) for q in inner]
+    gamma = [growth_rate(each, *modes) for each in inner]
     while right - left > tolerance:
         if gamma[0] >= gamma[1]:
             right = inner[1]
             inner = [right - golden * (right - left), inner[0]]
-            gamma = [growth_rate(inner[0], v, s, Pz), gamma[0]]
+            gamma = [growth_rate(inner[0], *modes), gamma[0]]
         else:
             left = inner[0]
             inner = [inner[1], left + golden * (right - left)]
-            gamma = [gamma[1], growth_rate(inner[1], v, s, Pz)]
+            gamma = [gamma[1], growth_rate(inner[1], *modes)]
     k_fastest = float(left + right) / 2
-    return k_fastest, complex(spectrum(k_fastest, v, s, Pz)[0])
+    return k_fastest, complex(spectrum(k_fastest, *modes)[0])
 
 
 # ---- two beams, v = +1 and -1, both of neutrinos (s = +1) -----------------------------------------------------------

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from nuflux_mpi import config
-from nuflux_mpi.analysis import linear_report
+from nuflux_mpi.analysis import linear_problem, linear_report
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.physics import initial
 from nuflux_mpi.theory import linear
 
 
 def problem(case="two_beam", *overrides):
-    return linear_report.problem(config.resolve(case, overrides))
+    return linear_problem.problem(config.resolve(case, overrides))
 
 
 def solved(case, *overrides, **chosen):
@@ -49,7 +49,7 @@ def test_a_large_problem_solves_for_what_matters(monkeypatch):
     monkeypatch.setattr(linear_report, "MOST_OPERATIONS", 1e5)
     some = linear_report.wave_numbers(asked)
     assert every.size == 1023 and some.size < 300
-    growing = linear.growth_rate(every, *asked.modes) > linear.SLOWEST * asked.zeta.sum()
+    growing = linear.growth_rate(every[:, None], *asked.background) > linear.SLOWEST * asked.background.size
     assert growing.sum() > 15 and np.isin(every[growing], some).all()
 
 
@@ -81,7 +81,7 @@ def test_waves_that_the_box_does_not_have_are_refused(chosen, words):
 
 def test_too_many_waves_and_too_many_points_are_refused_before_they_are_made(monkeypatch):
     with pytest.raises(InputError, match=r"box.points = 1000000000 with 2 modes need about 192 GB, and 8 GB are"):
-        monkeypatch.setattr(linear_report, "available_memory", lambda: 8e9)
+        monkeypatch.setattr(linear_problem, "available_memory", lambda: 8e9)
         problem("two_beam", "box.points=1000000000")
     asked = problem("two_beam", "box.points=262148")
     with pytest.raises(InputError, match="262147 wavenumbers .* at most 131072"):
@@ -107,7 +107,7 @@ def test_background_that_is_not_stationary_is_refused(tmp_path):
     with h5py.File(path, "w") as file:
         file["P"] = P
     asked = problem(source)
-    np.testing.assert_allclose(asked.zeta, [0.5, -0.5], atol=1e-6)  # a wave of 5e-4 shortens P^z by its square
+    np.testing.assert_allclose(asked.background.q, [0.5, -0.5], atol=1e-6)  # a wave of 5e-4 shortens P^z by its square
     np.testing.assert_array_equal(asked.psi, P[:, 0] + 1j * P[:, 1])
     P[:, 2] *= 1 + 0.5 * np.cos(2 * np.pi * np.arange(32) / 32)
     with h5py.File(path, "w") as file:
@@ -199,7 +199,7 @@ def test_too_many_modes_for_a_matrix(monkeypatch):
     k = 2 * np.pi / 1000 * np.array([20.0])
     auto = linear_report.solve(asked, k)
     assert auto.method == "secular"
-    assert auto.fastest.omega == pytest.approx(linear.spectrum(k[0], *asked.modes)[0], abs=1e-10)
+    assert auto.fastest.omega == pytest.approx(linear.spectrum(k[:1], *asked.background)[0], abs=1e-10)
     assert "dispersion relation of 24 modes" in linear_report.report(auto)
 
 
@@ -227,9 +227,9 @@ def test_recurrence_of_equal_bins_is_exact():
     asked = problem("angular", "modes.quadrature=midpoint", "modes.number=10")
     k = 0.3
     t = linear_report.recurrence(asked, k)
-    phases = np.exp(-1j * linear.continuum(k, *asked.modes) * t)
+    phases = np.exp(-1j * linear.continuum([k], *asked.background) * t)
     np.testing.assert_allclose(phases, phases[0], atol=1e-12)
-    between = np.exp(-1j * linear.continuum(k, *asked.modes) * t / 2)
+    between = np.exp(-1j * linear.continuum([k], *asked.background) * t / 2)
     assert abs(between.sum()) < 1e-10  # and half-way they cancel
     assert linear_report.recurrence(problem(), k) is None
 
@@ -297,7 +297,7 @@ def test_modes_of_one_velocity_have_rows_of_their_own():
         "initial": {"kind": "seeds", "variance": 1e-8, "n_max": 5},
         "time": {"end": 1.0},
     }
-    problem = linear_report.problem(config.resolve(case))
+    problem = linear_problem.problem(config.resolve(case))
     result = linear_report.solve(problem, linear_report.wave_numbers(problem))
     figure = plots_linear.dispersion(result)
     (axes,) = (axes for axes in figure.axes if "fastest wave" in axes.get_title(loc="left"))

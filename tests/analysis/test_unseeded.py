@@ -9,7 +9,7 @@ import pytest
 
 import nuflux_mpi
 from nuflux_mpi import config
-from nuflux_mpi.analysis import linear_report, unseeded
+from nuflux_mpi.analysis import linear_problem, linear_report, unseeded
 from nuflux_mpi.run import check
 
 JOBS = sorted((Path(__file__).parents[2] / "jobs").glob("*.toml"))
@@ -104,7 +104,7 @@ def test_check_and_linear_say_it():
     resolved = config.resolve("two_beam", LONG)
     for text in (
         check.report(resolved, 1),
-        linear_report.report(linear_report.solve(linear_report.problem(resolved), [-1.0055309649])),
+        linear_report.report(linear_report.solve(linear_problem.problem(resolved), [-1.0055309649])),
     ):
         assert "  warning" in text and "set initial.k_max = 2.1 in place of n_max" in text
     assert "have no seed" not in check.report(config.resolve("two_beam"), 1)
@@ -155,4 +155,4 @@ def test_the_spectrum_of_a_start_file_is_looked_at(harmonic, due, comm, shared_t
     if comm.rank == 0:
         assert ("have no seed" in run.attrs.get("warnings", "")) == due
         assert (": seed them in the start file" in run.attrs.get("warnings", "")) == due
-        assert ("have no seed" in "\n".join(linear_report.seed_lines(linear_report.problem(config.resolve(source))))) == due
+        assert ("have no seed" in "\n".join(linear_report.seed_lines(linear_problem.problem(config.resolve(source))))) == due

@@ -9,7 +9,7 @@ from loading import load_tool
 
 import nuflux_mpi
 from nuflux_mpi import config
-from nuflux_mpi.analysis import compare, linear_lattice, linear_report
+from nuflux_mpi.analysis import compare, linear_lattice, linear_problem
 from nuflux_mpi.box.box import Box
 from nuflux_mpi.cli import commands
 from nuflux_mpi.errors import InputError
@@ -561,11 +561,11 @@ def gas(points):
 
 
 def test_linear_theory_of_a_case_has_the_fastest_wave_of_the_lattice(tmp_path):
-    problem = linear_report.problem(config.resolve(gas([9, 12])))
+    problem = linear_problem.problem(config.resolve(gas([9, 12])))
     lattice = linear_lattice.solve(problem)
     assert lattice.whole and len(lattice.n) == 9 * 11  # the Nyquist waves of 12 points are none
     np.testing.assert_allclose(lattice.k, 2 * np.pi * lattice.n / [6.0, 7.0], rtol=1e-15)
-    rates = [np.linalg.eigvals(linear.matrix(k, *problem.modes)).imag.max() for k in lattice.k]
+    rates = [np.linalg.eigvals(linear.matrix(k, *problem.background)).imag.max() for k in lattice.k]
     np.testing.assert_allclose(lattice.omega.imag, rates, rtol=0, atol=1e-12)
     fastest = lattice.growing[0]
     assert rates[fastest] == pytest.approx(max(rates), abs=1e-7) and max(rates) > 0.1
@@ -579,7 +579,7 @@ def test_linear_theory_of_a_case_has_the_fastest_wave_of_the_lattice(tmp_path):
 
 def test_linear_theory_takes_what_is_affordable(monkeypatch):
     monkeypatch.setattr(linear_lattice, "MOST_WAVES", 30)
-    lattice = linear_lattice.solve(linear_report.problem(config.resolve(gas([9, 12]))))
+    lattice = linear_lattice.solve(linear_problem.problem(config.resolve(gas([9, 12]))))
     assert not lattice.whole and np.abs(lattice.n).max() == 2 and len(lattice.n) == 25
     assert "those with harmonics up to 2" in linear_lattice.report(lattice)
 

@@ -28,7 +28,7 @@ def test_beams_keep_their_lists():
     assert beams.v.tolist() == [1.0, -0.5, 0.0] and beams.s.tolist() == [1.0, -1.0, 1.0]
     assert beams.n.tolist() == [0.5, 0.2, 0.1] and beams.weight.tolist() == [1.0, 1.0, 1.0]
     assert beams.nu_weight is None and beams.antinu_weight is None
-    assert beams.labels == ["v = +1, s = +1", "v = -0.5, s = -1", "v = +0, s = +1"]
+    assert beams.names == ["v = +1, s = +1", "v = -0.5, s = -1", "v = +0, s = +1"]
 
 
 def test_two_beams_read_well():
@@ -100,3 +100,50 @@ def test_a_direction_without_lepton_number_is_refused():
     with pytest.raises(InputError, match="no lepton number at v = 0"):
         modes.build(angular(distribution="polynomial", coefficients=[0.0, 1.0], number=5))
     assert len(modes.build(angular(distribution="polynomial", coefficients=[0.0, 1.0], number=4))) == 4
+
+
+# ---- labels ---------------------------------------------------------------------------------------------------------
+
+
+def test_equal_velocities_are_one_direction_whatever_the_species():
+    beams = modes.build({"kind": "beams", "velocity": [1.0, -0.5, 1.0], "sign": [1, 1, -1], "density": [0.5, 0.2, 0.1]})
+    assert beams.direction.tolist() == [0, 1, 0] and beams.directions.tolist() == [0, 1]
+    assert beams.species.tolist() == [1, 1, -1] and beams.energy.tolist() == [0, 0, 0] and beams.p is None
+    np.testing.assert_array_equal(beams.velocity[beams.directions][beams.direction], beams.velocity)
+    assert not beams.merged and beams.bins is None
+
+
+def test_velocity_has_an_axis_in_any_box_and_three_components_in_space():
+    line = modes.Modes(v=np.array([1.0, -0.5]), s=np.ones(2), n=None, weight=np.ones(2))
+    plane = modes.Modes(v=np.array([[0.6, 0.8], [0.0, -1.0]]), s=np.ones(2), n=None, weight=np.ones(2))
+    assert line.velocity.shape == (2, 1) and line.speeds.shape == (1, 2) and plane.speeds.flags.c_contiguous
+    assert line.velocity_xyz.tolist() == [[0, 0, 1], [0, 0, -0.5]]
+    assert plane.velocity_xyz.tolist() == [[0.6, 0, 0.8], [0, 0, -1]]
+    for some in (line, plane):  # 1 - v_a.v_b, which all refraction is made of, is the same with three components
+        np.testing.assert_array_equal(some.velocity @ some.velocity.T, some.velocity_xyz @ some.velocity_xyz.T)
+
+
+def test_directions_energies_and_species_as_a_product():
+    """What the labels are for: two directions of both species with two energies, the direction slowest."""
+    shape = 2, 2, 2
+    direction, species, energy = (index.ravel() for index in np.indices(shape))
+    gas = modes.Modes(
+        v=np.array([0.9, -0.6])[direction], s=np.array([1.0, -1.0])[species], n=np.ones(8), weight=np.ones(8),
+        p=np.array([1.0, 2.5])[energy], direction=direction, energy=energy,
+    )  # fmt: skip
+    assert gas.directions.tolist() == [0, 4] and gas.species.tolist() == [1, 1, -1, -1] * 2
+    table = np.exp(1j * gas.velocity[gas.directions, 0])  # made once per direction
+    np.testing.assert_array_equal(table[gas.direction], np.exp(1j * gas.v))
+
+
+def test_angular_distributions_are_merged_and_know_their_bins():
+    section = angular(alpha=0.9)
+    line, plane = modes.build(section), modes.build(section | {"azimuths": 3}, 2)
+    assert line.merged and line.bins is line.weight and plane.merged and plane.bins is None
+    assert len(line.directions) == len(line) and len(plane.directions) == len(plane) == 3 * len(line)
+
+
+@pytest.mark.parametrize("wrong", [{"p": np.ones(3)}, {"direction": np.array([0, 0])}, {"direction": np.array([1, 2])}])
+def test_labels_that_do_not_fit_are_refused(wrong):
+    with pytest.raises(ValueError, match="one value per mode|one velocity"):
+        modes.Modes(v=np.array([1.0, -0.5]), s=np.ones(2), n=None, weight=np.ones(2), **wrong)

@@ -78,9 +78,9 @@ def test_a_run_of_a_thousand_directions_needs_no_matrix_of_theirs(monkeypatch):
     """The matrix of 1000 modes takes seconds per k: neither the picture nor growth.csv may ask for many of them."""
     asked, spectrum = [], linear.spectrum
 
-    def counted(k, v, s, Pz):
+    def counted(k, v, *modes):
         asked.extend([len(v)] * np.size(k))
-        return spectrum(k, v, s, Pz)
+        return spectrum(k, v, *modes)
 
     monkeypatch.setattr(linear, "spectrum", counted)
     run = thousand()

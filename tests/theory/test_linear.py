@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nuflux_mpi.physics.modes import g, quadrature
-from nuflux_mpi.theory import dispersion, linear
+from nuflux_mpi.theory import dispersion, growth_curve, linear
 
 BEAMS = np.array([1.0, -1.0]), np.array([1.0, 1.0])  # v, s
 
@@ -191,7 +191,7 @@ def test_dispersion_relation_finds_every_growing_eigenvalue():
         s, k = (-1.0) ** np.arange(number), generator.uniform(-0.5, 0.5)
         dense = linear.spectrum(k, v, s, Pz)
         dense = dense[dense.imag > linear.SLOWEST * np.abs(Pz).sum()]
-        omega, psi = linear.growing(k, v, s, Pz, "secular")
+        omega, psi = linear.growing(k, v, s, Pz, method="secular")
         assert omega.shape == dense.shape
         np.testing.assert_allclose(omega, dense, rtol=0, atol=1e-10)
         # Eigenvectors of unit norm: round-off over the distance of the roots.
@@ -203,13 +203,13 @@ def test_dispersion_relation_finds_every_growing_eigenvalue():
 @pytest.mark.parametrize("k", [-0.02, 0.1284, 0.18])
 def test_dispersion_relation_of_64_directions(k):
     modes = angular(64, peaked(0.90))
-    dense, secular = linear.growing(k, *modes, "dense")[0], linear.growing(k, *modes, "secular")[0]
+    dense, secular = linear.growing(k, *modes, method="dense")[0], linear.growing(k, *modes, method="secular")[0]
     np.testing.assert_allclose(secular, dense, rtol=0, atol=1e-10)
     assert dense.size == 1
 
 
 def test_no_root_is_found_where_nothing_grows():
-    assert linear.growing(0.3, *angular(12, lambda v: 1.2 - v), "secular")[0].size == 0
+    assert linear.growing(0.3, *angular(12, lambda v: 1.2 - v), method="secular")[0].size == 0
     assert dispersion.growing_roots(np.zeros(2), np.ones(2), np.zeros(2), 1e-3).size == 0  # no polarization at all
 
 
@@ -243,7 +243,7 @@ def compared_with_the_continuum(number, alpha, k):
         true = linear.growing(q, *fine)[0]
         for omega in linear.growing(q, *coarse)[0]:
             distance = np.abs(true - omega).min(initial=np.inf) / omega.imag
-            found.append((linear.line_width(omega, q, *coarse, spacing), distance))
+            found.append((linear.line_width(omega, q, spacing, *coarse), distance))
     return np.array(found).T
 
 
@@ -264,7 +264,7 @@ def test_a_wave_of_the_grid_goes_away_and_a_physical_one_stays():
         modes = angular(number, peaked(0.97), "midpoint")
         for k in (0.34, 0.11):
             omega = linear.growing(k, *modes)[0]
-            widths = [linear.line_width(root, k, *modes, spacing) for root in omega]
+            widths = [linear.line_width(root, k, spacing, *modes) for root in omega]
             rates[number, k] = omega.imag.max(initial=0.0), all(width >= 1 for width in widths)
     (spurious, collective), (gone, _) = rates[12, 0.34], rates[200, 0.34]
     assert spurious > 1e-3 and not collective and gone == 0
@@ -275,6 +275,60 @@ def test_a_wave_of_the_grid_goes_away_and_a_physical_one_stays():
 def test_frequency_beyond_all_directions_counts_as_distance():
     v, s, Pz, spacing = np.array([-0.5, 0.5]), np.ones(2), np.array([0.5, -0.5]), np.ones(2)
     k = 1.5  # D_0 = 0, D_1 = -1/2: frequencies v (k - 1/2) = -+1/2, one bin is as wide as 1
-    assert linear.line_width(0.1 + 0.3j, k, v, s, Pz, spacing) == pytest.approx(0.6)
-    assert linear.line_width(0.9 + 0.3j, k, v, s, Pz, spacing) == pytest.approx(1.0)  # 2 hypot(0.3, 0.4)
-    assert linear.line_width(0.9 + 0.3j, 0.5, v, s, Pz, spacing) == np.inf  # all directions have one frequency
+    assert linear.line_width(0.1 + 0.3j, k, spacing, v, s, Pz) == pytest.approx(0.6)
+    assert linear.line_width(0.9 + 0.3j, k, spacing, v, s, Pz) == pytest.approx(1.0)  # 2 hypot(0.3, 0.4)
+    assert linear.line_width(0.9 + 0.3j, 0.5, spacing, v, s, Pz) == np.inf  # all directions have one frequency
+
+
+# ---- vectors, and what terms add ------------------------------------------------------------------------------------
+
+
+def test_numbers_stand_for_vectors_of_one_component():
+    v, s, Pz = angular(9, peaked(0.93))
+    k = np.linspace(-0.3, 0.3, 6).reshape(2, 3)
+    for function in (linear.advection, linear.spectrum, linear.growth_rate, linear.matrix, linear.continuum):
+        modes = () if function is linear.advection else (s, Pz)
+        np.testing.assert_array_equal(function(k, v, *modes), function(k[..., None], v[:, None], *modes))
+
+
+def test_a_common_shift_moves_all_frequencies():
+    """Uniform matter: Re omega is lower by lambda, growth is what it was."""
+    modes = angular(24, peaked(0.93))
+    there, shifted = linear.spectrum(0.11, *modes), linear.spectrum(0.11, *modes, -0.7)
+    # Of the growing and the damped wave; others lie so close together that their order is that of round-off.
+    np.testing.assert_allclose(shifted[[0, -1]], there[[0, -1]] - 0.7, atol=1e-12)
+    assert there[0].imag > 1e-3
+
+
+@pytest.mark.parametrize("number", [24, 200])
+def test_frequencies_of_each_mode_serve_the_matrix_the_dispersion_relation_and_the_curve(number):
+    v, s, Pz = angular(number, peaked(0.9))
+    background = linear.Background(v, s, Pz, 0.005 * v**3)
+    k = np.linspace(0.1, 0.16, 4)
+    dense = [linear.growing(q, *background, method="dense")[0] for q in k]
+    secular = [linear.growing(q, *background, method="secular")[0] for q in k]
+    for one, other in zip(dense, secular):
+        np.testing.assert_allclose(one[one.imag > linear.SLOWEST * background.size], other, atol=1e-10)
+    plain = linear.growth_rate(k, *background[:3])
+    assert np.abs(plain - [omega[0].imag for omega in dense]).max() > 1e-4  # it does make a difference
+    np.testing.assert_allclose(growth_curve.rates_of(*background)(k), [omega[0].imag for omega in dense], atol=1e-10)
+
+
+def test_a_coupling_is_added_to_the_matrix_and_needs_it(monkeypatch):
+    modes, generator = angular(12, peaked(0.93)), np.random.default_rng(6)
+    coupling = generator.normal(size=(12, 12)) * 1e-2
+    added = linear.matrix(0.1, *modes, 0.0, coupling) - linear.matrix(0.1, *modes)
+    np.testing.assert_allclose(added, coupling, atol=1e-16)  # of a difference of numbers below 1
+    monkeypatch.setattr(linear, "DENSE_LIMIT", 4)
+    omega, psi = linear.growing(0.1, *modes, 0.0, coupling)
+    np.testing.assert_allclose(psi @ linear.matrix(0.1, *modes, 0.0, coupling).T, omega[:, None] * psi, atol=1e-12)
+    assert not linear.has_dispersion_relation(modes[0], 0.0, coupling)
+
+
+def test_damping_of_all_modes_slows_growth_by_its_rate():
+    """A complex shift -i Gamma, as of a relaxation of the coherence: every wave decays by Gamma more."""
+    modes = angular(24, peaked(0.93))
+    there = linear.growth_rate(0.11, *modes)
+    assert linear.growth_rate(0.11, *modes, -0.004j) == pytest.approx(there - 0.004, abs=1e-12)
+    assert linear.growth_rate(0.11, *modes, -2j * there) == pytest.approx(-there, abs=1e-12)  # nothing is cut off at 0
+    assert not linear.has_dispersion_relation(modes[0], -0.004j)
