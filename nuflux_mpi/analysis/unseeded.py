@@ -1,6 +1,7 @@
 """Waves that linear theory says grow, and that the initial state does not seed: one sentence of warning.
 
-    from nuflux_mpi import config, unseeded
+    from nuflux_mpi import config
+    from nuflux_mpi.analysis import unseeded
     unseeded.of_config(config.resolve("two_beam", ["box.length=1000", "box.points=8192"]))
 
 A longer box has the same harmonics at smaller wave numbers. Seeds that are counted by harmonics then miss the waves that grow,

@@ -338,7 +338,7 @@ def run_probe(python, call):
     Returns (result, ''), or (None, one line that says why there is no result).
     """
     code = (
-        f"import json; from nuflux_mpi import doctor; found = doctor.{call}\n"
+        f"import json; from nuflux_mpi.cli import doctor; found = doctor.{call}\n"
         "if found: print('\\nprobe', json.dumps(found), flush=True)"
     )
     try:

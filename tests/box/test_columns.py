@@ -18,11 +18,11 @@ def noise(*shape):
 
 
 @pytest.mark.parametrize("points", GRIDS)
-@pytest.mark.parametrize("columns", COLUMNS)
-def test_waves_are_numpys_and_give_the_lines_back(points, columns):
-    lines, axes = noise(3, *points, columns), tuple(range(1, 1 + len(points)))
+@pytest.mark.parametrize("count", COLUMNS)
+def test_waves_are_numpys_and_give_the_lines_back(points, count):
+    lines, axes = noise(3, *points, count), tuple(range(1, 1 + len(points)))
     expected = np.fft.rfftn(lines, axes=axes)
-    transform = columns.Across(points, columns, "estimate")
+    transform = columns.Across(points, count, "estimate")
     waves, kept = np.empty(expected.shape, dtype=complex), lines.copy()
     transform.forward(lines, waves)
     np.testing.assert_array_equal(lines, kept)

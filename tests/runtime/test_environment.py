@@ -353,7 +353,8 @@ def test_an_exception_on_one_process_is_an_ordinary_traceback():
 FULL_DISK = """
 import resource
 from mpi4py import MPI
-from nuflux_mpi.runtime import environment, hdf5
+from nuflux_mpi.runtime import environment
+from nuflux_mpi.storage import hdf5
 environment.install_excepthook()
 if MPI.COMM_WORLD.rank == 0:
     file = hdf5.open_alone({path!r}, "w")
