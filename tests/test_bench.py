@@ -25,9 +25,9 @@ def test_messages_of_one_right_hand_side(bench, comm, level, modes, grid, points
     counting = bench.CountingComm(comm)
     row = bench.count(counting, modes, points, level, grid)
     equations = bench.problem(counting, modes, points, level, grid, fftw="estimate", exchange="messages")[0]
-    segments, ranks = equations.segments(modes, grid), comm.size
+    segments, ranks = equations.declared.segments, comm.size
     # One all-to-all each way, and two more for a gradient; each with at most one message to every other rank.
-    exchanges = 0 if ranks == 1 else 4 if equations.gradient_lines else 2
+    exchanges = 0 if ranks == 1 else 4 if equations.declared.gradient else 2
     assert row["calls"] == exchanges
     assert row["messages"] <= exchanges * ranks * (ranks - 1)
     # A step of the multistep method: one of these, and one for the active lines alone, which needs no gradient for kappa.
@@ -37,7 +37,7 @@ def test_messages_of_one_right_hand_side(bench, comm, level, modes, grid, points
     assert counting.calls == (0 if ranks == 1 else exchanges + (4 if level == "momentum" else 2))
     # Every line goes, in whole, from the rank that holds its waves to those that hold its points, or the other way.
     columns = blocks(points, ranks)[0]
-    batches = [segments[:1], segments] + [(equations.gradient_lines,)] * 2
+    batches = [segments[:1], segments] + [(equations.declared.gradient,)] * 2
     moved = sum(np.sum(rows * (points - columns)) for rows in (check.rows_per_rank(equations.box.plan, b) for b in batches))
     assert row["sent"] == 8 * moved
     if points == 96:
@@ -64,7 +64,7 @@ def test_ranks_of_a_node_send_no_messages_to_each_other(bench, comm, node):
 def test_forecast_of_the_bytes_a_rank_sends(bench, comm):
     row = bench.count(bench.CountingComm(comm), 8, 96, "energy", None)
     equations = bench.problem(comm, 8, 96, "energy", None, fftw="estimate")[0]
-    expected = check.exchange_bytes(equations.box.plan, equations.segments(8), equations.gradient_lines)
+    expected = check.exchange_bytes(equations.box.plan, equations.declared.segments, equations.declared.gradient)
     assert row["most"] == pytest.approx(expected, rel=0.1)  # uneven: the gradient's six lines on four ranks
 
 

@@ -51,7 +51,6 @@ GRIDS = {
             "perp_points": 4,
             "p0": 8.0,
             "sigma": 1.2,
-            "species": 1,
             "group_velocity": True,
             "force": True,
             "commutator": True,
@@ -199,6 +198,7 @@ def problem(comm, modes, points, level, grid, fftw="measure", exchange="auto"):
     from nuflux_mpi.box.box import Box
     from nuflux_mpi.kernels import kernels
     from nuflux_mpi.physics.levels import LEVELS
+    from nuflux_mpi.physics.levels import build as build_level
     from nuflux_mpi.physics.modes import build
 
     axes = np.size(points)
@@ -225,18 +225,19 @@ def problem(comm, modes, points, level, grid, fftw="measure", exchange="auto"):
             }
         )
     kernels.warm_up(comm, *LEVELS[level].own_kernels, *[columns.touch] * (axes > 1))
-    box = Box([100.0] * axes, points, LEVELS[level].lines(modes, grid), comm, fftw=fftw, exchange=exchange)
-    equations = LEVELS[level](box, directions, grid)
+    lines = LEVELS[level].declare(directions, grid, axes=axes).lines
+    box = Box([100.0] * axes, points, lines, comm, fftw=fftw, exchange=exchange)
+    equations = build_level(LEVELS[level], box, directions, grid)
     P = np.zeros((modes, 3) + box.local_shape)
     P[:, 2] = 0.9 * directions.n.reshape(-1, *[1] * axes)
     P[:, 0] = 1e-3 * np.cos(2 * np.pi * box.coordinates()[-1] / 100.0)
     return equations, P, directions
 
 
-def line_counts(equations, modes, grid):
+def line_counts(equations):
     """Lines that one right-hand side transforms: (back, forward)."""
-    segments, gradient = equations.segments(modes, grid), equations.gradient_lines // 2 * (1 + equations.box.dimensions)
-    return segments[0] + gradient, sum(segments) + equations.flux_lines(modes, grid) + gradient
+    declared = equations.declared
+    return declared.segments[0] + declared.gradient, declared.lines + declared.flux_lines + declared.gradient
 
 
 def count(comm, modes, points, level, grid, exchange="messages"):
@@ -251,11 +252,11 @@ def count(comm, modes, points, level, grid, exchange="messages"):
     messages, sent = (comm.allreduce(number) for number in (comm.messages, comm.sent))
     cut = equations.box.plan
     f = 2 * cut.pairs_per_line / cut.N1 if cut.factored else 1.0
-    formula = 8 * points * f * sum(line_counts(equations, modes, grid)) * (1 - 1 / len(equations.box.node.nodes))
+    formula = 8 * points * f * sum(line_counts(equations)) * (1 - 1 / len(equations.box.node.nodes))
     return {
         "modes": modes,
         "points": points,
-        "lines": equations.lines(modes, grid),
+        "lines": equations.declared.lines,
         "level": level,
         "ranks": comm.size,
         "cut": f"{cut.N1} x {cut.N2}" if cut.factored else "slabs",
@@ -299,7 +300,7 @@ def measure(comm, modes, points, level, grid, methods, repeat, clock, exchange="
     import numpy as np
 
     equations, P, directions = problem(comm, modes, points, level, grid, exchange=exchange)
-    picture, lines = equations.picture, equations.lines(modes, grid)
+    picture, lines = equations.picture, equations.declared.lines
     integrators = {method: begun(equations, P, directions, comm, method) for method in methods}
     u, du, t = np.zeros(picture.size), np.zeros(picture.size), iter(np.linspace(0.0, 1.0, 10**6))
     equations.start(0.0, u, P, directions.n)
@@ -315,7 +316,7 @@ def measure(comm, modes, points, level, grid, methods, repeat, clock, exchange="
         picture.store(next(t), du)
 
     functions = {
-        "bare": bare_transforms(comm, *line_counts(equations, modes, grid), points),
+        "bare": bare_transforms(comm, *line_counts(equations), points),
         "rhs": rhs,
         "waves": waves,
         "source": lambda: equations.source(0.0),
@@ -365,7 +366,7 @@ def speedup(comm, modes, points, level, grid, methods, repeat, exchange):
         picture = equations.picture
         u, du, t = np.zeros(picture.size), np.zeros(picture.size), iter(np.linspace(0.0, 1.0, 10**6))
         equations.start(0.0, u, P, directions.n)
-        calls = max(1, int(1e6 / (equations.lines(modes, grid) * np.prod(points))))
+        calls = max(1, int(1e6 / (equations.declared.lines * np.prod(points))))
         yield lambda: timed(comm, lambda: picture.rhs(next(t), u, du), calls, time.perf_counter)
         for method in methods:
             integrator = begun(equations, P, directions, comm, method)

@@ -178,3 +178,8 @@ class Box:
     def gradient(self, lines):
         """The spectral derivative of `lines` lines: a :class:`Slope` in one dimension, else a :class:`Gradient`."""
         return Slope(self, lines) if self.dimensions == 1 else Gradient(self, lines)
+
+    @staticmethod
+    def gradient_lines(lines: int, axes: int) -> int:
+        """Real functions of space that the arrays of a gradient of so many hold: in more dimensions than one the result, too."""
+        return lines if axes == 1 else lines * (1 + axes)

@@ -973,11 +973,11 @@ def _cross_check(resolved, problems):
         problems.append(f"momentum.points must be even, not {resolved['momentum']['points']}.")
     if resolved["equations"]["level"] == "full" and not problems:
         from ..physics import modes
-        from ..physics.full_grid import check
+        from ..physics.full_grid import check_grid
 
         try:
             directions = modes.build(resolved["modes"])
-            check(resolved["full"], directions.v, directions.s)
+            check_grid(resolved["full"], directions.v, directions.s)
         except InputError as error:
             problems.append(f"{str(error).rstrip('.')}.")
     time, level = resolved["time"], resolved["equations"]["level"]

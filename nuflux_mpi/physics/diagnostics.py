@@ -9,22 +9,18 @@ import math
 
 import numpy as np
 
+from ..box.box import Box
+from .terms.self_interaction import SelfInteraction, moments
 
-def moments(P, modes):
-    """D_0 = sum_b s_b P_b and D_i = sum_b s_b v_bi P_b for each axis i, shape (1 + axes, 3, *local_shape), local."""
-    return np.tensordot(np.concatenate((modes.s[None], modes.s * modes.velocity.T)), P, axes=1)
+# Parts of a row of the series: of any fields P, and of sharp directions alone.
+FLAVOR = ("flavor", "spectrum")
+SHARP = ("energies", "power", "drift")
 
 
 def second_moments(P, modes):
     """D_ij = sum_b s_b v_bi v_bj P_b, shape (axes, axes, 3, *local_shape), local."""
     v = modes.velocity
     return np.tensordot(np.einsum("b,bi,bj->ijb", modes.s, v, v), P, axes=1)
-
-
-def refractive_energy(D, box):
-    """(transverse, longitudinal) parts of U_osc = 1/4 int (D_0.D_0 - D_1.D_1) (Eq. 5), from the moments. Collective."""
-    by_component = 0.25 * box.integral(D[0] ** 2 - np.sum(D[1:] ** 2, axis=0))
-    return by_component[0] + by_component[1], by_component[2]
 
 
 def refractive_power(D, D2, gradient, box):
@@ -70,6 +66,10 @@ class Drift:
         return self.box.max(change), float(np.mean(self.box.mean(change)))
 
 
+# Modes that a power spectrum takes at a time.
+BATCH = 16
+
+
 class Spectrum:
     """Power of flavor coherence per wave: sum over modes of |psi_{a,k}|^2 with psi = P^x + i P^y = sum_k psi_k exp(i k z).
 
@@ -78,7 +78,7 @@ class Spectrum:
     bound the memory. Collective.
     """
 
-    def __init__(self, box, modes, batch=16):
+    def __init__(self, box, modes, batch=BATCH):
         (N,), (length,) = box.points, box.length
         self.box, self._lowest = box, -((N - 1) // 2)
         self.k = 2 * np.pi / length * np.arange(self._lowest, N // 2 + 1)
@@ -129,13 +129,13 @@ class Spectrum:
 class Shells:
     """The same in a box of two or three dimensions: power of the waves in shells of |k|, their signs and directions summed.
 
-    `k`: wave numbers of the `shells`; a wave counts where |k| is nearest. Other sums are over the waves themselves.
+    `k`: wave numbers of the shells, see `shell_wavenumbers`; a wave counts where |k| is nearest. Other sums are over the waves themselves.
     """
 
-    def __init__(self, box, modes, batch=16):
+    def __init__(self, box, modes, batch=BATCH):
         self.box, self._batch = box, min(batch, len(modes))
         transform = self._transform = box.transform(2 * self._batch)
-        self.k = shells(box.length, box.points)
+        self.k = shell_wavenumbers(box.length, box.points)
         self._square = sum((2 * np.pi / L * harmonic) ** 2 for harmonic, L in zip(transform.harmonics, box.length))
         self._shell = np.rint(np.sqrt(self._square) / self.k[1]).astype(int)
         thirds = [3 * np.abs(harmonic) > N for harmonic, N in zip(transform.harmonics, box.points)]
@@ -164,7 +164,7 @@ class Shells:
         }
 
 
-def shells(length, points):
+def shell_wavenumbers(length, points):
     """Wave numbers up to the largest of a grid: multiples of the least spacing along its axes, from 0 on (shells,).
 
     Of a larger one where resolutions are so unequal that there would be more shells than points along all axes together.
@@ -182,47 +182,73 @@ def _share(part, whole):
 class Diagnostics:
     """All of a run's series at one time: ``measure(t, fields)`` -> dict of numbers and small arrays. Collective.
 
-    box, modes: as in the run; P: initial polarization (local) at time `start`; n: (modes,) densities n_a.
+    box, modes: as in the run; P: initial polarization (local) at time `start`; n: (modes,) densities n_a. parts: what a row
+    has, see `Level.diagnostics`; terms: those of the run, whose energies are measured and add up to the budget.
     `energy_at_start` is what the residual refers to: the first energy measured, unless it is set before.
     """
 
-    def __init__(self, box, modes, P, n, start=0.0):
-        self.start = start
+    def __init__(self, box, modes, P, n, start=0.0, parts=(*SHARP, *FLAVOR, "budget"), terms=None):
+        self.start, self.parts = start, parts
+        self.terms = [SelfInteraction(None, modes)] if terms is None else terms
         self.box, self.modes, self.n = box, modes, np.asarray(n, dtype=float)
-        self.drift = Drift(P, modes, np.where(self.n > 0, self.n, 1.0), box)
+        self.scale = np.where(self.n > 0, self.n, 1.0)
+        self.drift = Drift(P, modes, self.scale, box) if "drift" in parts else None
         self.spectrum = Spectrum(box, modes) if box.dimensions == 1 else Shells(box, modes)
         self.gradient = box.gradient(3 * (1 + box.dimensions))
         self.norm2 = float(box.mean(np.sum(P**2, axis=1)).sum())
         self.survivors = survivors(modes, self.n, box.mean(P)[:, 2])
         self.energy_at_start = None
 
+    @staticmethod
+    def lines(modes: int, axes: int) -> int:
+        """Real functions of space that its transforms hold for so many modes: those of the spectrum, and of the gradient."""
+        return 2 * min(BATCH, modes) + Box.gradient_lines(3 * (1 + axes), axes)
+
     def measure(self, t, fields):
         """Series by name at time t; names as in docs/output.md. `psi2` is the power spectrum."""
-        box, modes, P = self.box, self.modes, fields["P"]
-        D = moments(P, modes)
-        transverse, longitudinal = refractive_energy(D, box)
-        mean = box.mean(P)
-        length = np.sqrt(np.sum(P**2, axis=1))
-        largest, typical = self.drift(t - self.start, length)
-        longest = box.max(length / self.drift.n)
-        series = {
-            "U_osc": transverse + longitudinal,
-            "U_osc_transverse": transverse,
-            "U_osc_longitudinal": longitudinal,
-            "dU_osc_dt": refractive_power(D, second_moments(P, modes), self.gradient, box),
-            "D0": box.integral(D[0]),
-            "P_mean": mean,
-            "P_drift_max": largest,
-            "P_drift_mean": typical,
-            "P_length_max": longest,
-            "nu_x": self._content(mean[:, 2]),
-            **self.spectrum.series(P, self.norm2),
-        }
-        for name, (weight, start) in self.survivors.items():
-            series[name] = _survival(mean[:, 2], weight, start)
-        if "kappa" in fields:
-            series.update(self._budget(fields["kappa"], fields["F"], series["U_osc"]))
+        series, D = {}, moments(fields["P"], self.modes)
+        for part in self.parts:
+            series.update(getattr(self, f"_{part}")(t, fields, D, series))
         return series
+
+    def _energies(self, t, fields, D, series):
+        """The energies of the terms, and int D_0."""
+        found = {}
+        for term in self.terms:
+            found.update(term.energies(fields["P"], D, self.box))
+        return {**found, "D0": self.box.integral(D[0])}
+
+    def _power(self, t, fields, D, series):
+        return {"dU_osc_dt": refractive_power(D, second_moments(fields["P"], self.modes), self.gradient, self.box)}
+
+    def _drift(self, t, fields, D, series):
+        largest, typical = self.drift(t - self.start, np.sqrt(np.sum(fields["P"] ** 2, axis=1)))
+        return {"P_drift_max": largest, "P_drift_mean": typical}
+
+    def _flavor(self, t, fields, D, series):
+        """Box averages of P, flavor content, survival, the largest length of P."""
+        P, box = fields["P"], self.box
+        mean, scale = box.mean(P), self.scale.reshape(-1, *[1] * box.dimensions)
+        longest = box.max(np.sqrt(np.sum(P**2, axis=1)) / scale)
+        survival = {name: _survival(mean[:, 2], *of_species) for name, of_species in self.survivors.items()}
+        return {"P_mean": mean, "P_length_max": longest, "nu_x": self._content(mean[:, 2]), **survival}
+
+    def _spectrum(self, t, fields, D, series):
+        return self.spectrum.series(fields["P"], self.norm2)
+
+    def _budget(self, t, fields, D, series):
+        """Kinetic energy gained, its rate by Eq. 22, its sum with the energies of all terms; in one dimension the momentum
+        gained, K_a / v_a. Nothing where kappa is not known."""
+        if "kappa" not in fields:
+            return {}
+        modes, K = self.modes, np.atleast_1d(self.box.integral(fields["kappa"]))
+        force = self.box.integral(fields["F"]).reshape(modes.velocity.shape)
+        of_terms = sum(series[term.energy] for term in self.terms if term.energy)
+        budget = {"K": K, "dK_dt": float(np.vdot(modes.velocity, force)), "energy": of_terms + K.sum()}
+        if self.box.dimensions == 1:
+            moving = modes.v != 0
+            budget["momentum"] = float(np.sum(K[moving] / modes.v[moving]))
+        return budget
 
     def complete(self, series):
         """`series` with the residual of its energy, if it has one, against the first energy that was asked for."""
@@ -236,16 +262,6 @@ class Diagnostics:
         """nu_x part of each mode, (n_a - P_a^z) / (2 n_a) of box averages; NaN for an empty mode."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return 0.5 * (1.0 - Pz / self.n)
-
-    def _budget(self, kappa, F, U):
-        """Kinetic energy gained, its rate by Eq. 22, its sum with U_osc; in one dimension the momentum gained, K_a / v_a."""
-        modes, K = self.modes, np.atleast_1d(self.box.integral(kappa))
-        force = self.box.integral(F).reshape(modes.velocity.shape)
-        budget = {"K": K, "dK_dt": float(np.vdot(modes.velocity, force)), "energy": U + K.sum()}
-        if self.box.dimensions == 1:
-            moving = modes.v != 0
-            budget["momentum"] = float(np.sum(K[moving] / modes.v[moving]))
-        return budget
 
 
 def survivors(modes, n, Pz):

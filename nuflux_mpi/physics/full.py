@@ -21,9 +21,14 @@ from ..errors import InputError
 from ..kernels import full
 from ..storage import start_file
 from . import phase_space
-from .full_grid import CENTRE_AT_START, ENDS, MomentumGrid, beams, check
+from .diagnostics import FLAVOR
+from .fields import Declaration, Field
+from .flux import MomentumDerivative
+from .full_grid import CENTRE_AT_START, ENDS, MomentumGrid, beams, check_grid
 from .initial import occupied
-from .interaction import InteractionPicture
+from .level import Level
+from .polarization import C
+from .terms.self_interaction import moments, refractive_energy
 
 # Coefficients (w0, W) of G_m in terms of the moments (n_m, D_m).
 _POTENTIAL = np.array([1.5, 0.5, 0.5, 0.5])
@@ -35,145 +40,48 @@ TAIL, CENTRE = 1e-4, 1e-3
 _SUMS = 4
 
 
-class FluxTransform:
-    """A :class:`~nuflux_mpi.box.transform.LineTransform` of lines that have a flux each: `forward` adds minus its divergence.
-
-    physical, flux: (lines, *local_shape). After `forward`, `spectral` holds the waves of ``physical - d_z flux``; one
-    exchange carries both. Everything else is as in Transform, for the lines alone.
-    """
-
-    def __init__(self, box, lines):
-        self._both = both = box.transform(lines, lines, back=(1,), aligned=True)
-        half = both.rows // 2
-
-        def own(table):
-            return table if len(table) == 1 else table[:half]
-
-        self.box, self.lines, self.points, self.rows = box, lines, both.points, half
-        self.physical, self.flux = both.physical[:lines], both.physical[lines:]
-        self.spectral, self._flux = both.spectral[:half], both.spectral[half:]
-        self.shape = self.spectral.shape
-        self.line, self.residue = both.line[:half], both.residue[:half]
-        self.harmonic, self.weight = own(both.harmonic), own(both.weight)
-        self.k = np.ascontiguousarray(own(both.k))
-        self.wave_vector = (self.k,)
-
-    def forward(self, segments=None):
-        """spectral <- physical - d_z flux (both are used up). One exchange; `segments` as in `backward`."""
-        self._both.forward()
-        full.subtract_derivative(self.spectral, self._flux, self.k)
-        return self.spectral
-
-    def line_plans(self):
-        """None: the divergence needs all waves of a line and of its flux at once."""
-        return None
-
-    def backward(self, segments=None):
-        """physical <- spectral. One exchange; `segments` is there for the interface, the lines are one."""
-        self._both.backward(1)
-        return self.physical
-
-
-class MomentumDerivative:
-    """Spectral derivative by p_z of (4, points, width) real arrays, along the middle axis; no communication.
-
-    Write to `values` and call: `values` then holds the derivative. The wave of shortest length has none, so that the
-    derivative is skew-adjoint on the grid. width: how many points of space are taken together.
-    """
-
-    def __init__(self, points, spacing, width, effort):
-        from mpi4py_fft import fftw
-
-        self.values = fftw.aligned((4, points, width), dtype=np.dtype(float))
-        waves = self._waves = fftw.aligned((4, points // 2 + 1, width), dtype=np.dtype(complex))
-        flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_DESTROY_INPUT)
-        self._forward = fftw.rfftn(self.values, axes=(1,), flags=flags, output_array=waves)
-        self._backward = fftw.irfftn(waves, s=(points,), axes=(1,), flags=flags, output_array=self.values)
-        # FFTW does not normalise: the wave number in p_z, over the number of points.
-        self._rate = 2.0 * np.pi * np.arange(points // 2 + 1) / (points * spacing) / points
-        self._rate[-1] = 0.0
-        self.values[...] = 0.0
-
-    def __call__(self):
-        self._forward()
-        full.differentiate(self._waves, self._rate)
-        self._backward()
-        return self.values
-
-
-class Full:
+class Full(Level):
     """Level "full" of the extended equations.
 
-    box: :class:`~nuflux_mpi.box.box.Box` made for ``Full.lines(len(modes), settings)`` lines. modes: v = cos(theta) and s
-    of each beam; all beams of one sign share one f. settings: dict with
+    modes: v = cos(theta) and s of each beam; all beams of one sign share one f. settings: dict with
 
         points, p_max, perp_points     the grid, see :class:`~nuflux_mpi.physics.full_grid.MomentumGrid`
         distribution                   "gaussian", "thermal" or "file", each with its keys, see docs/config.md
         group_velocity, force, commutator   switches of the three terms of Eq. 16 beyond free streaming
-        species                        how many different signs s the modes have, 1 or 2
 
     Fields to store: P as polarization of each beam, and the fluxes Phi and F, see :meth:`take`. The state: f (species,
     perp_points, 4, points, *local_shape), in n / mu^3, local in space, species in the order of `signs`; see
-    :meth:`take_state`. `picture` is the right-hand side for the integrator.
+    :meth:`take_state`.
     """
 
     level = "full"
-    splits = False
-    lacks = ("dU_osc_dt", "P_drift_max", "P_drift_mean")  # they belong to sharp directions: Eq. 7, lengths kept along rays
-    gradient_lines = 8
+    diagnostics = FLAVOR  # energies and rates are those of f, see `measure`; Eq. 7 and lengths belong to sharp directions
     own_kernels = (full.touch,)
-    unit = 1.0  # of what the state holds beside densities, see `equations.Energy`: nothing
-    passing_states = 1  # eigenvalues of f, at the start
     # Next to p = 0, where dv/dp_z is largest, the shortest waves in z are stiff, and what error they get grows. The steps of
     # adams are at its limit of stability there, so that its errors collect in them; those of 8vr stay away from its own.
     auto_method = "8vr"
 
     @classmethod
-    def settings_of(cls, config, signs):
-        """What the level is told: the section of a resolved config, and how many species the modes' signs make."""
-        return config[cls.level] | {"species": len(set(signs))}
+    def declare(cls, modes, settings, terms=(), axes=1):
+        grid, count, species = MomentumGrid(settings), len(modes), len(set(modes.s))
+        shape = (species, len(grid.p_perp), 1 + C, len(grid.p_z))
+        velocity = grid.v[None, :, None, :, None]
+        f = Field("rho", shape, velocity, flux=settings["group_velocity"], stored="phase_space")
+        made = (Field("P", (count, C), evolved=False), *(Field(name, (count,), evolved=False) for name in ("Phi", "F")))
+        gradient = (1 + C) * (1 + axes)
+        sums = _SUMS * (1 + C) * count  # over the momenta of each mode
+        # For a moment at the start: eigenvalues of f.
+        return Declaration(axes, (f, *made), gradient=gradient, beside=gradient, arrays=sums, passing_states=1)
 
-    @staticmethod
-    def flux_lines(modes, settings):
-        """Lines that the forward transform carries besides those of the state: Phi of each."""
-        return Full.lines(modes, settings) if settings["group_velocity"] else 0
-
-    @staticmethod
-    def segments(modes, settings):
-        """Numbers of lines of the state, one segment."""
-        return (4 * settings["species"] * settings["perp_points"] * settings["points"],)
-
-    @classmethod
-    def lines(cls, modes, settings):
-        """Number of lines of the state."""
-        return sum(cls.segments(modes, settings))
-
-    @classmethod
-    def auxiliary_lines(cls, modes):
-        """As in Standard; the sums over the momenta of each mode hold one array of 16 lines, not a transform."""
-        return cls.gradient_lines + 4 * modes
-
-    @staticmethod
-    def leading(modes, vector=()):
-        """Fields to store, by name, with their axes in front of space."""
-        return {"P": (modes, 3), "Phi": (modes,), "F": (modes,)}
-
-    @staticmethod
-    def state_leading(modes, settings):
-        """The same for the field from which a run can be continued."""
-        return {"rho": (settings["species"], settings["perp_points"], 4, settings["points"])}
-
-    def __init__(self, box, modes, settings):
-        check(settings, modes.v, modes.s)
-        self.box, self.modes, self.settings = box, modes, settings
+    def _lay_out(self):
+        modes, settings, box = self.modes, self.settings, self.box
+        check_grid(settings, modes.v, modes.s)
         grid = self.grid = MomentumGrid(settings)
         self.signs = np.array(sorted(set(modes.s), reverse=True), dtype=float)
-        lines = self.lines(len(modes), settings)
-        self.transform = FluxTransform(box, lines) if settings["group_velocity"] else box.transform(lines)
         parts = len(self.signs) * len(grid.p_perp)
         points = int(np.prod(box.local_shape))
         self._f = self.transform.physical.reshape(parts, 4, len(grid.p_z), points)
-        self.f = self._f.reshape(len(self.signs), *grid.shape[:1], 4, len(grid.p_z), *box.local_shape)
+        self.f = self.fields["rho"]
         # Per part q = (species, p_perp) and p_z.
         self._sign = np.repeat(self.signs, len(grid.p_perp))[:, None]
         self._weight = np.tile(grid.weight, len(self.signs))[:, None] * np.ones(len(grid.p_z))
@@ -183,10 +91,9 @@ class Full:
         self._shares = self._share()
         self._N = np.zeros((len(modes), 4, _SUMS, points))
         self.G, self.dG = np.zeros((2, 4, points)), np.zeros((2, 4, points))
-        self.gradient = box.gradient(self.gradient_lines)
+        self.gradient = box.gradient(self.declared.gradient)
         self._choose_terms(points)
-        velocity = np.broadcast_to(self._v[:, None, :], self._f.shape[:3]).ravel()
-        self.picture = InteractionPicture(self.transform, velocity, self.source, needed=1)
+        self.picture.drive(self.source)
 
     def _choose_terms(self, points):
         """The brackets and the commutator that the settings ask for, each a function of (part, start, stop)."""
@@ -205,6 +112,7 @@ class Full:
         if settings["group_velocity"] != settings["force"]:
             self._squeezed = np.zeros((4, len(grid.p_z), self._width))
             self._brackets.append(self._compression)
+        self._others = [term for term in self.terms if term.has("potential") and type(term) not in self.own_terms]
         self._rest = self._commutator if settings["commutator"] else self._vanish
 
     # The terms. Each works on the points start..stop of one part; what a bracket returns, if anything, is to be added
@@ -237,7 +145,7 @@ class Full:
 
     def source(self, t):
         """Everything but free streaming, in place on the lines in `transform.physical`; Phi into `transform.flux`."""
-        self._potentials()
+        self._potentials(t)
         n = self._f.shape[3]
         for q in range(len(self._f)):
             for start in range(0, n, self._width):
@@ -248,10 +156,12 @@ class Full:
                     if change is not None:
                         full.add(self._f[q], change, start, stop)
 
-    def _potentials(self):
+    def _potentials(self, t):
         """G_0, G_1 and their gradients from f."""
         w0, w1 = self._moment_weights
         full.moments(self._f, w0, w1, self.G)
+        for term in self._others:
+            term.potential(t, self._f, self.G[:, 1:])
         self.G *= _POTENTIAL[:, None]
         self.dG[...] = self.gradient(self.G).reshape(self.dG.shape)
 
@@ -283,9 +193,6 @@ class Full:
         self._kinetic_at_start = self._kinetic_by_beam(F)
         self._store(t, u)
 
-    def count_in(self, unit):
-        """Go on with a state whose `unit` was this one: here there is only one."""
-
     def put(self, t, u, rho):
         """u <- the state at time t of rho = f (species, perp_points, 4, points, *local_shape), local. Collective."""
         self.f[...] = rho
@@ -310,7 +217,7 @@ class Full:
         return self._f.reshape(len(self.signs), -1, *self._f.shape[1:])[species]
 
     def _fill_from_file(self, P):
-        path, shape = self.settings["path"], self.state_leading(len(self.modes), self.settings)["rho"]
+        path, shape = self.settings["path"], self.declared.stored("phase_space")["rho"]
         found = start_file.find(path, ("rho",), "full.path", self.box.comm, [shape, (*shape, *self.box.points)])
         if found.shape("rho") == shape:
             rho = start_file.whole(found, "rho", self.box.comm)
@@ -461,12 +368,16 @@ class Full:
         by_species = F.reshape(len(self.signs), -1, 4, len(p_z))
         f_p = np.einsum("j,sjci->sci", grid.weight, by_species) / (grid.spacing * box.volume)
         U_trace, U_osc = energy_parts[0], energy_parts[1:].sum()
+        P = self._N[:, 1:, 0].reshape(len(self._N), C, *box.local_shape)
+        transverse, longitudinal = refractive_energy(moments(P, self.modes), box)
         return {
             **phase_space.measures(f, self._weight, box),
             "K": kinetic - self._kinetic_at_start,
             "kinetic_energy": kinetic.sum(),
             "U_trace": U_trace,
             "U_osc": U_osc,
+            "U_osc_transverse": transverse,
+            "U_osc_longitudinal": longitudinal,
             "energy": kinetic.sum() + U_trace + U_osc,
             "momentum": np.sum(p_z * n),
             "D0": np.einsum("qi,qci->c", self._moment_weights[0], F[:, 1:]),

@@ -146,7 +146,7 @@ def _of_each(values, count):
     return values * count if len(values) == 1 else values
 
 
-def check(settings, v, s):
+def check_grid(settings, v, s):
     """Whether the momentum grid holds the beams of directions v and signs s; pure function.
 
     InputError names the key (as in the config section [full]) and the value that would do.

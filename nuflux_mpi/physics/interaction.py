@@ -13,6 +13,8 @@ product of the wave vector and the velocity.
 import numpy as np
 
 from ..kernels import kernels
+from .fields import Declaration
+from .flux import FluxTransform
 
 
 class InteractionPicture:
@@ -20,13 +22,10 @@ class InteractionPicture:
 
     transform: the :class:`~nuflux_mpi.box.transform.Transform` of the lines; its `physical` array is where the source works.
     velocity: velocity of each line, (lines,) or (lines, axes).
-    source: callable ``source(t)``; finds the leading `needed` segments of lines in ``transform.physical`` and leaves the
-        right-hand side R of *all* lines there.
-    needed: how many leading segments the source reads.
-    active_source: where the lines behind the needed ones are passive, a callable like `source` that leaves the
-        right-hand side of the needed, active ones alone; default None: all lines are active.
-    local_flow: callable ``local_flow(h)`` that carries the lines in ``transform.physical`` over a time h by the source
-        alone; only `flow`, and so the splitting methods, want it.
+    source, needed, active_source, local_flow: what `drive` is told, unless it is called later.
+
+    `of` makes the one that a level has declared, in a periodic box. Another transport of the lines would be another class
+    with the same methods, handed to the level in its place.
 
     The state is this rank's part, a real vector of length `size`, two numbers per complex amplitude; any rank may hold
     none. Its first `active` numbers are those of active lines. `rhs`, `correct`, `store` and `fields` communicate: all ranks
@@ -34,15 +33,18 @@ class InteractionPicture:
     over the state before and one after, nothing allocated.
     """
 
-    def __init__(self, transform, velocity, source, needed, active_source=None, local_flow=None):
-        self.transform, self.source, self.needed, self.local_flow = transform, source, needed, local_flow
+    @classmethod
+    def of(cls, box, declared: Declaration):
+        """The picture of the fields that a level declares, without a source yet."""
+        if declared.flux_lines:
+            return cls(FluxTransform(box, declared.lines), declared.velocity)
+        segments = declared.segments
+        return cls(box.transform(*segments, back=tuple({1, len(segments)})), declared.velocity)
+
+    def __init__(self, transform, velocity, source=None, needed=1, active_source=None, local_flow=None):
+        self.transform = transform
         rows, waves = transform.shape
         self.shape, self.size = (rows, waves), 2 * rows * waves
-        self._active_source, self._active_segments, self._active_rows = active_source or source, None, rows
-        if active_source is not None:
-            self._active_segments = needed
-            self._active_rows = np.count_nonzero(transform.line < sum(transform.segments[:needed]))
-        self.active = 2 * self._active_rows * waves
         # Lines of one velocity and residue share their phases.
         speeds = np.asarray(velocity, dtype=float).reshape(transform.lines, -1)[transform.line]
         key = np.column_stack((speeds, transform.residue.astype(float)))
@@ -50,6 +52,26 @@ class InteractionPicture:
         phases = _Phases(transform, groups[:, :-1], np.ascontiguousarray(group.reshape(-1), dtype=np.int64), first)
         plans = transform.line_plans()
         self._waves = _Batches(transform, phases) if plans is None else _Lines(transform, phases, *plans)
+        self.drive(source, needed, active_source, local_flow)
+
+    def drive(self, source, needed=1, active_source=None, local_flow=None):
+        """Take the local terms of the lines in ``transform.physical``.
+
+        source: callable ``source(t)``; finds the leading `needed` segments of lines there and leaves the right-hand side R
+            of *all* lines.
+        needed: how many leading segments the source reads.
+        active_source: where the lines behind the needed ones are passive, a callable like `source` that leaves the
+            right-hand side of the needed, active ones alone; default None: all lines are active.
+        local_flow: callable ``local_flow(h)`` that carries the lines over a time h by the source alone; only `flow`, and so
+            the splitting methods, want it.
+        """
+        self.source, self.needed, self.local_flow = source, needed, local_flow
+        transform, (rows, waves) = self.transform, self.shape
+        self._active_source, self._active_segments, self._active_rows = active_source or source, None, rows
+        if active_source is not None:
+            self._active_segments = needed
+            self._active_rows = np.count_nonzero(transform.line < sum(transform.segments[:needed]))
+        self.active = 2 * self._active_rows * waves
 
     def fields(self, t, u, segments=None):
         """The lines at time t in ``transform.physical`` (leading `segments`, or all) from the state u."""

@@ -20,8 +20,11 @@ import numpy as np
 
 from ..kernels import kernels
 from . import phase_space
+from .fields import Declaration, Field
 from .initial import occupied
-from .polarization import ForceDensity, Standard
+from .level import Level
+from .polarization import C
+from .terms.force import ForceDensity
 
 
 def to_amplitudes(f, dq):
@@ -45,7 +48,7 @@ def from_amplitudes(lines, dq):
     return np.fft.irfft(wave, n=Q, axis=2) / dq
 
 
-class Momentum(Standard):
+class Momentum(Level):
     """Level "momentum". State: the amplitudes f_a(y, z), lines (modes, 4, Q, z), see :func:`nuflux_mpi.kernels.kernels.push`.
 
     settings: resolved section [momentum]: `points` = Q and `half_width` of the grid of q, and the distribution at the start.
@@ -54,25 +57,17 @@ class Momentum(Standard):
     """
 
     level = "momentum"
-    splits = False
-    gradient_lines = 8
-    passing_states = 3  # amplitudes, complex, and f over q
-
-    @staticmethod
-    def segments(modes, settings=None):
-        return (4 * settings["points"] * modes,)
+    diagnostics = (*Level.diagnostics, "budget")
 
     @classmethod
-    def auxiliary_lines(cls, modes):
-        return cls.gradient_lines + 4 * min(ForceDensity.BATCH, modes)
-
-    @staticmethod
-    def leading(modes, vector=()):
-        return {"P": (modes, 3), "kappa": (modes,), "F": (modes,)}
-
-    @staticmethod
-    def state_leading(modes, settings=None):
-        return {"f": (modes, 4, settings["points"])}
+    def declare(cls, modes, settings=None, terms=(), axes=1):
+        count, points = len(modes), settings["points"]
+        f = Field("f", (count, 1 + C, points), modes.velocity[:, None, None], stored="phase_space")
+        made = (Field("P", (count, C), evolved=False), *(Field(name, (count,), evolved=False) for name in ("kappa", "F")))
+        gradient = (1 + C) * (1 + axes)
+        beside = gradient + ForceDensity.lines(count, 1 + C)
+        # For a moment: amplitudes, complex, and f over q.
+        return Declaration(axes, (f, *made), gradient=gradient, beside=beside, passing_states=3)
 
     def _lay_out(self):
         Q, modes = self.settings["points"], len(self.modes)
@@ -80,13 +75,14 @@ class Momentum(Standard):
         self.dq = 2.0 * self.settings["half_width"] / Q
         self.distribution = phase_space.distribution(self.settings, self.q, self.box.comm)
         self.y = 2 * np.pi / (Q * self.dq) * np.arange(Q // 2 + 1)
-        self.f_hat = self.transform.physical.reshape(modes, 4, Q, *self.box.local_shape)
+        self.f_hat = self.fields["f"]
         self.P = np.zeros((modes, 3) + self.box.local_shape)
         self.kappa = np.zeros((modes,) + self.box.local_shape)
         self.M = np.zeros((2, 4) + self.box.local_shape)
         self._weights = np.stack((self.s, self.s * self.v))
-        self._gradient = self.box.gradient(self.gradient_lines)
-        self._force = ForceDensity(self.box, self.modes, (1.5, 0.5, 0.5, 0.5))
+        self._gradient = self.box.gradient(self.declared.gradient)
+        self._force = ForceDensity(self.box, self.modes, (1.5, *(0.5,) * C), self.terms)
+        self._others = [term for term in self.terms if term.has("potential") and type(term) not in self.own_terms]
         # int q Tr f dq is linear in the amplitudes: Re(f_y Q_y) summed over y and -y, with Q_y = sum_q q e^{i q y} / Q
         wave = np.fft.rfft(self.q).conj() / Q
         self._q_moment = np.empty(Q)
@@ -96,12 +92,12 @@ class Momentum(Standard):
         if Q % 2 == 0:
             self._q_moment[-1] *= 0.5
         self._kappa_at_start, self._largest_at_start = 0.0, np.inf
-
-    def _velocity(self):
-        return np.repeat(self.v, 4 * self.settings["points"])
+        self.picture.drive(self.source)
 
     def source(self, t):
         np.einsum("ma,acz->mcz", self._weights, self.f_hat[:, :, 0], out=self.M)  # y = 0: (n_a, P_a)
+        for term in self._others:
+            term.potential(t, self.f_hat[:, 1:, 0], self.M[:, 1:])
         dM = self._gradient(self.M.reshape(8, -1)).reshape(self.M.shape)
         kernels.push(self.f_hat, self.v, self.s, self.y, self.M, dM)
 
@@ -128,7 +124,7 @@ class Momentum(Standard):
         self.P[...] = self.f_hat[:, 1:, 0]
         np.einsum("q,aqz->az", self._q_moment, self.f_hat[:, 0], out=self.kappa)
         self.kappa -= self._kappa_at_start
-        return {"P": self.P, "kappa": self.kappa, "F": self._force(self.f_hat[:, :, 0])}
+        return {"P": self.P, "kappa": self.kappa, "F": self._force(t, self.f_hat[:, :, 0])}
 
     def take_state(self, t, u):
         """{"f": (modes, 4, Q, *local_shape)} at time t, a new local array."""

@@ -5,12 +5,13 @@ import math
 import numpy as np
 
 from ..analysis import unseeded
+from ..box.box import Box
 from ..box.plan import blocks, most_ranks, plan
 from ..config import SPLITTINGS, dimensions, mode_count, per_axis
 from ..errors import InputError
 from ..physics import modes, phase_space
-from ..physics.diagnostics import shells
-from ..physics.levels import LEVELS, method_of
+from ..physics.diagnostics import Diagnostics, shell_wavenumbers
+from ..physics.levels import declared, method_of
 from ..runtime import limits
 from ..storage import start_file
 from ..time.integrator import stored_vectors, vectors
@@ -60,10 +61,10 @@ def report(resolved, ranks, nodes=1, out=None):
 
 def _resources(resolved, cut, segments, nodes):
     """Lines about memory, exchange and time."""
-    method, count, ranks = method_of(resolved), mode_count(resolved["modes"]), cut.ranks
-    level, memory = LEVELS[resolved["equations"]["level"]], memory_per_rank(resolved, ranks)
+    method, ranks = method_of(resolved), cut.ranks
+    memory = memory_per_rank(resolved, ranks)
     back = sum(segments) if method in SPLITTINGS else None
-    sent = exchange_bytes(cut, segments, gradient_lines(resolved), level.flux_lines(count, _settings(resolved)), back)
+    sent = exchange_bytes(cut, segments, gradient_lines(resolved), declared_of(resolved).flux_lines, back)
     numbers = sum(segments) * math.prod(per_axis(resolved["box"]["points"]))
     text = [
         f"  memory per rank {_size(memory)}, of which {_size(PROCESS_BYTES)} are the program; all ranks {_size(memory * ranks)}"
@@ -132,14 +133,14 @@ def checkpoint_bytes(cut, segments, method):
     return stored_vectors(method) * state_bytes(cut, segments).sum()
 
 
+def declared_of(resolved):
+    """What the level of a resolved config holds, a :class:`~nuflux_mpi.physics.fields.Declaration`."""
+    return declared(resolved, modes.build(resolved["modes"], dimensions(resolved)))
+
+
 def segments_of(resolved):
     """Numbers of real functions of space in the segments of the state."""
-    level = LEVELS[resolved["equations"]["level"]]
-    return level.segments(mode_count(resolved["modes"]), _settings(resolved))
-
-
-def _settings(resolved):
-    return LEVELS[resolved["equations"]["level"]].settings_of(resolved, modes.build(resolved["modes"]).s)
+    return declared_of(resolved).segments
 
 
 def rows_per_rank(cut, segments):
@@ -159,22 +160,17 @@ def memory_per_rank(resolved, ranks):
 
     tools/memory.py compares it with what runs take.
     """
-    segments = segments_of(resolved)
-    level, special = LEVELS[resolved["equations"]["level"]], _settings(resolved)
-    cut = plan(resolved["box"]["points"], sum(segments), ranks)
-    state = state_bytes(cut, segments).max()
-    fluxes = level.flux_lines(mode_count(resolved["modes"]), special) / sum(segments)
+    holds, axes = declared_of(resolved), dimensions(resolved)
+    cut = plan(resolved["box"]["points"], holds.lines, ranks)
+    state = state_bytes(cut, holds.segments).max()
     kept = vectors(method_of(resolved))
-    count = mode_count(resolved["modes"])
-    # Spectrum of up to 16 modes and gradient of the moments, for the series; what the level has of this kind. A gradient
-    # in more dimensions holds its lines and their derivatives, `axes` times as many.
-    axes = dimensions(resolved)
-    gradients = 3 * (1 + axes) + level.auxiliary_lines(count)
+    gradients = holds.beside
     if method_of(resolved) in SPLITTINGS:
-        gradients += 2 * gradient_lines(resolved)  # the series of the moments, and the gradient's own lines
-    lines = 2 * min(16, count) + gradients * (1 if axes == 1 else 1 + axes)
-    auxiliary = 8 * lines * cut.points_per_rank.max()
-    return PROCESS_BYTES + state * (kept + WORK_STATES + 2 * fluxes + level.passing_states) + WORK_STATES * auxiliary
+        gradients += 2 * holds.flow_gradient  # the series of the moments, and the gradient's own lines
+    lines = Diagnostics.lines(mode_count(resolved["modes"]), axes) + Box.gradient_lines(gradients, axes)
+    beside = 8 * cut.points_per_rank.max() * (WORK_STATES * lines + holds.arrays)
+    fluxes = holds.flux_lines / holds.lines
+    return PROCESS_BYTES + state * (kept + WORK_STATES + 2 * fluxes + holds.passing_states) + beside
 
 
 def gradient_lines(resolved):
@@ -182,10 +178,8 @@ def gradient_lines(resolved):
 
     A flow of a splitting takes that of their series.
     """
-    axes, level = dimensions(resolved), LEVELS[resolved["equations"]["level"]]
-    if method_of(resolved) in SPLITTINGS:
-        return level.flow_gradient_lines(axes)
-    return level.gradient_lines // 2 * (1 + axes)
+    holds = declared_of(resolved)
+    return holds.flow_gradient if method_of(resolved) in SPLITTINGS else holds.gradient
 
 
 def exchange_bytes(cut, segments, gradient_lines, flux_lines=0, back=None):
@@ -223,16 +217,16 @@ def _times(resolved, cadence, without):
 def file_sizes(resolved):
     """Bytes of each HDF5 file by name; series grow by whole chunks of at most 1024 rows and 1 MB."""
     axes, count = per_axis(resolved["box"]["points"]), mode_count(resolved["modes"])
-    points, vector = math.prod(axes), (len(axes),) * (len(axes) > 1)
-    waves = points if len(axes) == 1 else len(shells(resolved["box"]["length"], axes))
-    level, special = LEVELS[resolved["equations"]["level"]], _settings(resolved)
+    points = math.prod(axes)
+    waves = points if len(axes) == 1 else len(shell_wavenumbers(resolved["box"]["length"], axes))
+    holds = declared_of(resolved)
     snapshots, rows, spectra = output_times(resolved)
     per_row = 20 + 5 * count  # some twenty scalars; mean P, K and flavor content of each mode
     chunk = max(1, min(1024, 2**17 // waves))
     numbers = per_row * 1024 * math.ceil(rows / 1024) + waves * chunk * math.ceil(spectra / chunk)
-    fields = 8 * points * snapshots * _numbers_per_point(level.leading(count, vector))
+    fields = 8 * points * snapshots * _numbers_per_point(holds.stored("fields"))
     sizes = {"fields.h5": fields, "series.h5": 8 * numbers}
-    state = level.state_leading(count, special)
+    state = holds.stored("phase_space")
     if state:
         times = _times(resolved, "phase_space_every", without=2)
         sizes["phase_space.h5"] = 8 * points * times * _numbers_per_point(state)
@@ -260,7 +254,7 @@ def _check_file(resolved):
     """Whether the files that the state at the start comes from hold what they should."""
     if resolved["equations"]["level"] == "full" and resolved["full"]["distribution"] == "file":
         path, points = resolved["full"]["path"], resolved["box"]["points"]
-        wanted = LEVELS["full"].state_leading(mode_count(resolved["modes"]), _settings(resolved))["rho"]
+        wanted = declared_of(resolved).stored("phase_space")["rho"]
         start_file.find(path, ("rho",), "full.path", shapes=[wanted, (*wanted, points)])
     if resolved["equations"]["level"] == "momentum":
         momentum = resolved["momentum"]

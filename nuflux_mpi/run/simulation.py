@@ -65,7 +65,8 @@ class Simulation:
 
         from ..box.box import Box
         from ..physics.diagnostics import Diagnostics
-        from ..physics.levels import LEVELS, method_of
+        from ..physics.levels import build as build_level
+        from ..physics.levels import declared, level_of, method_of, terms_of
         from ..physics.modes import build
         from ..runtime.environment import check_index_size, check_parallel
         from ..runtime.limits import check_memory, claim_algebra
@@ -87,17 +88,17 @@ class Simulation:
         check_memory(on_root(comm, memory_per_rank, config, comm.Get_size()), comm)
         place, times = config["box"], config["time"]
         self.modes = modes = build(config["modes"], configuration.dimensions(config))
-        level = LEVELS[config["equations"]["level"]]
-        special = level.settings_of(config, modes.s)
+        level, terms = level_of(config), terms_of(config, modes)
+        holds = declared(config, modes)
         method = method_of(config)
         other_axes = (columns.touch,) if configuration.dimensions(config) > 1 else ()
-        kernels.warm_up(comm, *level.own_kernels, *KERNELS.get(method, ()), *other_axes)
-        lines = level.lines(len(modes), special)
-        check_index_size(2 * lines * (np.prod(place["points"], dtype=int) // 2 + 1), 8 * petsc.IntType().itemsize)
+        own_kernels = [touch for part in (level, *terms) for touch in part.own_kernels]
+        kernels.warm_up(comm, *own_kernels, *KERNELS.get(method, ()), *other_axes)
+        check_index_size(2 * holds.lines * (np.prod(place["points"], dtype=int) // 2 + 1), 8 * petsc.IntType().itemsize)
         self.box = box = Box(
             place["length"],
             place["points"],
-            lines,
+            holds.lines,
             comm,
             origin=place["origin"],
             fftw=place["fftw"],
@@ -105,7 +106,7 @@ class Simulation:
         )
         P = initial.polarization(config, modes, box)
         self.density = initial.density(P, modes, box)
-        self.equations = level(box, modes, special)
+        self.equations = build_level(level, box, modes, config.get(level.level), terms)
         self.integrator = Integrator.of(
             Timed(self.equations.picture, self.ledger),
             comm,
@@ -125,7 +126,7 @@ class Simulation:
         self._voice, self._over = None, False
         self._watchdog = Watchdog(config["run"]["timeout"], comm.Get_rank(), lambda: f"at t = {self.t:.6g}")
         try:
-            self.diagnostics = Diagnostics(box, modes, P, self.density)
+            self.diagnostics = Diagnostics(box, modes, P, self.density, parts=level.diagnostics, terms=terms)
             self.equations.start(0.0, self.integrator.u, P, self.density)
             self._norm = self.integrator.norm()
             self._watch = Watch(config, modes, times["rtol"] + (times["atol"] / self._norm if self._norm else 0.0))
@@ -140,8 +141,8 @@ class Simulation:
         from ..results.run_directory import Memory, RunDirectory, choose_directory, coordinates
 
         config, box = self.config, self.box
-        count, level = len(self.modes), self.equations
-        leading, state_leading = level.leading(count, box.vector_shape), level.state_leading(count, level.settings)
+        level = self.equations
+        leading, state_leading = (level.declared.stored(file) for file in ("fields", "phase_space"))
         self._axes = coordinates(box, self.modes, self.density, level.axes())
         k = self.diagnostics.spectrum.k if config["output"]["spectrum_every"] else None
         text = on_root(self.comm, configuration.to_toml, config)
@@ -425,12 +426,11 @@ class Simulation:
             measured = self.diagnostics.measure(since_start, fields)
             power = measured.pop("psi2")
             if "series" in due:
-                kept = {name: value for name, value in measured.items() if name not in level.lacks}
-                self._append(t, self.diagnostics.complete(kept | level.measure()))
+                self._append(t, self.diagnostics.complete(measured | level.measure()))
             if "spectrum" in due and self.config["output"]["spectrum_every"]:
                 finite.check_row(t, {"psi2": power})
                 self.output.append_spectrum(t, power)
-        if "phase_space" in due and level.state_leading(len(self.modes), level.settings):
+        if "phase_space" in due and level.declared.stored("phase_space"):
             state = level.take_state(since_start, self.integrator.u)
             finite.check_fields(t, state, self.comm)
             self.output.append_state(t, state)

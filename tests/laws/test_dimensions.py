@@ -144,7 +144,7 @@ def test_the_weak_force_takes_what_the_refractive_energy_gains(axes, comm):
     for points in (GRIDS[axes], [4, 6, 8][-axes:]):
         box = Box(case["box"]["length"], points, 12, comm)
         P = np.random.default_rng(5).standard_normal((3, 3, *points))
-        level = polarization.Energy(box, directions)
+        level = levels.build(polarization.Energy, box, directions)
         u = np.empty(level.picture.size)
         level.put(0.0, u, P=P[(..., *box.indices())])
         fields = level.take(0.0, u)
@@ -309,7 +309,7 @@ def test_messages_of_one_right_hand_side_are_those_of_the_formula(level, axes, p
     counting = load_tool("bench").CountingComm(comm)
     directions = modes.build(config.resolve(oblique(axes))["modes"], axes)
     box = Box([5.0] * axes, points, 12, counting, exchange="messages")
-    one = level(box, directions)
+    one = levels.build(level, box, directions)
     u = np.zeros(one.picture.size)
     one.put(0.0, u)
     counting.reset()
@@ -320,7 +320,7 @@ def test_messages_of_one_right_hand_side_are_those_of_the_formula(level, axes, p
     # Each segment's rows, 18 to 144, are dealt evenly but for one.
     assert comm.allreduce(counting.sent) == pytest.approx(expected, rel=1e-12)
     assert counting.calls == (0 if comm.size == 1 else 4 if energy else 2)
-    foretold = check.exchange_bytes(box.plan, one.segments(3), one.gradient_lines // 2 * (1 + axes))
+    foretold = check.exchange_bytes(box.plan, one.declared.segments, one.declared.gradient)
     assert foretold * comm.size == pytest.approx(expected, rel=1e-12)
 
 
@@ -336,13 +336,13 @@ def test_messages_of_one_flow_of_a_splitting_are_those_of_the_forecast(level, ax
     resolved = config.resolve(case)
     directions = modes.build(resolved["modes"], axes)
     box = Box([5.0] * axes, points, 12, counting, exchange="messages")
-    one = levels.LEVELS[level](box, directions)
+    one = levels.build(levels.LEVELS[level], box, directions)
     u = np.zeros(one.picture.size)
     one.put(0.0, u)
     one.picture.flow(0.0, 0.1, u)  # plans what it needs
     counting.reset()
     one.picture.flow(0.0, 0.1, u)
-    segments = one.segments(len(directions))
+    segments = one.declared.segments
     foretold = check.exchange_bytes(box.plan, segments, check.gradient_lines(resolved), back=sum(segments))
     assert comm.allreduce(counting.sent) == pytest.approx(foretold * comm.size, rel=0.02)  # blocks uneven by a row
     assert counting.calls == (0 if comm.size == 1 else 4 if level == "energy" else 2)
@@ -601,7 +601,7 @@ def test_check_foretells_cut_and_files(tmp_path):
     sizes = check.file_sizes(resolved)
     # Whole snapshots, and headers of some 40 kB.
     assert sizes["fields.h5"] <= (tmp_path / "run" / "fields.h5").stat().st_size < sizes["fields.h5"] + 60e3
-    assert len(run.series["k"]) == len(diagnostics.shells((6.0, 7.0), (9, 13)))
+    assert len(run.series["k"]) == len(diagnostics.shell_wavenumbers((6.0, 7.0), (9, 13)))
     with pytest.raises(InputError, match="at most 13 ranks"):
         check.report(resolved, 14)
 

@@ -5,7 +5,7 @@ import pytest
 from mpi4py import MPI
 
 from nuflux_mpi.box.box import Box
-from nuflux_mpi.physics import diagnostics, polarization
+from nuflux_mpi.physics import diagnostics, levels, polarization
 from nuflux_mpi.physics.modes import Modes
 
 LENGTH = 9.0
@@ -103,7 +103,7 @@ def test_the_weak_force_takes_what_the_refractive_energy_gains(points, factor, c
     """The source of sum K is -dU_osc/dt (Eq. 7) on any grid and for any fields: the budget closes by construction."""
     P = noise(5, points)
     box, mine = share(P, comm, factor)
-    level = polarization.Energy(box, MODES)
+    level = levels.build(polarization.Energy, box, MODES)
     level.P[...] = mine
     level.source(0.0)
     gained = box.integral(level.kappa).sum()
@@ -117,7 +117,7 @@ def test_right_hand_side_is_advection_and_rotation(level, comm):
     """The state's rate of change, back in space, against the formula: d_t P + v d_z P = (D_0 - v D_1) x P."""
     P = noise(5, 45)
     box, mine = share(P, comm)
-    one = level(box, MODES)
+    one = levels.build(level, box, MODES)
     u, du = np.empty(one.picture.size), np.empty(one.picture.size)
     t = 0.4
     one.put(t, u, P=mine)

@@ -8,8 +8,9 @@ from loading import load
 from nuflux_mpi.box.box import Box
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.kernels import full, kernels
+from nuflux_mpi.physics import levels
 from nuflux_mpi.physics.full import Full
-from nuflux_mpi.physics.full_grid import Gaussian, MomentumGrid, Thermal, check
+from nuflux_mpi.physics.full_grid import Gaussian, MomentumGrid, Thermal, check_grid
 from nuflux_mpi.physics.modes import Modes
 from nuflux_mpi.physics.polarization import Energy
 from nuflux_mpi.time.integrator import Integrator
@@ -31,7 +32,6 @@ def settings(**changes):
             group_velocity=True,
             force=True,
             commutator=True,
-            species=1,
         )
         | changes
     )
@@ -49,9 +49,9 @@ def modes(v=(1.0, -1.0), s=(1.0, 1.0)):
 def make(N, comm, directions=None, factor=None, **changes):
     """Level "full" on N points of space; `changes` of the settings."""
     directions = directions or modes()
-    chosen = settings(species=len(set(directions.s)), **changes)
-    box = Box(LENGTH, N, Full.lines(len(directions), chosen), comm, fftw="estimate", factor=factor)
-    return Full(box, directions, chosen)
+    chosen = settings(**changes)
+    box = Box(LENGTH, N, Full.declare(directions, chosen).lines, comm, fftw="estimate", factor=factor)
+    return levels.build(Full, box, directions, chosen)
 
 
 def bunches(z, ripple=0.3):
@@ -259,11 +259,11 @@ def test_the_bunches_react(whole):
 
 
 def test_fields_and_axes_fit_together(whole):
-    full, (axes, leading) = whole.full, (whole.full.axes(), whole.full.state_leading(2, whole.full.settings))
+    full, axes, leading = whole.full, whole.full.axes(), whole.full.declared.stored("phase_space")
     assert whole.fields["f"].shape[:-1] == leading["rho"]
     assert tuple(len(axes[name]) for name in ("species", "p_perp", "coefficient", "p_z")) == leading["rho"]
-    assert whole.fields["P"].shape[:-1] == full.leading(2)["P"]
-    assert full.segments(2, full.settings) == (full.lines(2, full.settings),) == (full.transform.lines,)
+    assert whole.fields["P"].shape[:-1] == full.declared.stored("fields")["P"]
+    assert full.declared.segments == (full.declared.lines,) == (full.transform.lines,)
 
 
 def test_a_state_that_reaches_the_ends_or_zero_is_told(whole):
@@ -470,7 +470,7 @@ def test_forces_add_up_to_nothing_and_do_the_work(comm):
 def test_towards_two_sharp_beams(comm):
     """sigma fixed: angles are sigma/p0, so the difference to level "energy" falls with the square of r_mu = 1/p0."""
     t, box = 4.0, Box(LENGTH, 32, 8, comm)
-    sharp = Energy(box, modes())
+    sharp = levels.build(Energy, box, modes())
     integrator = Integrator(sharp.picture.rhs, sharp.picture.size, comm, rtol=1e-9)
     sharp.put(0.0, integrator.u, P=bunches(box.coordinates()[0], ripple=0.0)[1])
     integrator.begin()
@@ -558,9 +558,9 @@ def test_velocity_and_its_derivative():
     ],
 )
 def test_a_grid_that_cannot_hold_the_beams_is_refused(changes, v, named):
-    check(settings(), [1.0, -1.0], [1, 1])
+    check_grid(settings(), [1.0, -1.0], [1, 1])
     with pytest.raises(InputError) as error:
-        check(settings(**changes), [v], [1])
+        check_grid(settings(**changes), [v], [1])
     assert named in str(error.value)
 
 
@@ -593,15 +593,15 @@ def test_thermal_beams_have_their_integral_and_mean(beam):
     ],
 )
 def test_a_grid_that_cannot_hold_the_spectra_is_refused(changes, named):
-    check(settings(**THERMAL), [1.0, 1.0], [1, -1])
+    check_grid(settings(**THERMAL), [1.0, 1.0], [1, -1])
     with pytest.raises(InputError) as error:
-        check(settings(**THERMAL | changes), [1.0, 1.0], [1, -1])
+        check_grid(settings(**THERMAL | changes), [1.0, 1.0], [1, -1])
     assert named in str(error.value)
 
 
 def test_modes_that_cannot_be_told_apart_are_refused():
     with pytest.raises(InputError, match="same velocity and sign"):
-        check(settings(), [1.0, 1.0], [1, 1])
+        check_grid(settings(), [1.0, 1.0], [1, 1])
 
 
 @pytest.mark.mpi

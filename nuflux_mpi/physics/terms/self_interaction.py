@@ -1,0 +1,30 @@
+"""Refraction of neutrinos on neutrinos: W_a = D_0 - v_a . D_1 with D_0 = sum_b s_b P_b, D_i = sum_b s_b v_bi P_b (Eq. 6b)."""
+
+import numpy as np
+
+from .term import Term
+
+
+def moments(P, modes):
+    """D_0 = sum_b s_b P_b and D_i = sum_b s_b v_bi P_b for each axis i, shape (1 + axes, C, *local_shape), local."""
+    return np.tensordot(np.concatenate((modes.s[None], modes.s * modes.velocity.T)), P, axes=1)
+
+
+def refractive_energy(D, box):
+    """(transverse, longitudinal) parts of U_osc = 1/4 int (D_0.D_0 - D_1.D_1) (Eq. 5), from the moments. Collective."""
+    by_component = 0.25 * box.integral(D[0] ** 2 - np.sum(D[1:] ** 2, axis=0))
+    return by_component[0] + by_component[1], by_component[2]
+
+
+class SelfInteraction(Term):
+    """The refractive vectors of all modes; they conserve U_osc but for what advection and the weak force do."""
+
+    name = "self_interaction"
+    energy = "U_osc"
+
+    def potential(self, t, P, D):
+        D += moments(P, self.modes)
+
+    def energies(self, P, D, box):
+        transverse, longitudinal = refractive_energy(D, box)
+        return {"U_osc": transverse + longitudinal, "U_osc_transverse": transverse, "U_osc_longitudinal": longitudinal}

@@ -1,0 +1,93 @@
+"""What a term may say. Every part is optional: a term overrides what it has, and costs a run nothing where it is not in use.
+
+Shapes, all local, with the n points of this rank in one row: P (modes, C, n) for C components of a flavor vector; the vectors
+D (1 + axes, C, n) of which each mode takes W_a = D_0 - sum_i v_ai D_i, and turns by d_t P_a = W_a x P_a.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..fields import Field
+
+
+@dataclass
+class Here:
+    """What a source finds on this rank. fields: those of the state by name, each (*shape, n); D: (1 + axes, C, n), and
+    dD: (axes, 1 + axes, C, n), its gradients, the axis of the derivative first, where a term needs them; v: (axes, modes)
+    velocities; s: (modes,) signs; work: (modes,) signs over the unit of kappa, see `polarization.Energy`; w: (modes, C), the
+    sum of all `Term.mode_potential`, or None.
+    """
+
+    fields: dict[str, np.ndarray]
+    v: np.ndarray
+    s: np.ndarray
+    D: np.ndarray
+    dD: np.ndarray | None = None
+    w: np.ndarray | None = None
+    work: np.ndarray | None = None
+
+
+class Term:
+    """One piece of physics in the equations.
+
+    name: as in messages. section: the config section that brings the term into a run, with `Settings`, its class; None: the
+    term belongs to levels. series: {name: (dimensions, unit, meaning)} of what `energies` returns, as in results/names.py.
+    energy: the name of the series that is summed into the budget. needs_gradient: whether `source` reads dD. passive: whether it
+    gives rates of passive fields alone. commutes: whether `flow` commutes with the local flow of all other terms. own_kernels: functions that call once what the term compiles.
+
+    settings: the section of the resolved config, or None; modes: :class:`~nuflux_mpi.physics.modes.Modes`; algebra: of the flavors.
+    """
+
+    name: ClassVar[str] = ""
+    section: ClassVar[str | None] = None
+    Settings: ClassVar[type | None] = None
+    series: ClassVar[dict[str, tuple]] = {}
+    energy: ClassVar[str | None] = None
+    needs_gradient: ClassVar[bool] = False
+    passive: ClassVar[bool] = False
+    commutes: ClassVar[bool] = False
+    own_kernels: ClassVar[tuple] = ()
+
+    def __init__(self, settings, modes, algebra=None):
+        self.settings, self.modes, self.algebra = settings, modes, algebra
+
+    @classmethod
+    def has(cls, part: str) -> bool:
+        """Whether the term overrides a part of this class, such as "flow"."""
+        return getattr(cls, part) is not getattr(Term, part)
+
+    def fields(self, axes: int) -> tuple[Field, ...]:
+        """Fields of the term's own, in a box of so many axes; they join those of the level."""
+        return ()
+
+    def enter(self, box) -> None:
+        """Prepare for a box, before anything else is asked. Collective."""
+
+    def potential(self, t: float, P: np.ndarray, D: np.ndarray) -> None:
+        """D += the vectors about which all modes turn. Where D varies in space, it exerts the weak force, too."""
+
+    def mode_potential(self, t: float) -> np.ndarray:
+        """One vector for each mode, (modes, C), constant in space, that is added to W_a."""
+        raise NotImplementedError
+
+    def source(self, t: float, here: Here, rates: dict[str, np.ndarray]) -> None:
+        """rates[name] += any other local rate of change of a field. Passive fields are not always asked for: see `rates`."""
+
+    def energies(self, P: np.ndarray, D: np.ndarray, box) -> dict[str, float]:
+        """The series of the term, by name, of P and its moments D, both (..., *local_shape). Collective."""
+        return {}
+
+    def linear(self, pair) -> tuple:
+        """(shift, coupling): what is added to omega psi_a = [...] psi_a + sum_b [...]_ab psi_b, for one pair of flavors.
+
+        shift: (modes,) or a number; coupling: (modes, modes) or None. Both may be complex. A term that makes the start
+        no stationary state raises InputError.
+        """
+        return 0.0, None
+
+    def flow(self, h: float, here: Here) -> None:
+        """Carry the fields over a time h by this term alone, exactly."""

@@ -1,0 +1,197 @@
+"""The sum of the terms of a run, at each point: rates of change, and the local flow of the splitting methods.
+
+Terms that occur together are one compiled loop: `FUSED` and `FLOWS` say which. What is chosen equals the plain sum of the
+terms, `plain`, to rounding.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+
+from ...kernels import kernels, local_flow
+from .term import Here, Term
+
+
+def _more(here: Here) -> tuple:
+    return () if here.w is None else (here.w,)
+
+
+def _moments(here: Here) -> None:
+    kernels.moments(here.fields["P"], here.v, here.s, here.D)
+
+
+def _rotate(here: Here) -> None:
+    kernels.rotate(here.fields["P"], here.v, here.D, *_more(here))
+
+
+def _precess(here: Here) -> None:
+    if here.w is None:
+        kernels.precess(here.fields["P"], here.v, here.s, here.D)
+    else:
+        _moments(here)
+        _rotate(here)
+
+
+def _rotate_and_drive(here: Here) -> None:
+    kernels.rotate_and_drive(here.fields["P"], here.fields["kappa"], here.v, here.work, here.D, here.dD, *_more(here))
+
+
+# What follows each other in a right-hand side, and the compiled loop that does it at once. "rotation" is d_t P_a = W_a x P_a
+# in place, with the W_a of all terms, and so the last to read P.
+FUSED = {
+    ("self_interaction", "rotation"): _precess,
+    ("force", "rotation"): _rotate_and_drive,
+    ("self_interaction",): _moments,
+    ("rotation",): _rotate,
+}
+COMPILED_TERMS = {name for names in FUSED for name in names}
+
+# Terms whose local flow is one: it must be exact, or better than the splitting that calls it.
+FLOWS = {("self_interaction",): "_turn", ("self_interaction", "force"): "_turn_and_drive"}
+
+
+def flow_problem(terms) -> str:
+    """Why no splitting method can carry these terms, in words, or "". A term needs a flow that commutes with the others."""
+    missing = [term.name for term in _beyond_flows(terms) if not (term.has("flow") and term.commutes)]
+    return f"{' and '.join(missing)} {'has' if len(missing) == 1 else 'have'} no exact local flow" if missing else ""
+
+
+def _joint(terms) -> tuple[str, ...]:
+    """The longest key of `FLOWS` whose terms are all there."""
+    names = {term.name for term in terms}
+    return max((key for key in FLOWS if names.issuperset(key)), key=len, default=())
+
+
+def _beyond_flows(terms) -> list[Term]:
+    return [term for term in terms if term.name not in _joint(terms)]
+
+
+class Total:
+    """d_t of all fields of a level at each point of this rank, in place, and their local flow.
+
+    terms: those of the run; here: the arrays they work on; active: names of the fields that others depend on.
+    """
+
+    def __init__(self, terms, here, box, active):
+        self._terms, self._here, self._box, self._active = terms, here, box, active
+        self._gradient = box.gradient(here.D[:, :, 0].size) if any(term.needs_gradient for term in terms) else None
+        self._of_modes = [term for term in terms if term.has("mode_potential")]
+        if self._of_modes:
+            here.w = np.zeros(here.fields["P"].shape[:2])
+        self._sources = [term for term in terms if term.has("source") and term.name not in COMPILED_TERMS]
+        self._rates = {name: np.zeros_like(field) for name, field in here.fields.items()} if self._sources else {}
+        self._all_steps = self._compiled(terms, self._rates)
+        active_rates = {name: rate for name, rate in self._rates.items() if name in active}
+        self._active_steps = self._compiled([term for term in terms if not term.passive], active_rates)
+
+    def __call__(self, t: float) -> None:
+        """The rates of all fields, in their place. Collective where a term needs the gradient."""
+        for step in self._all_steps:
+            step(t)
+
+    def active(self, t: float) -> None:
+        """The rates of the active fields; the passive ones keep what they have."""
+        for step in self._active_steps:
+            step(t)
+
+    def flow(self, h: float) -> None:
+        """Carry the fields over a time h by all terms. Collective as a call is."""
+        getattr(self, FLOWS[_joint(self._terms)])(h)
+        for term in _beyond_flows(self._terms):
+            term.flow(h, self._here)
+
+    # A right-hand side: potentials, then what reads P, then the rotation, which takes its place.
+
+    def _compiled(self, terms, rates):
+        """The steps of a right-hand side, callables of t; neighbours that are one compiled loop are one step."""
+        here, potentials = self._here, {term.name: term for term in terms if term.has("potential")}
+        names = [*potentials]
+        if names[:1] != ["self_interaction"]:
+            names.insert(0, "clear")
+        names += ["modes"] * bool(self._of_modes) + ["gradient"] * any(term.needs_gradient for term in terms)
+        names += ["sources"] * bool(rates)
+        names += [term.name for term in terms if term.has("source") and term.name in COMPILED_TERMS]
+        names += ["rotation"] + ["sum"] * bool(rates)
+
+        own = {
+            "clear": lambda t: here.D.fill(0.0), "modes": self._add_of_modes, "gradient": self._take_gradient,
+            "sources": lambda t: self._ask_sources(t, rates), "sum": lambda t: self._add_sources(rates),
+        }  # fmt: skip
+        steps = []
+        while names:
+            count = 2 if tuple(names[:2]) in FUSED else 1
+            found, name = FUSED.get(tuple(names[:count])), names[0]
+            if found:
+                steps.append(lambda t, found=found: found(here))
+            elif name in own:
+                steps.append(own[name])
+            else:
+                steps.append(lambda t, term=potentials[name]: term.potential(t, here.fields["P"], here.D))
+            del names[:count]
+        return steps
+
+    def _add_of_modes(self, t):
+        self._here.w.fill(0.0)
+        for term in self._of_modes:
+            self._here.w += term.mode_potential(t)
+
+    def _take_gradient(self, t):
+        here, box = self._here, self._box
+        here.dD = self._gradient(here.D.reshape(-1, *box.local_shape)).reshape(box.dimensions, *here.D.shape)
+
+    def _ask_sources(self, t, rates):
+        for rate in rates.values():
+            rate.fill(0.0)
+        for term in self._sources:
+            term.source(t, self._here, rates)
+
+    def _add_sources(self, rates):
+        fields = self._here.fields
+        for name, rate in rates.items():
+            if name in ("P", "kappa"):  # where kernels have left the rates of their terms
+                fields[name] += rate
+            else:
+                fields[name][...] = rate
+
+    # Local flows
+
+    def _turn(self, h):
+        here = self._here
+        local_flow.turn(here.fields["P"], here.v, here.s, h)
+
+    def _turn_and_drive(self, h):
+        here, box, (S, gradient) = self._here, self._box, self._expansion
+        P, kappa = here.fields["P"], here.fields["kappa"]
+        flat = S.reshape(*S.shape[:2], -1)
+        local_flow.series(P, here.v, here.s, h, flat)
+        dS = gradient(S).reshape(box.dimensions, *flat.shape)
+        local_flow.turn_and_drive(P, kappa, here.v, here.work, flat, dS)
+
+    @functools.cached_property
+    def _expansion(self):
+        """Room for the series of the moments at each point, and their gradient."""
+        shape = (local_flow.rows(self._box.dimensions), self._here.D.shape[1])
+        return np.zeros(shape + self._box.local_shape), self._box.gradient(shape[0] * shape[1])
+
+
+def plain(terms, t, here: Here, gradient) -> dict[str, np.ndarray]:
+    """The rates of all fields as the plain sum of what the terms say, new arrays: what `Total` must equal. Collective.
+
+    gradient: callable, D (1 + axes, C, n) -> (axes, 1 + axes, C, n).
+    """
+    P, D = here.fields["P"], np.zeros_like(here.D)
+    for term in terms:
+        term.potential(t, P, D)
+    here = replace(here, D=D, dD=gradient(D))
+    W = D[0] - np.einsum("ia,icz->acz", here.v, D[1:])
+    for term in terms:
+        if term.has("mode_potential"):
+            W += term.mode_potential(t)[:, :, None]
+    rates = {name: np.zeros_like(field) for name, field in here.fields.items()}
+    rates["P"] += np.cross(W, P, axis=1)
+    for term in terms:
+        term.source(t, here, rates)
+    return rates
