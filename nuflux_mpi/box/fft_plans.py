@@ -1,16 +1,25 @@
 """FFTW plans for one line or a few columns at a time, which compiled loops can execute: what comes before and after a
 transform is then done while they are in the cache.
 
-mpi4py-fft plans whole batches and keeps the plans to itself. The same FFTW library is asked here, found through
-mpi4py-fft's own extension module, so that both share what the planner has learned.
+mpi4py-fft plans whole batches and keeps the plans to itself, so FFTW's own functions are called here. They are in the shared
+library that mpi4py-fft's extension module was linked with. `ctypes` opens that module by its file name and finds them through
+it: so both use one FFTW, and share what its planner has learned. Where they cannot be reached (`library` is None) transforms
+are done in batches by mpi4py-fft, which takes longer; the run, its files and `doctor` say so.
+
+To plan with "measure" takes FFTW a tenth of a second for each kind of transform, since it tries several ways. What it has
+learned ("wisdom") is kept for later runs beside the compiled loops (:mod:`~nuflux_mpi.runtime.kept`), one file for each FFTW
+and processor. Plans with "estimate" must be the same at each start, so wisdom is read only when something is measured.
 """
 
 import ctypes
+import hashlib
+import platform
 from functools import lru_cache
 
 import numpy as np
 
 from ..kernels import kernels
+from ..runtime import kept
 
 # name of the planner, its sign if it takes one, name of the function that executes the plan
 _KINDS = {
@@ -40,6 +49,45 @@ def library():
     except (OSError, AttributeError):
         return None
     return fftw
+
+
+@lru_cache(maxsize=None)
+def recall():
+    """Take up what FFTW has learned in earlier runs; -> its text, b"" if there is none. To be called before "measure"."""
+    fftw = library()
+    if not hasattr(fftw, "fftw_import_wisdom_from_string"):
+        return b""
+    for _, text in kept.contents(_wisdom_name()):
+        if fftw.fftw_import_wisdom_from_string(ctypes.c_char_p(text)):
+            return text
+    return b""
+
+
+def remember():
+    """Keep what FFTW has learned since `recall`, for later runs. Call it on one rank; nothing happens if it measured nothing."""
+    fftw = library()
+    if not recall.cache_info().currsize or not hasattr(fftw, "fftw_export_wisdom_to_string"):
+        return
+    fftw.fftw_export_wisdom_to_string.restype = ctypes.c_void_p
+    address = ctypes.c_void_p(fftw.fftw_export_wisdom_to_string())
+    if address:
+        text = ctypes.string_at(address)
+        ctypes.CDLL(None).free(address)
+        if set(text.splitlines()) != set(recall().splitlines()):  # their order is any
+            kept.write(_wisdom_name(), text)
+
+
+@lru_cache(maxsize=None)
+def _wisdom_name():
+    """A file name for this FFTW and this processor: the fastest way on one may be slow on another."""
+    version = ctypes.string_at(ctypes.addressof(ctypes.c_char.in_dll(library(), "fftw_version")))
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            model = next((line for line in file if line.startswith("model name")), "")
+    except OSError:
+        model = ""
+    key = repr((version, platform.machine(), model)).encode()
+    return f"fftw-{hashlib.sha256(key).hexdigest()[:16]}.wisdom"
 
 
 def usable():
@@ -79,6 +127,8 @@ class LinePlan(_Plan):
 
     def __init__(self, kind, length, source, target, effort):
         planner, sign, execute = _KINDS[kind]
+        if effort == "measure":
+            recall()
         flags = _FLAGS[effort] | _DESTROY_INPUT
         if not (_alike(source) and _alike(target)):
             flags |= _UNALIGNED
@@ -96,6 +146,8 @@ class ColumnPlan(_Plan):
 
     def __init__(self, kind, points, width, matrix, effort):
         _, sign, execute = _KINDS[kind]
+        if effort == "measure":
+            recall()
         place = [ctypes.c_void_p(matrix.ctypes.data), None, matrix.shape[1], 1]
         plan = library().fftw_plan_many_dft(
             len(points), (ctypes.c_int * len(points))(*points), width, *place, *place, sign, ctypes.c_uint(_FLAGS[effort])

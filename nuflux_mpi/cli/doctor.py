@@ -143,7 +143,7 @@ def check_loops():
             remedies.install_hint("numba") if "not installed" in why_not else "",
         )
         return
-    from ..kernels.loop_cache import places
+    from ..runtime.kept import places
 
     found = places()
     yield Finding(

@@ -11,6 +11,7 @@ import time
 import warnings
 
 from ..errors import InputError
+from ..runtime.collective import any_rank
 
 CONFIG_FILE = ".numba_config.yaml"
 QUIET_SECONDS = 2.0  # compiling that takes longer is told
@@ -106,22 +107,32 @@ def njit(**options):
 
 
 def in_turn(comm, touches):
-    """Call the functions `touches`, which compile what they call or load it: one rank of all first, then one of each node.
+    """Call the functions `touches`, which load what they call, or compile it where it is not kept.
 
-    So what they compile is on disk when the others look, whether the nodes share it or each keeps its own, and nothing is
-    compiled twice on one node. Where nothing can be kept all ranks compile at once. Rank 0 says what takes long, and where
-    compiled loops are kept if that is no usual place. Collective; waiting ranks sleep.
+    What is kept all ranks load at once. If a rank misses anything, one rank of all compiles first, then one of each node, then
+    the others: so what they compile is on disk when the others look, whether the nodes share it or each keeps its own, and
+    nothing is compiled twice on one node. Where nothing can be kept all ranks compile at once. Rank 0 says what takes long, and
+    where compiled loops are kept if that is no usual place. Collective; ranks that wait for a compiler sleep.
     """
-    from mpi4py import MPI
-
     from ..runtime import limits
     from . import loop_cache
 
     limits.require_room(LOADING if loop_cache.kept() else COMPILING, "the compiled loops")
+    if any_rank(comm, not loop_cache.loaded(touches)):
+        _compile_in_turn(comm, touches)
+    if comm.Get_rank() == 0 and loop_cache.note():
+        say(loop_cache.note())
+
+
+def _compile_in_turn(comm, touches):
+    from mpi4py import MPI
+
+    from ..runtime import kept
+
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)
     turn = 0 if comm.Get_rank() == 0 else 1 if node.Get_rank() == 0 else 2
     node.Free()
-    at_once = comm.bcast(loop_cache.places().kept_in is None)
+    at_once = comm.bcast(kept.places().kept_in is None)
     done = threading.Event()
     told = threading.Thread(target=_tell_that_it_takes_long, args=(done,), daemon=True)
     if comm.Get_rank() == 0:
@@ -134,8 +145,6 @@ def in_turn(comm, touches):
             wait_for_all(comm)
     finally:
         done.set()
-    if comm.Get_rank() == 0 and loop_cache.note():
-        say(loop_cache.note())
 
 
 def _tell_that_it_takes_long(done):

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import config as configuration
 from ..analysis import growth, unseeded
-from ..box import columns
+from ..box import columns, fft_plans
 from ..errors import InputError, NumericalFailure, RunWarning, WriteFailure
 from ..kernels import kernels
 from ..physics import initial
@@ -342,6 +342,8 @@ class Simulation:
             power = self._record(self.t, set(cadences))
             self._look_at_start(power)
             self._checkpoint()
+        if self.comm.Get_rank() == 0:
+            fft_plans.remember()
         self._saved, self._due = clock.monotonic(), False
         self._ask(stop)
 

@@ -1,11 +1,15 @@
 """Plans of single lines against numpy's transforms, called as the compiled loops call them."""
 
 import ctypes
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from nuflux_mpi.box.fft_plans import LinePlan, library
+from nuflux_mpi.runtime import kept
 
 pytestmark = pytest.mark.skipif(library() is None, reason="FFTW's functions cannot be reached")
 EXECUTE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
@@ -47,3 +51,32 @@ def test_complex_lines(length):
     np.testing.assert_allclose(waves, np.fft.fft(lines), rtol=0, atol=4e-14)
     back = transform("backward", length, waves, np.empty_like(lines))
     np.testing.assert_allclose(back / length, lines, rtol=0, atol=2e-14)
+
+
+PLANNED = """
+import sys
+from nuflux_mpi.box import fft_plans as plans
+
+lines, waves = plans.zeros((2, 60)), plans.zeros((2, 31), complex)
+plans.LinePlan("r2c", 60, lines, waves, sys.argv[1])
+print(plans.recall.cache_info().currsize and len(plans.recall()))
+plans.remember()
+"""
+
+
+def test_what_fftw_has_learned_is_kept(tmp_path):
+    def planned(effort):
+        """(how many bytes a process took up from earlier ones, the files that are kept then)."""
+        env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+        done = subprocess.run([sys.executable, "-c", PLANNED, effort], env=env, capture_output=True, text=True, check=True)
+        return int(done.stdout), {path: path.read_bytes() for path in tmp_path.rglob("*.wisdom")}
+
+    assert planned("estimate") == (0, {})
+    learned, files = planned("measure")
+    [(path, content)] = files.items()
+    assert learned == 0 and b"fftw" in content
+    assert planned("measure") == (len(content) - len(kept.MAGIC) - kept.DIGEST_BYTES, files)
+    assert planned("estimate") == (0, files)  # plans by estimate are those of a process that knows nothing
+    path.write_bytes(content[:-9])  # damaged: measured anew, and replaced
+    assert planned("measure")[0] == 0 and path.read_bytes().startswith(content[:9])
+    assert planned("measure")[0] > 0

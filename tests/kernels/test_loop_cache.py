@@ -103,15 +103,15 @@ def test_all_loops_watch_what_they_are_made_with():
 
 def places(monkeypatch, package, **variables):
     """The places of a process whose package is at `package`, with these variables and no others that choose a place."""
-    from nuflux_mpi.kernels import loop_cache
+    from nuflux_mpi.runtime import kept
 
     for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, str(value))
-    monkeypatch.setattr(loop_cache, "PACKAGE", package)
+    monkeypatch.setattr(kept, "PACKAGE", package)
     # In place of a directory that this user may not write, which root may: one below a file.
-    return loop_cache.places.__wrapped__()
+    return kept.places.__wrapped__()
 
 
 @pytest.fixture
@@ -235,6 +235,45 @@ def test_numba_is_switched_off(tmp_path, setting):
     assert f"NumPy kernels (slower: {setting})" in done.stdout
 
 
+def not_kept(touch):
+    """A touch of loops that are compiled: as long as they may only be loaded there are none."""
+    from nuflux_mpi.kernels import loop_cache
+
+    def called():
+        if not loop_cache._compile:
+            raise loop_cache.NotKept
+        touch()
+
+    return called
+
+
+ONLY_LOAD = """
+@compiling.njit()
+def cube(x):
+    return x * square(x)
+
+touches = [lambda: square(3.0), lambda: cube(3.0)]
+print(loop_cache.loaded(touches), loop_cache.loaded(touches[:1]), loop_cache.counts, "scipy.linalg" in sys.modules)
+print(cube(2.0) if len(sys.argv) > 1 else "")
+"""
+
+
+def test_what_is_kept_is_loaded_without_compiling(loop):
+    """Nothing is compiled to find out whether all is kept, and what is loaded needs none of numba's tables, nor SciPy."""
+    path, variables = loop
+    path.write_text(LOOP.format(package=str(PACKAGE.parent), constant=0.0).split("print")[0] + ONLY_LOAD)
+
+    def printed(*more):
+        done = subprocess.run(
+            [sys.executable, str(path), *more], env=os.environ | variables, capture_output=True, text=True, check=True
+        )
+        return done.stdout.splitlines()
+
+    assert printed() == ["False False {'loaded': 0, 'compiled': 0} False", ""]
+    assert printed("compile")[1] == "8.0"
+    assert printed("compile") == ["True True {'loaded': 2, 'compiled': 0} False", "8.0"]
+
+
 @pytest.mark.parametrize("compiled, lines", [(1, 1), (0, 0)])
 def test_compiling_that_takes_long_is_told(monkeypatch, capsys, compiled, lines):
     import time
@@ -246,7 +285,7 @@ def test_compiling_that_takes_long_is_told(monkeypatch, capsys, compiled, lines)
     monkeypatch.setattr(compiling, "QUIET_SECONDS", 0.01)
     monkeypatch.setattr(loop_cache, "counts", {"loaded": 9, "compiled": compiled})
     monkeypatch.setattr(loop_cache, "note", lambda: "")
-    compiling.in_turn(MPI.COMM_SELF, [lambda: time.sleep(0.2)])
+    compiling.in_turn(MPI.COMM_SELF, [not_kept(lambda: time.sleep(0.2))])
     assert capsys.readouterr().err == "nuflux_mpi: compiling the loops, once, about 30 s\n" * lines
     compiling.in_turn(MPI.COMM_SELF, [lambda: None])
     assert "compiling" not in capsys.readouterr().err
@@ -264,7 +303,8 @@ def test_compiling_that_begins_late_is_told_too(monkeypatch, capsys):
     monkeypatch.setattr(compiling, "QUIET_SECONDS", 0.01)
     monkeypatch.setattr(loop_cache, "counts", counts)
     monkeypatch.setattr(loop_cache, "note", lambda: "")
-    compiling.in_turn(MPI.COMM_SELF, [lambda: time.sleep(0.2), lambda: counts.update(compiled=1), lambda: time.sleep(0.5)])
+    touches = lambda: time.sleep(0.2), lambda: counts.update(compiled=1), lambda: time.sleep(0.5)
+    compiling.in_turn(MPI.COMM_SELF, [not_kept(touch) for touch in touches])
     assert capsys.readouterr().err.count("compiling the loops, once") == 1
 
 
@@ -299,7 +339,7 @@ def test_what_another_user_has_left_is_not_run(loop, tmp_path):
 
 def anybody_in(place):
     """Whether files of all users are taken from a place that nobody has named."""
-    code = "import sys; from pathlib import Path; from nuflux_mpi.kernels import loop_cache; print(loop_cache._anybody(Path(sys.argv[1])))"
+    code = "import sys; from pathlib import Path; from nuflux_mpi.runtime import kept; print(kept._anybody(Path(sys.argv[1])))"
     env = {name: value for name, value in environment.mpirun_environment().items() if name != "NUMBA_CACHE_DIR"}
     done = subprocess.run([sys.executable, "-c", code, str(place)], env=env, capture_output=True, text=True)
     return done.stdout.strip() == "True"

@@ -151,12 +151,12 @@ def test_a_python_from_elsewhere_is_not_debians():
 )
 def test_doctor_tells_where_compiled_loops_are_kept(monkeypatch, setting, ok, words):
     pytest.importorskip("numba")
-    from nuflux_mpi.kernels import loop_cache
+    from nuflux_mpi.runtime import kept
 
     for name in ("NUFLUX_NUMBA", "NUMBA_CACHE_DIR", "NUMBA_DISABLE_JIT"):
         monkeypatch.delenv(name, raising=False)
     for name, value in setting.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(loop_cache, "places", loop_cache.places.__wrapped__)
+    monkeypatch.setattr(kept, "places", kept.places.__wrapped__)
     [finding] = doctor.check_loops()
     assert finding.ok is ok and words in finding.text
