@@ -299,7 +299,8 @@ def _run(arguments):
 
     if environment.launcher_rank() == 0 and environment.temporary_problem():
         print(f"nuflux_mpi: {visible(environment.temporary_problem())}", file=sys.stderr, flush=True)  # MPI may end us here
-    from mpi4py import MPI
+    with environment.spare_search_for_networks():
+        from mpi4py import MPI
 
     from ..run.simulation import Simulation
 

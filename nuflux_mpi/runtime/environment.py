@@ -4,6 +4,7 @@
 simulation, on every rank. `install_excepthook` makes an exception on one rank end all ranks.
 """
 
+import contextlib
 import glob
 import importlib.machinery
 import importlib.util
@@ -56,6 +57,24 @@ def use_one_thread():
     """
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
+
+
+@contextlib.contextmanager
+def spare_search_for_networks(environ=os.environ):
+    """Within, a process that was started without a launcher may start MPI sooner; a user's own setting stays.
+
+    Open MPI takes 0.2 s to look for fast networks, which a single rank does not need: its layer for messages is named instead
+    (other MPIs ignore the variable). The variable goes again, so that it reaches no process that this one starts.
+    """
+    name = "OMPI_MCA_pml"
+    if launcher_size() > 1 or _launcher() or name in environ:
+        yield
+        return
+    environ[name] = "ob1"
+    try:
+        yield
+    finally:
+        environ.pop(name, None)
 
 
 def find_petsc4py(pattern=DEBIAN_PETSC4PY):

@@ -508,3 +508,22 @@ def test_a_size_that_is_no_number_is_no_launch(monkeypatch, size):
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", size)
     monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "0")
     assert (environment.launcher_size(), environment.launcher_rank()) == (1, 0)
+
+
+@pytest.mark.parametrize("found, within", [({}, "ob1"), ({"OMPI_MCA_pml": "ucx"}, "ucx")])
+def test_a_process_alone_does_not_search_for_networks(monkeypatch, found, within):
+    for names in environment.LAUNCHER_VARIABLES:
+        for name in names:
+            monkeypatch.delenv(name, raising=False)
+    variables = dict(found)
+    with environment.spare_search_for_networks(variables):
+        assert variables == {"OMPI_MCA_pml": within}
+    assert variables == found
+
+
+def test_ranks_of_a_launcher_search_for_networks(monkeypatch):
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "1")
+    variables = {}
+    with environment.spare_search_for_networks(variables):
+        assert variables == {}
