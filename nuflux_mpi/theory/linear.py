@@ -33,6 +33,8 @@ import numpy as np
 
 from . import dispersion
 
+MATRIX_NUMBERS = 2**16  # of matrices that are made at once
+
 Array = np.ndarray
 
 # With more modes than this the matrix takes too long, several seconds per k, and the dispersion relation stands in.
@@ -133,9 +135,11 @@ def matrix(k, v, s, q, shift=0.0, coupling=None) -> Array:
 def spectrum(k, v, s, q, shift=0.0, coupling=None) -> Array:
     """All eigenfrequencies omega, complex, shape (..., modes), the fastest growing one first."""
     k, v = wave_vectors(k, v), velocities(v)
-    # One k at a time: all matrices of a scan would need k.size n^2 numbers and save little beside the solver.
     each = k.reshape(-1, v.shape[1])
-    omega = np.array([np.linalg.eigvals(matrix(one, v, s, q, shift, coupling)) for one in each], dtype=complex)
+    omega = np.empty((len(each), len(v)), dtype=complex)
+    some = max(1, MATRIX_NUMBERS // len(v) ** 2)  # all matrices of a scan would need k.size n^2 numbers
+    for start in range(0, len(each), some):
+        omega[start : start + some] = np.linalg.eigvals(matrix(each[start : start + some], v, s, q, shift, coupling))
     order = np.lexsort((omega.real, -omega.imag), axis=-1)
     return np.take_along_axis(omega, order, axis=-1).reshape(*k.shape[:-1], -1)
 
