@@ -112,7 +112,6 @@ class Full(Level):
         if settings["group_velocity"] != settings["force"]:
             self._squeezed = np.zeros((4, len(grid.p_z), self._width))
             self._brackets.append(self._compression)
-        self._others = [term for term in self.terms if term.has("potential") and type(term) not in self.own_terms]
         self._rest = self._commutator if settings["commutator"] else self._vanish
 
     # The terms. Each works on the points start..stop of one part; what a bracket returns, if anything, is to be added
@@ -145,7 +144,7 @@ class Full(Level):
 
     def source(self, t):
         """Everything but free streaming, in place on the lines in `transform.physical`; Phi into `transform.flux`."""
-        self._potentials(t)
+        self._take_moments(t)
         n = self._f.shape[3]
         for q in range(len(self._f)):
             for start in range(0, n, self._width):
@@ -156,11 +155,11 @@ class Full(Level):
                     if change is not None:
                         full.add(self._f[q], change, start, stop)
 
-    def _potentials(self, t):
+    def _take_moments(self, t):
         """G_0, G_1 and their gradients from f."""
         w0, w1 = self._moment_weights
         full.moments(self._f, w0, w1, self.G)
-        for term in self._others:
+        for term in self._potentials:
             term.potential(t, self._f, self.G[:, 1:])
         self.G *= _POTENTIAL[:, None]
         self.dG[...] = self.gradient(self.G).reshape(self.dG.shape)
