@@ -9,6 +9,7 @@ from test_reader import synthetic
 import nuflux_mpi
 from nuflux_mpi.analysis import growth
 from nuflux_mpi.errors import InputError
+from nuflux_mpi.results import growth_table
 from nuflux_mpi.results.reader import MemoryRun, Run
 
 
@@ -165,7 +166,7 @@ def test_the_table_reads_back_as_written(tmp_path):
     waves = growth.measure(synthetic_run())
     growth.write(waves, tmp_path / "growth.csv", waves.verdict())
     again, verdict = growth.read(tmp_path / "growth.csv")
-    for name in growth.COLUMNS:
+    for name in growth_table.COLUMNS:
         np.testing.assert_array_equal(getattr(again, name), getattr(waves, name))
     assert verdict == waves.verdict()
     # Files of version 0.1 have no column shift.
@@ -203,7 +204,7 @@ EIGENMODE = {
 def test_a_run_writes_its_growth_and_info_repeats_the_verdict(comm, shared_tmp_path):
     run = nuflux_mpi.simulate(EIGENMODE, out=shared_tmp_path / "run", comm=comm)
     comm.Barrier()
-    waves, verdict = growth.read(shared_tmp_path / "run" / growth.FILE)
+    waves, verdict = growth.read(shared_tmp_path / "run" / growth_table.FILE)
     # k = -0.7: gamma^2 = 0.56 - (k + 0.9)^2
     assert waves.k == pytest.approx([-0.7]) and waves.theory == pytest.approx(
         [np.sqrt(0.52)], rel=1e-10
