@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..results import growth_table
 from ..results.names import space_of
 from ..theory import growth_curve, linear
+from . import linear_problem
 
 # Amplitude grows by e^3 in a window, or by e^2 where a run has no room for more; fewer points give no slope.
 EFOLDINGS = (3.0, 2.0)
@@ -222,39 +223,41 @@ def _thinned(rows, mode_count):
 
 def _theory(run, k):
     """Growth rate of linear theory at each k."""
-    series, initial = run.series, run.config.get("initial", {})
-    modes = series["v"], series["sign"], series["P_mean"][0, :, 2]
-    rates = _rates(k, modes)
+    initial, backgrounds = run.config.get("initial", {}), linear_problem.of_run(run)
+    rates = _rates(k, backgrounds)
     if initial.get("kind") == "eigenmode" and initial["root"]:
         seeded = 2 * np.pi * initial["n"] / np.ravel(run.config["box"]["length"])[0]
         for i in np.flatnonzero(np.abs(k - seeded) < 1e-9 * np.abs(k).max(initial=1e-300)):
-            rates[i] = _of_root(k[i], modes, initial["root"])
+            rates[i] = _of_root(k[i : i + 1], backgrounds[0], initial["root"])
     return rates
 
 
-def _rates(k, modes):
-    """Growth rates at k: by the matrix for as many waves as are `_affordable`, else by following roots."""
+def _rates(k, backgrounds):
+    """Growth rates of the fastest pair of flavors at k: by the matrix for as many waves as are `_affordable`, else by
+    following roots."""
     if not len(k):
         return np.zeros(0)
-    return linear.growth_rate(k, *modes) if len(k) <= _affordable(len(modes[0])) else growth_curve.rates_of(*modes)(k)
+    if len(k) > _affordable(len(backgrounds[0].s)):
+        return linear_problem.rates_of(backgrounds)(k)
+    return np.max([linear.growth_rate(k[:, None], *background) for background in backgrounds], axis=0)
 
 
-def _of_root(k, modes, root):
-    if len(modes[0]) <= linear.DENSE_LIMIT:
-        return linear.spectrum(k, *modes)[root].imag
-    growing = linear.growing(k, *modes)[0]
+def _of_root(k, background, root):
+    if len(background.s) <= linear.DENSE_LIMIT:
+        return linear.spectrum(k, *background)[root].imag
+    growing = linear.growing(k, *background)[0]
     return growing[root].imag if root < len(growing) else 0.0
 
 
 def _checked(run, found):
     """The same, where roots were followed with all roots searched at the waves farthest from theory, as many as are affordable."""
-    series, most, initial = run.series, _affordable(len(run.series["v"])), run.config.get("initial", {})
+    most, initial = _affordable(len(run.series["v"])), run.config.get("initial", {})
     if len(found) <= most or initial.get("kind") == "eigenmode" and initial["root"]:
         return found
-    modes, theory = (series["v"], series["sign"], series["P_mean"][0, :, 2]), found.theory.copy()
+    backgrounds, theory = linear_problem.of_run(run), found.theory.copy()
     doubtful = np.flatnonzero(found.judged & (np.abs(found.difference) > found.error))
     for i in doubtful[np.argsort(-np.abs(found.difference[doubtful]))][:most]:
-        theory[i] = max(theory[i], linear.growth_rate(found.k[i : i + 1], *modes)[0])
+        theory[i] = max(theory[i], *(float(linear.growth_rate(found.k[i : i + 1], *each)) for each in backgrounds))
     return replace(found, theory=theory)
 
 
@@ -262,7 +265,7 @@ def _stable(run):
     """Whether, by linear theory, no wave of the box grows; of very many waves or modes a sample is looked at."""
     k = run.series["k"]
     k = k if len(k) <= _affordable(len(run.series["v"])) else linear.scanned(k, len(run.series["v"]))
-    size = np.sum(np.abs(run.series["P_mean"][0, :, 2]))
+    size = max(background.size for background in linear_problem.of_run(run))
     return bool(_theory(run, k).max(initial=0.0) <= linear.ROUND_OFF * size)
 
 

@@ -8,16 +8,18 @@ the theory takes their sharp directions.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..config import dimensions, mode_count, per_axis
+from ..config import dimensions, per_axis
 from ..errors import InputError
+from ..flavor.algebra import of_components
 from ..physics import initial, modes
 from ..runtime.limits import available_memory
 from ..storage import start_file
-from ..theory import linear
+from ..theory import growth_curve, linear
 from ..theory.linear import Background
 
 STATES = 6  # complex arrays (modes, points) alive at once while the seeds are made and predicted
@@ -35,7 +37,7 @@ class Place:
 class Problem:
     """The linear problem of a resolved config.
 
-    psi: seeds on the grid, complex (modes, *points), in units of n. spacing: (modes,) width of the bins of an angular grid in
+    background: of one pair of flavors. psi: its seeds on the grid, complex (modes, *points), in units of n. spacing: (modes,) width of the bins of an angular grid in
     one dimension, None elsewhere and for beams, whose directions are what they are.
     """
 
@@ -75,7 +77,8 @@ class Problem:
 
 
 def problem(config) -> Problem:
-    """The Problem of a resolved config. InputError if its background is not stationary and homogeneous."""
+    """The Problem of a resolved config for the first two flavors. InputError if its background is not stationary and
+    homogeneous."""
     if not linear.has_sharp_directions(config):
         raise InputError(
             f'linear: full.distribution = "{config["full"]["distribution"]}" has no sharp directions; describe '
@@ -91,9 +94,10 @@ def problem(config) -> Problem:
             "depend on them."
         )
     if config["initial"]["kind"] == "file":
-        P = _from_file(config)
-        zeta, psi = P[:, 2].reshape(len(P), -1).mean(axis=-1), P[:, 0] + 1j * P[:, 1]
-        uneven = np.abs(P[:, 2] - zeta.reshape(-1, *[1] * axes)).max()
+        P, algebra = _from_file(config, directions), directions.algebra
+        difference, psi = algebra.difference(P, algebra.pairs[0], axis=1), algebra.coherence(P, algebra.pairs[0], axis=1)
+        zeta = difference.reshape(len(P), -1).mean(axis=-1)
+        uneven = np.abs(difference - zeta.reshape(-1, *[1] * axes)).max()
     else:
         place = Place(tuple(per_axis(box["length"])), tuple(per_axis(box["origin"])))
         r = np.ix_(*(np.arange(N) * L / N for N, L in zip(points, place.length)))
@@ -106,9 +110,38 @@ def problem(config) -> Problem:
             f"initial: the background is not stationary, {what} where the largest P^z is {size:.3g}; linear "
             f"theory takes up to {linear.LARGEST_SEED:g} of it."
         )
-    return Problem(config, Background(directions.velocity, directions.s, zeta), psi, directions.bins)
+    return Problem(config, background(config, directions, zeta), psi, directions.bins)
 
 
-def _from_file(config):
-    path, shape = config["initial"]["path"], (mode_count(config["modes"]), 3, *per_axis(config["box"]["points"]))
+def background(config, directions: modes.Modes, q, pair: int = 0) -> Background:
+    """The Background of a pair of flavors whose densities differ by q (modes,), with what the terms of a config add."""
+    from ..physics.levels import terms_of  # late: it comes with what runs need
+
+    shift, coupling = 0.0, None
+    for term in terms_of(config, directions):
+        one, matrix = term.linear(directions.algebra.pairs[pair])
+        shift = shift + one
+        coupling = matrix if coupling is None or matrix is None else coupling + matrix
+    return Background(directions.velocity, directions.s, q, shift, coupling)
+
+
+def of_run(run) -> list[Background]:
+    """The Backgrounds of a run, one for each pair of flavors, from the box averages at its start."""
+    series = run.series
+    v, P = np.asarray(series["v"]), np.asarray(series["P_mean"][0])
+    algebra = of_components(P.shape[1])
+    directions = modes.Modes(v, np.asarray(series["sign"]), None, np.ones(len(v)), flavors=algebra.flavors)
+    differences = [algebra.difference(P, pair, axis=1) for pair in algebra.pairs]
+    return [background(run.config, directions, q, pair) for pair, q in enumerate(differences)]
+
+
+def rates_of(backgrounds: list[Background]) -> Callable:
+    """Function of k, (m,), that returns the growth rates of the fastest pair of flavors there; see `growth_curve`."""
+    each = [growth_curve.rates_of(*background) for background in backgrounds]
+    return lambda k: np.max([rates(k) for rates in each], axis=0)
+
+
+def _from_file(config, directions):
+    shape = (len(directions), directions.algebra.components, *per_axis(config["box"]["points"]))
+    path = config["initial"]["path"]
     return start_file.whole(start_file.find(path, ("P",), "initial.path", shapes=[shape]), "P")

@@ -21,6 +21,7 @@ from ..errors import InputError
 from ..physics import initial, modes
 from ..physics.seeding import highest_harmonics
 from ..theory import linear
+from . import linear_problem
 
 # Eigenvalues cost modes^3, and a call is worth some more. So many take a second.
 MOST_OPERATIONS, CALL = 1e8, 1e4
@@ -138,7 +139,7 @@ def _transform_of(shape):
 
 def _sentence(config, directions, zeta, power):
     """The sentence; power: function of wave vectors as above."""
-    axes, background = dimensions(config), linear.Background(directions.velocity, directions.s, zeta)
+    axes, background = dimensions(config), linear_problem.background(config, directions, zeta)
     most, size = min(MOST_WAVES, int(MOST_OPERATIONS / (len(directions) ** 3 + CALL))), background.size
     if most < FEWEST_WAVES or size == 0:
         return None

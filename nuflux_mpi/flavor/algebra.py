@@ -72,6 +72,11 @@ class Algebra:
         return ("x", "y", "z") if self.flavors == 2 else tuple(str(i + 1) for i in range(self.components))
 
     @property
+    def formula(self) -> str:
+        """How a density matrix is made of its coefficients (n, P), in words for files."""
+        return "(n + P.sigma)/2" if self.flavors == 2 else f"n/{self.flavors} + P.lambda/2"
+
+    @property
     def trace_weight(self) -> float:
         """(F + 1)/F: the trace part of the refraction is w0 = (F + 1)/F (n_0 - v.n_1)."""
         return (self.flavors + 1) / self.flavors
@@ -194,6 +199,16 @@ class Algebra:
         if self.flavors == 2:
             return _back(axis, [0.5 * (n + P[2]), 0.5 * (n - P[2])])
         return _back(axis, np.asarray(n) / self.flavors + np.tensordot(self.content_weights, P, 1))
+
+    def difference(self, P, pair: Pair, axis: int = 0) -> np.ndarray:
+        """N_first,first - N_second,second of a pair, without the axis of the components: P^z for two flavors."""
+        (P,), weights = _in_front(axis, P), self.content_weights[pair.first] - self.content_weights[pair.second]
+        return sum(weight * part for weight, part in zip(weights, P) if weight)
+
+    def coherence(self, P, pair: Pair, axis: int = 0) -> np.ndarray:
+        """psi = 2 N_second,first of a pair, complex, without the axis of the components: P^x + i P^y for two flavors."""
+        (P,) = _in_front(axis, P)
+        return P[pair.real] + 1j * P[pair.imaginary]
 
     def polarization_of(self, content, axis: int = 0):
         """(n, P) of a diagonal matrix with the densities `content` of the flavors: the inverse of `content`."""

@@ -112,6 +112,7 @@ class Full(Level):
         if settings["group_velocity"] != settings["force"]:
             self._squeezed = np.zeros((4, len(grid.p_z), self._width))
             self._brackets.append(self._compression)
+        self._others = [term for term in self.terms if term.has("potential") and type(term) not in self.own_terms]
         self._rest = self._commutator if settings["commutator"] else self._vanish
 
     # The terms. Each works on the points start..stop of one part; what a bracket returns, if anything, is to be added
@@ -144,7 +145,7 @@ class Full(Level):
 
     def source(self, t):
         """Everything but free streaming, in place on the lines in `transform.physical`; Phi into `transform.flux`."""
-        self._take_moments(t)
+        self._potentials(t)
         n = self._f.shape[3]
         for q in range(len(self._f)):
             for start in range(0, n, self._width):
@@ -155,11 +156,11 @@ class Full(Level):
                     if change is not None:
                         full.add(self._f[q], change, start, stop)
 
-    def _take_moments(self, t):
+    def _potentials(self, t):
         """G_0, G_1 and their gradients from f."""
         w0, w1 = self._moment_weights
         full.moments(self._f, w0, w1, self.G)
-        for term in self._potentials:
+        for term in self._others:
             term.potential(t, self._f, self.G[:, 1:])
         self.G *= _POTENTIAL[:, None]
         self.dG[...] = self.gradient(self.G).reshape(self.dG.shape)
@@ -179,7 +180,7 @@ class Full(Level):
             density = np.zeros(len(P)) if density is None else np.asarray(density, dtype=float)
             n = occupied(density, P, self.box) if density.ndim == 1 else density
             self._fill(P.reshape(len(P), 3, -1), n.reshape(len(P), -1))
-        upper, lower = phase_space.occupations(self._f)
+        lower, *_, upper = phase_space.occupations(self._f)
         lowest, self._largest_at_start = -self.box.max(-lower), self.box.max(upper)
         if lowest < -1e-12 * self._largest_at_start:  # rounding of a P that was normalised to n
             raise InputError(

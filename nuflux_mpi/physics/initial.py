@@ -1,7 +1,9 @@
 """Initial states: polarization vectors P_a at the start, and the closed forms that some of them follow.
 
-Every kind builds psi_a = P_a^x + i P_a^y as a function of position, so that each rank evaluates its own points and the state
-does not depend on the number of ranks or, as long as the grid resolves it, on the number of points. A position r is a list
+A mode starts with neutrinos of the first two flavors, whose densities differ by zeta_a, and with a small coherence psi_a of this
+pair; for two flavors zeta_a = P_a^z and psi_a = P_a^x + i P_a^y. Every kind builds psi_a as a function of position, so
+that each rank evaluates its own points and the state does not depend on the number of ranks or, as long as the grid
+resolves it, on the number of points. A position r is a list
 of arrays, one for each axis, that broadcast to each other; it is counted from the box's origin. In a box of one dimension
 it is [z], and harmonics and wave vectors have one component.
 """
@@ -9,12 +11,14 @@ it is [z], and harmonics and wave vectors have one component.
 import numpy as np
 
 from ..errors import InputError
+from ..flavor.algebra import Algebra, algebra, of_components
 from ..theory import linear
+from .modes import Modes
 from .seeding import highest_harmonics
 
 
-def polarization(config, modes, box):
-    """P at the start: real, local, shape (modes, 3, *box.local_shape), in units of n.
+def polarization(config, modes: Modes, box) -> np.ndarray:
+    """P at the start: real, local, shape (modes, components, *box.local_shape), in units of n.
 
     config: the whole resolved config. All ranks call it. InputError, on all ranks alike, if the transverse part is
     longer than the vector it belongs to, or if a file does not fit or holds numbers that are not finite.
@@ -24,25 +28,41 @@ def polarization(config, modes, box):
         return _from_file(initial["path"], modes, box)
 
     zeta = background(config, modes)
-    P = np.empty((len(modes), 3, *box.local_shape))
     r = [x - start for x, start in zip(box.coordinates(), box.origin)]
     psi = coherence(config, modes, r, box)
-    P[:, 0], P[:, 1], P[:, 2] = psi.real, psi.imag, _column(zeta, len(r))
-    if initial["normalize"]:
-        _normalize(P, zeta, box)
+    difference = _shortened(psi, zeta, box) if initial["normalize"] else _column(zeta, len(r))
+    return of_first_pair(modes.algebra, difference, psi, _column(np.abs(zeta) if modes.n is None else modes.n, len(r)))
+
+
+def of_first_pair(algebra: Algebra, difference, psi, n) -> np.ndarray:
+    """P (modes, components, *points) of neutrinos of the first two flavors alone.
+
+    difference, n: difference and sum of their densities; psi: their coherence, complex; all broadcast to (modes, *points).
+    Of two flavors the sum is no part of P.
+    """
+    others = [0.0] * (algebra.flavors - 2)
+    _, of_difference = algebra.polarization_of([0.5, -0.5, *others])
+    _, of_sum = algebra.polarization_of([0.5, 0.5, *others])
+    modes, *points = np.broadcast_shapes(np.shape(difference), np.shape(psi))
+    P, pair = np.zeros((modes, algebra.components, *points)), algebra.pairs[0]
+    for component in np.flatnonzero(of_difference):
+        P[:, component] = of_difference[component] * difference
+    for component in np.flatnonzero(of_sum):
+        P[:, component] += of_sum[component] * n
+    P[:, pair.real], P[:, pair.imaginary] = psi.real, psi.imag
     return P
 
 
-def background(config, modes):
-    """zeta_a, the homogeneous P_a^z of every mode without its transverse part, shape (modes,); not for kind "file"."""
+def background(config, modes: Modes) -> np.ndarray:
+    """zeta_a, the homogeneous difference of the first two flavors' densities, shape (modes,); not for kind "file"."""
     zeta = config["initial"]["zeta"]
     return modes.n if zeta is None else np.array(zeta, dtype=float)
 
 
-def coherence(config, modes, r, box):
-    """psi_a at positions r counted from the box's origin: complex, broadcastable to (modes, *points), in units of n.
+def coherence(config, modes: Modes, r, box) -> np.ndarray:
+    """psi_a of the first two flavors at positions r counted from the box's origin: complex, broadcastable to (modes, *points).
 
-    box: whatever has the `length` and `origin` of the box; nothing is communicated. Not for kind "file".
+    In units of n. box: whatever has the `length` and `origin` of the box; nothing is communicated. Not for kind "file".
     """
     initial, zeta = config["initial"], background(config, modes)
     unit = np.ones(len(modes)) if initial["amplitudes_in"] == "n" else np.abs(zeta) if modes.n is None else modes.n
@@ -51,25 +71,28 @@ def coherence(config, modes, r, box):
     return _TRANSVERSE[initial["kind"]](initial, len(modes), r, box) * _column(unit, len(r))
 
 
-def density(P, modes, box):
-    """n_a of every mode, shape (modes,), the same on all ranks: the configured one, or the box average of |P_a|.
+def density(P, modes: Modes, box) -> np.ndarray:
+    """n_a of every mode, shape (modes,), the same on all ranks: the configured one, or that of a pure state, from the box
+    average of |P_a|.
 
-    P: local, (modes, 3, *box.local_shape). All ranks call it. InputError if a mode is empty.
+    P: local, (modes, components, *box.local_shape). All ranks call it. InputError if a mode is empty.
     """
     if modes.n is not None:
         return modes.n
-    n = box.mean(np.sqrt(np.sum(P**2, axis=1)))
+    n = box.mean(np.sqrt(np.sum(P**2, axis=1))) / modes.algebra.largest(1.0)
     if np.any(n == 0):
         raise InputError(f"mode {np.argmin(n)} is empty, P = 0 everywhere: give its modes.density, or leave it out.")
     return n
 
 
-def occupied(density, P, box):
-    """n_a, raised to the largest |P_a| in the box where it is less, so that no occupation is negative: (modes,).
+def occupied(density, P, box) -> np.ndarray:
+    """n_a, raised where it is less than that of a pure state with the largest |P_a| in the box: (modes,).
 
-    density: (modes,); P: local, (modes, 3, *box.local_shape). All ranks call it.
+    So no occupation of two flavors is negative. density: (modes,); P: local, (modes, components, *box.local_shape). All
+    ranks call it.
     """
-    return np.maximum(density, [box.max(length) for length in np.sqrt(np.sum(P**2, axis=1))])
+    largest = of_components(P.shape[1]).largest(1.0)
+    return np.maximum(density, [box.max(length) / largest for length in np.sqrt(np.sum(P**2, axis=1))])
 
 
 # ------------------------------------------------------------------------------------------ kinds of initial state
@@ -239,7 +262,7 @@ def _eigenmode(initial, modes, zeta, unit, r, box):
     """
     k = wave_vector(initial["n"], box)
     shown = f"{k[0]:.6g}" if len(r) == 1 else f"({', '.join(f'{component:.6g}' for component in k)})"
-    omega, waves = linear.eigenmodes(k[0] if len(r) == 1 else k, modes.v, modes.s, zeta)
+    omega, waves = linear.eigenmodes(k, modes.velocity, modes.s, zeta)
     root = initial["root"]
     if initial["growing"] and omega[root].imag <= linear.ROUND_OFF * np.sum(np.abs(zeta)):
         raise InputError(
@@ -260,9 +283,9 @@ def _column(values, axes):
     return np.reshape(values, (-1,) + (1,) * axes)
 
 
-def _normalize(P, zeta, box):
-    """Shorten P^z in place so that |P_a| = |zeta_a| everywhere, keeping its sign."""
-    longitudinal = _column(zeta**2, box.dimensions) - P[:, 0] ** 2 - P[:, 1] ** 2
+def _shortened(psi, zeta, box):
+    """zeta_a shortened at each point so that the vector that it makes with psi_a has the length |zeta_a|; its sign stays."""
+    longitudinal = _column(zeta**2, box.dimensions) - psi.real**2 - psi.imag**2
     if box.max(-longitudinal) > 0:
         excess = np.array([box.max(-field) for field in longitudinal])
         a = int(np.argmax(excess > 0))
@@ -271,12 +294,12 @@ def _normalize(P, zeta, box):
             f"mode {a}: the transverse part reaches |psi| = {largest:.4g}, longer than |zeta| = "
             f'{abs(zeta[a]):.4g}; choose smaller amplitudes, or amplitudes_in = "n_a".'
         )
-    P[:, 2] = _column(np.sign(zeta), box.dimensions) * np.sqrt(longitudinal)
+    return _column(np.sign(zeta), box.dimensions) * np.sqrt(longitudinal)
 
 
 def _from_file(path, modes, box):
     """Dataset P of an HDF5 file, this rank's block of it."""
-    return box.read(path, "P", leading=(len(modes), 3), key="initial.path")
+    return box.read(path, "P", leading=(len(modes), modes.algebra.components), key="initial.path")
 
 
 # ------------------------------------------------------------------------------------------------- known solutions
@@ -297,8 +320,5 @@ def single_wave(z, t, t0, phase=0.0):
     T = np.tanh(t - t0)
     # 1 - T^4 = (1 + T^2) / cosh^2 without the cancellation at early times.
     size = 0.5 * np.sqrt(1 + T**2) / np.cosh(t - t0)
-    P = np.empty((2, 3, *z.shape))
-    for a, sign in enumerate((+1, -1)):
-        psi = size * np.exp(1j * (-z + phase + sign * np.arctan(T)))
-        P[a, 0], P[a, 1], P[a, 2] = psi.real, psi.imag, sign * T**2 / 2
-    return P
+    psi = np.array([size * np.exp(1j * (-z + phase + sign * np.arctan(T))) for sign in (+1, -1)])
+    return of_first_pair(algebra(), np.array([T**2 / 2, -(T**2) / 2]).reshape(-1, *[1] * z.ndim), psi, n=0.5)

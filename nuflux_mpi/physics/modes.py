@@ -15,6 +15,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from ..errors import InputError
+from ..flavor.algebra import Algebra, algebra
 
 PLACES = {1: (2,), 2: (0, 2), 3: (0, 1, 2)}  # of the axes of a box among x, y, z, by their number
 
@@ -27,7 +28,7 @@ class Modes:
     the species; where neutrinos and antineutrinos are `merged` the sign of G(v). n: density n_a in units of n, None where
     the initial state decides. weight: quadrature weight, 1 for beams. nu_weight, antinu_weight: densities of neutrinos
     and of antineutrinos that share the mode, for survival probabilities (None for beams). p: momentum p_a in mu, None where
-    the problem has none.
+    the problem has none. flavors: their number, 2 or 3; `algebra` knows what follows from it.
 
     Labels are integers: direction, by default the same for equal velocities, counted as they first appear; energy, by
     default 0. Modes of one direction have one velocity, so that they share phases and refractive vector. Whoever makes a
@@ -43,6 +44,7 @@ class Modes:
     nu_weight: np.ndarray | None = None
     antinu_weight: np.ndarray | None = None
     p: np.ndarray | None = None
+    flavors: int = 2
     direction: np.ndarray = None  # type: ignore[assignment]  # never None after __post_init__
     energy: np.ndarray = None  # type: ignore[assignment]
 
@@ -61,6 +63,11 @@ class Modes:
 
     def __len__(self) -> int:
         return len(self.v)
+
+    @property
+    def algebra(self) -> Algebra:
+        """The flavor algebra of the density matrices, which alone knows how many components they have."""
+        return algebra(self.flavors)
 
     @cached_property
     def velocity(self) -> np.ndarray:

@@ -81,7 +81,8 @@ class Momentum(Level):
         self.M = np.zeros((2, 4) + self.box.local_shape)
         self._weights = np.stack((self.s, self.s * self.v))
         self._gradient = self.box.gradient(self.declared.gradient)
-        self._force = ForceDensity(self.box, self.modes, (1.5, *(0.5,) * C), self._potentials)
+        self._force = ForceDensity(self.box, self.modes, (1.5, *(0.5,) * C), self.terms)
+        self._others = [term for term in self.terms if term.has("potential") and type(term) not in self.own_terms]
         # int q Tr f dq is linear in the amplitudes: Re(f_y Q_y) summed over y and -y, with Q_y = sum_q q e^{i q y} / Q
         wave = np.fft.rfft(self.q).conj() / Q
         self._q_moment = np.empty(Q)
@@ -95,7 +96,7 @@ class Momentum(Level):
 
     def source(self, t):
         np.einsum("ma,acz->mcz", self._weights, self.f_hat[:, :, 0], out=self.M)  # y = 0: (n_a, P_a)
-        for term in self._potentials:
+        for term in self._others:
             term.potential(t, self.f_hat[:, 1:, 0], self.M[:, 1:])
         dM = self._gradient(self.M.reshape(8, -1)).reshape(self.M.shape)
         kernels.push(self.f_hat, self.v, self.s, self.y, self.M, dM)
@@ -111,7 +112,7 @@ class Momentum(Level):
         f = N[:, :, None] * self.distribution.reshape(-1, *[1] * self.box.dimensions)
         self.put(t, u, f=f)
         self._kappa_at_start = np.einsum("q,aqz->az", self.q * self.dq, f[:, 0])
-        self._largest_at_start = self.box.max(phase_space.occupations(f)[0])
+        self._largest_at_start = self.box.max(phase_space.occupations(f)[-1])
 
     def put(self, t, u, f):
         """u <- the state at time t of f (modes, 4, Q, *local_shape), local."""

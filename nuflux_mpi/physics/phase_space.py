@@ -1,8 +1,8 @@
 """Momentum distributions, and what is measured of a density matrix over phase space.
 
-f is stored by its coefficients, f = (n + P.sigma)/2: an array (modes, 4, Q, *local_shape), real and local, with
-component 0 the trace n and 1 to 3 the polarization P, per unit of q and in units of n/mu. Its eigenvalues are
-occupations up to a factor, (n + |P|)/2 and (n - |P|)/2. The grid of q is uniform and periodic, -half_width <= q <
+f is stored by its coefficients, n and P of f = n/F + P.lambda/2, for two flavors (n + P.sigma)/2: an array
+(modes, coefficients, Q, *local_shape), real and local, with coefficient 0 the trace n and the others the polarization P, per
+unit of q and in units of n/mu. Its eigenvalues are occupations up to a factor, for two flavors (n +- |P|)/2. The grid of q is uniform and periodic, -half_width <= q <
 half_width, with an even number of points.
 
 Integrals over phase space of functions of f alone (Casimirs, entropy) are constant to first order in gradients, and
@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 
 from ..errors import InputError
+from ..flavor.algebra import of_components
 
 # What may be left of a distribution at the ends of the grid, relative to its peak: there it jumps, since q is periodic.
 ENDS = 1e-8
@@ -214,19 +215,23 @@ def _even(n):
 # ---- measures over phase space --------------------------------------------------------------------------------------
 
 
-def occupations(f):
-    """Eigenvalues of f, larger and smaller: (n + |P|)/2 and (n - |P|)/2, each without the axis of the coefficients.
+def occupations(f) -> np.ndarray:
+    """Eigenvalues of f, ascending, one for each flavor: (flavors, modes, Q, *space).
 
-    f: (..., 4, Q, *space), that is coefficients on axis 1 of (modes, 4, Q, *local_shape). No communication.
+    f: (modes, coefficients, Q, *space). No communication.
     """
-    n, length = f[:, 0], np.sqrt(np.einsum("ac...,ac...->a...", f[:, 1:], f[:, 1:]))
-    return 0.5 * (n + length), 0.5 * (n - length)
+    return np.moveaxis(_algebra_of(f).occupations(f[:, 0], f[:, 1:], axis=1), 1, 0)
+
+
+def _algebra_of(f):
+    """The algebra of f with its coefficients on axis 1."""
+    return of_components(f.shape[1] - 1)
 
 
 def measures(f, weight, box, occupation=1.0, largest=1.0):
     """Invariants, entropies and extreme occupations of f over phase space, as a dict of floats. Collective.
 
-    f: (modes, 4, Q, *local_shape), local. weight: quadrature weight in momentum: dq, or an array (Q,) or (modes, Q).
+    f: (modes, coefficients, Q, *local_shape), local. weight: quadrature weight in momentum: dq, or an array (Q,) or (modes, Q).
     occupation: occupation number that f = 1 stands for, that is f per phase-space cell. largest: what the extreme
     eigenvalues are divided by, for example `occupation_max` at the start.
 
@@ -241,8 +246,8 @@ def measures(f, weight, box, occupation=1.0, largest=1.0):
     gradients are steep. Such eigenvalues enter the entropies as -lambda ln|lambda|, so that, as for positive ones,
     another unit of f adds a constant times the number. NaN anywhere in f gives NaN.
     """
-    modes, _, Q = f.shape[:3]
-    f = f.reshape(modes, 4, Q, -1)
+    modes, coefficients, Q = f.shape[:3]
+    f = f.reshape(modes, coefficients, Q, -1)
     weight = np.broadcast_to(weight, (modes, Q))
     several = max(1, _POINTS_AT_ONCE // f.shape[3])
     sums = np.zeros(5)
@@ -250,10 +255,10 @@ def measures(f, weight, box, occupation=1.0, largest=1.0):
     for a in range(modes):
         for first in range(0, Q, several):
             part = slice(first, first + several)
-            upper, lower = (eigenvalue[0] for eigenvalue in occupations(f[a : a + 1, :, part]))
-            lowest.append(lower.min())
-            highest.append(upper.max())
-            for i, density in enumerate(_densities(upper, lower, occupation)):
+            eigenvalues = occupations(f[a : a + 1, :, part])[::-1, 0]
+            lowest.append(eigenvalues[-1].min())
+            highest.append(eigenvalues[0].max())
+            for i, density in enumerate(_densities(eigenvalues, occupation)):
                 sums[i] += weight[a, part] @ density.sum(axis=1)
     names = ("number", "casimir2", "casimir3", "entropy", "fermi_entropy")
     result = dict(zip(names, (box.cell * box.total(sums)).tolist()))
@@ -279,14 +284,14 @@ def occupation_advice(row, largest_at_start, remedy):
     )
 
 
-def _densities(upper, lower, occupation):
+def _densities(eigenvalues, occupation):
     """Integrands of `measures` in the order of its names, from the eigenvalues; one at a time, to keep memory small."""
-    yield upper + lower
-    yield upper**2 + lower**2
-    yield upper**3 + lower**3
-    yield -_x_ln_x(upper) - _x_ln_x(lower)
+    yield sum(eigenvalues)
+    yield sum(eigenvalue**2 for eigenvalue in eigenvalues)
+    yield sum(eigenvalue**3 for eigenvalue in eigenvalues)
+    yield -sum(map(_x_ln_x, eigenvalues))
     fermi = 0.0
-    for eigenvalue in (upper, lower):
+    for eigenvalue in eigenvalues:
         nu = occupation * eigenvalue
         fermi = fermi - _x_ln_x(nu) - _x_ln_x(1.0 - nu)
     yield fermi / occupation
@@ -301,7 +306,7 @@ def _x_ln_x(x):
 def star_casimir3(f, q, length, v, sign=1.0):
     """int Tr f * f * f to second order in gradients, for one mode, with * the product of Moyal and Groenewold.
 
-    f: (4, Q, N), all of space (so not distributed), periodic with `length`; q: (Q,) uniform; v, sign: of the mode. f is
+    f: (coefficients, Q, N), all of space (so not distributed), periodic with `length`; q: (Q,) uniform; v, sign: of the mode. f is
     the Wigner function of an operator whose third power has this trace, which unitary evolution keeps. It differs from
     int Tr f^3 by terms with as many powers of 1/width as derivatives by momentum: under the integral
 
@@ -323,24 +328,26 @@ def star_casimir3(f, q, length, v, sign=1.0):
     def d_p(field):
         return np.fft.irfft(in_p * np.fft.rfft(field, axis=1), n=Q, axis=1)
 
-    n, P = f[0], f[1:]
     f_z, f_p = d_z(f), d_p(f)
-    plain = np.sum(n * (n**2 + 3 * np.sum(P**2, axis=0))) / 4
-    first = -0.25 * sign * np.sum(P * np.cross(f_z[1:], f_p[1:], axis=0))
+    plain = _trace_of_three(f, f, f)
+    first = -0.25 * sign * np.sum(f[1:] * of_components(len(f) - 1).cross(f_z[1:], f_p[1:]))
     mixed = d_z(f_p)
-    second = -(_trace_of_three(f, d_z(f_z), d_p(f_p)) - _trace_of_three(f, mixed, mixed)) / 16
+    second = -(_trace_of_three(f, d_z(f_z), d_p(f_p)) - _trace_of_three(f, mixed, mixed)) / 4
     return float((plain + first + second) * dq * length / N)
 
 
 def _trace_of_three(f, a, b):
-    """Sum over points of 2 Tr f {a, b}, from the coefficients."""
-    return np.sum(f[0] * np.sum(a * b, axis=0)) + np.sum(f[1:] * (a[0] * b[1:] + b[0] * a[1:]))
+    """Sum over points of Tr f {a, b}/2, from the coefficients."""
+    algebra = of_components(len(f) - 1)
+    n, P = algebra.anticommutator(a[0] / algebra.flavors, a[1:], b[0], b[1:])
+    return np.sum(f[0] * n) / algebra.flavors + np.sum(f[1:] * P) / 2
 
 
 def edge_weight(f_q, q):
     """Largest part of a mode, int |f| over q, that lies within a sixteenth of the grid from its ends (EDGE).
 
-    f_q: (modes, 4, Q), box average of f; |f| is the sum of its eigenvalues' magnitudes, max(n, |P|). No communication.
+    f_q: (modes, coefficients, Q), box average of f; |f| is the sum of its eigenvalues' magnitudes, for two flavors
+    max(n, |P|). No communication.
     """
     size = _size(f_q)
     rim = max(1, round(EDGE * len(q)))
@@ -371,5 +378,5 @@ def edge_advice(f_q, q, allowed=EDGE_ALLOWED):
 
 
 def _size(f_q):
-    """|f| = |lambda_1| + |lambda_2| of box averages (modes, 4, Q): (modes, Q)."""
-    return np.maximum(np.abs(f_q[:, 0]), np.sqrt(np.sum(f_q[:, 1:] ** 2, axis=1)))
+    """|f|, the sum of the magnitudes of its eigenvalues, of box averages (modes, coefficients, Q): (modes, Q)."""
+    return np.abs(occupations(f_q)).sum(axis=0)

@@ -45,8 +45,9 @@ class Standard(Level):
         box = self.box
         self.P = self.fields["P"]
         self.D = np.zeros((1 + box.dimensions, C) + box.local_shape)
+        speeds = np.ascontiguousarray(self.modes.velocity.T, dtype=float)  # as kernels want them, axis by axis
         at_once = {name: field.reshape(*field.shape[: -box.dimensions], -1) for name, field in self.fields.items()}
-        self._here = Here(at_once, self.modes.speeds, self.s, self.D.reshape(*self.D.shape[:2], -1), work=self.s)
+        self._here = Here(at_once, speeds, self.s, self.D.reshape(*self.D.shape[:2], -1), work=self.s)
         self.total = Total(self.terms, self._here, box, [field.name for field in self.declared.evolved if field.active])
         passive = len(self.declared.segments) > 1
         self.picture.drive(self.source, 1, self.active_source if passive else None, self.total.flow)
@@ -94,7 +95,7 @@ class Energy(Standard):
     def _lay_out(self):
         super()._lay_out()
         self.kappa = self.fields["kappa"]
-        self._force = ForceDensity(self.box, self.modes, (0.5,) * C, self._potentials)
+        self._force = ForceDensity(self.box, self.modes, (0.5,) * C, self.terms)
         self.F = np.zeros((len(self.modes),) + self.box.vector_shape + self.box.local_shape)
 
     def start(self, t, u, P, density):

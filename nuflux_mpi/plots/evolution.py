@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..analysis import growth
+from ..analysis import growth, linear_problem
 from ..errors import InputError
 from ..results import figure_modes
-from ..results.names import space_of
-from ..theory import growth_curve, linear
+from ..results.names import algebra_of, space_of
+from ..theory import linear
 from . import binning
 from .drawing import Line2D, Patch
 from .space import shells
@@ -119,8 +119,12 @@ def _draw_content(figure, axes, colorbar_axes, run, mode):
         axes.set_yticks([])
         colorbar_axes.set_axis_off()
         return []
-    P_z = binning.space_time(run.fields["P"], (mode, 2, *(0,) * (len(space) - 1), slice(None)))
-    share = (1 - P_z / run.series["density"][mode]) / 2
+    first, n = (0,) * (len(space) - 1), run.series["density"][mode]
+
+    def over_time(component):
+        return binning.space_time(run.fields["P"], (mode, component, *first, slice(None)))
+
+    share = figure_modes.share_of_others(algebra_of(run.series), over_time, n)
     length = np.ravel(run.config["box"]["length"])[-1]
     colors, share = content_colors(share)
     image, cells = draw_position_map(axes, t, z, length, share, cmap="cividis", **colors)
@@ -228,13 +232,12 @@ SLOWEST = 0.02
 
 def survey(run):
     """Growth rates by linear theory, for the initial mean P^z, and as measured from the recorded spectra."""
-    series = run.series
+    series, backgrounds = run.series, linear_problem.of_run(run)
     k, psi2 = series["k"], series["psi2"]
-    modes = series["v"], series["sign"], series["P_mean"][0, :, 2]
-    k_theory = linear.scanned(k, len(modes[0]))
-    rate = growth_curve.rates_of(*modes)
+    k_theory = linear.scanned(k, len(series["v"]))
+    rate = linear_problem.rates_of(backgrounds)
     theory = rate(k_theory)
-    slowest = max(SLOWEST * theory.max(), linear.ROUND_OFF * np.sum(abs(modes[2])))
+    slowest = max(SLOWEST * theory.max(), linear.ROUND_OFF * max(background.size for background in backgrounds))
     band = linear.band(k_theory, theory, slowest, rate)
     power = psi2.sum(axis=1)
     if band:

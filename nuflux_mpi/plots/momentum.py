@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..flavor.algebra import of_components
 from ..results import figure_modes
 from ..results.names import space_of
 from . import binning
 from .drawing import PowerNorm
 from .style import (
     BLUE,
+    CYCLE,
     FEWEST_SNAPSHOTS,
     GREEN,
     GREY,
@@ -191,9 +193,9 @@ def _draw_residual(axes, label, run, marker):
 
 
 def distribution(run, path=None, title=True, modes=None):
-    """Momentum distribution of each beam over time, nu_e and nu_x apart, and beside it both at the start and the end.
+    """Momentum distribution of each beam over time, flavors apart, and beside it all of them at the start and the end.
 
-    Box averages per neutrino of the beam: nu_e has (n + P^z)/2, nu_x (n - P^z)/2. The force is a matrix in flavor space
+    Box averages per neutrino of the beam: of two flavors nu_e has (n + P^z)/2, nu_x (n - P^z)/2. The force is a matrix in flavor space
     and pulls flavors apart, as a Stern-Gerlach magnet does spins. Drawn are the functions of q that the run follows, the
     waves through its grid points (`interpolated`); the points themselves are marked at the start and the end. modes: indices
     of those to show, default MOST_MODES of them. All maps are on one scale of colors. Returns the
@@ -207,11 +209,12 @@ def distribution(run, path=None, title=True, modes=None):
     names = figure_modes.named(run, with_species=False)
     with style():
         figure = new_figure(height=1.3 + 2.2 * len(shown))
-        grid = figure.add_gridspec(len(shown), 3, width_ratios=[3, 3, 1.8])
+        flavors = len(beams[0].flavors)
+        grid = figure.add_gridspec(len(shown), flavors + 1, width_ratios=[6 / flavors] * flavors + [1.8])
         panels = []
         for row, (mode, beam) in enumerate(zip(shown, beams)):
-            ends = figure.add_subplot(grid[row, 2])
-            maps = [figure.add_subplot(grid[row, column], sharey=ends) for column in (0, 1)]
+            ends = figure.add_subplot(grid[row, -1])
+            maps = [figure.add_subplot(grid[row, column], sharey=ends) for column in range(flavors)]
             image, cells = _draw_beam(maps, ends, run.series["time"], beam, names[mode], top)
             maps[0].set_ylabel(r"$q = |p| - p_0\ [\mu]$")
             for axes in maps:
@@ -232,7 +235,7 @@ def distribution(run, path=None, title=True, modes=None):
 
 @dataclass(frozen=True)
 class Beam:
-    """Momentum distribution of one mode, nu_e and nu_x apart, per neutrino of the beam.
+    """Momentum distribution of one mode, flavors apart, per neutrino of the beam.
 
     points: (q,) of the grid, all: (flavor, time, q) on it; q, fine: the same between the points, fine in bins of the times.
     seen: slice of q outside of which there is next to nothing. flavors: their symbols.
@@ -250,15 +253,17 @@ def _beam(run, mode):
     series, points = run.series, run.series["q"]
     q = points[0] + (points[1] - points[0]) / FINE * np.arange(FINE * len(points))
     f = series["f_q"][:, mode] / series["density"][mode]
-    content = [(f[:, 0] + f[:, 3]) / 2, (f[:, 0] - f[:, 3]) / 2]
+    algebra = of_components(f.shape[1] - 1)
+    content = list(np.moveaxis(algebra.content(f[:, 0], f[:, 1:], axis=1), 1, 0))
     fine = [interpolated(binning.averaged(part), FINE) for part in content]
-    return Beam(points, content, q, fine, _support(fine), tuple(figure_modes.symbol(run, mode, flavor) for flavor in "ex"))
+    symbols = tuple(figure_modes.symbol(run, mode, flavor) for flavor in algebra.names)
+    return Beam(points, content, q, fine, _support(fine), symbols)
 
 
 def _draw_beam(maps, ends, t, beam, name, top):
-    """nu_e and nu_x of one beam over t and q, and beside them both at the start and the end. -> (image, edges in time)"""
+    """The flavors of one beam over t and q, and beside them all at the start and the end. -> (image, edges in time)"""
     q, seen, cells = beam.q, beam.seen, binning.edges(t)
-    for axes, content, fine, flavor, color in zip(maps, beam.all, beam.fine, beam.flavors, (BLUE, VERMILLION)):
+    for axes, content, fine, flavor, color in zip(maps, beam.all, beam.fine, beam.flavors, CYCLE):
         # The root of the scale shows the flavor that a beam gains from nothing.
         norm = PowerNorm(0.5, vmin=0, vmax=top)
         image = axes.pcolormesh(cells, binning.edges(q[seen], len(q)), fine[:, seen].T, norm=norm, cmap="magma", **MAP)

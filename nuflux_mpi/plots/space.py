@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..flavor.algebra import of_components
 from ..results.names import space_of
 from . import binning
 from .drawing import LogNorm
@@ -188,9 +189,10 @@ def _map(axes, run, values, view, **colors):
 
 
 def _coherence(run, P):
-    """sqrt(sum_a |psi_a|^2 / sum_a n_a^2) of P (modes, 3, ...)."""
-    n = np.asarray(run.series["density"])
-    return np.sqrt(np.sum(P[:, :2] ** 2, axis=(0, 1)) / np.sum(n**2))
+    """sqrt(sum_a |psi_a|^2 / sum_a n_a^2) of P (modes, components, ...), of all pairs of flavors."""
+    n, algebra = np.asarray(run.series["density"]), of_components(P.shape[1])
+    parts = [index for pair in algebra.pairs for index in (pair.real, pair.imaginary)]
+    return np.sqrt(np.sum(P[:, parts] ** 2, axis=(0, 1)) / np.sum(n**2))
 
 
 def _energy_gained(run, kappa):

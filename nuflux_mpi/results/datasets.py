@@ -4,7 +4,7 @@ import numpy as np
 
 from ..storage import hdf5
 from . import content
-from .names import LAYOUT, RECORD_AXES, dimensions, space_of
+from .names import LAYOUT, RECORD_AXES, algebra_of, dimensions, meaning, space_of
 
 COORDINATES = {"coordinates": "v sign density"}  # by which xarray knows that they label the modes
 _MORE = ("labels", "axis", "period")  # attributes that `label` and `fields_file` add
@@ -12,7 +12,7 @@ _MORE = ("labels", "axis", "period")  # attributes that `label` and `fields_file
 
 def create(file, name, shape, dtype=float):
     """Dataset with unit and meaning as attributes; growing, and `shape` that of a row, if it has a record axis."""
-    dims, unit, meaning = LAYOUT[name]
+    dims, unit, _ = LAYOUT[name]
     if dims[0] not in RECORD_AXES:
         dataset = file.create_dataset(name, shape, dtype=dtype, track_times=False)
     else:
@@ -20,7 +20,7 @@ def create(file, name, shape, dtype=float):
         many = None if "{space}" in dims else (max(1, min(1024, 2**17 // max(width, 1))), *shape)
         # The first format of netCDF, as which xarray may save a file, has one unlimited axis.
         dataset = hdf5.create_growing(file, name, shape, dtype, many, None if dims[0] == "time" else 2**31 - 1)
-    dataset.attrs["units"], dataset.attrs["long_name"] = unit, meaning
+    dataset.attrs["units"], dataset.attrs["long_name"] = unit, meaning(name, shape)
     return dataset
 
 
@@ -37,8 +37,8 @@ def attach(file, names=None):
 
 
 def label(file, axes):
-    """Say with the indices what they stand for; axes: as from `output.coordinates`."""
-    file["component"].attrs["labels"] = "x y z"
+    """Say with the indices what they stand for; axes: as from `run_directory.coordinates`."""
+    file["component"].attrs["labels"] = " ".join(algebra_of(axes).component_names)
     if "axis" in axes:
         file["axis"].attrs["labels"] = " ".join(space_of(axes))
 

@@ -36,7 +36,18 @@ def symbol(run, mode, flavor):
 def species(sign, flavor=""):
     """The symbol of neutrinos (sign > 0) or antineutrinos, of a flavor such as "x"."""
     letter = r"\nu" if sign > 0 else r"\bar\nu"
+    flavor = flavor if len(flavor) < 2 else rf"{{\{flavor}}}"  # mu and tau are Greek
     return f"${letter}_{flavor}$" if flavor else f"${letter}$"
+
+
+def share_of_others(algebra, component, density):
+    """The nu_x content of a mode, the share of its neutrinos that are not nu_e: of two flavors (1 - P^z/n)/2.
+
+    component: function of an index that returns that component of P, and is asked only for those that say something.
+    """
+    weights = algebra.content_weights[0]
+    electrons = sum(weights[index] * component(int(index)) for index in np.flatnonzero(weights))
+    return (algebra.flavors - 1) / algebra.flavors - electrons / density
 
 
 def velocity(v, digits=3):

@@ -1,11 +1,21 @@
 """Names, dimensions, units and meanings of everything a run stores: the one table behind files, readers and docs."""
 
-from collections import ChainMap
-
 from ..box.axes import AXES
-from ..physics.terms import Stored
+from ..flavor.algebra import Algebra, algebra, of_components
 
-# name: (dimensions, unit, meaning); {space} stands for the space axes of the box, {vector} for an axis along which there is
+
+def _components(flavors: Algebra) -> str:
+    """Meaning of the axis of the components of P."""
+    return "flavor component: " + ", ".join(f"{index} {name}" for index, name in enumerate(flavors.component_names))
+
+
+def _coefficients(flavors: Algebra) -> str:
+    """Meaning of the axis of the coefficients (n, P)."""
+    names = ", ".join(f"P^{name}" for name in flavors.component_names)
+    return f"coefficient of a density matrix {flavors.formula}: 0 n, 1 to {flavors.components} {names}"
+
+
+# name: (dimensions, unit, meaning), for two flavors, see `meaning`; {space} stands for the space axes of the box, {vector} for an axis along which there is
 # one entry for each of them, if they are several.
 LAYOUT = {
     "time": (("time",), "1/mu", "time"),
@@ -14,7 +24,7 @@ LAYOUT = {
     "v": (("mode", "{vector}"), "c", "velocity of the mode along the axes of the box"),
     "sign": (("mode",), "", "+1 neutrinos, -1 antineutrinos"),
     "density": (("mode",), "n", "density n_a of the mode"),
-    "component": (("component",), "", "flavor component: 0 x, 1 y, 2 z"),
+    "component": (("component",), "", _components(algebra())),
     "x": (("x",), "1/mu", "position"),
     "y": (("y",), "1/mu", "position"),
     "z": (("z",), "1/mu", "position"),
@@ -51,7 +61,7 @@ LAYOUT = {
     "k": (("k",), "mu", "wave number"),
     "psi2": (("spectrum_time", "k"), "n^2", "sum over modes of |psi_k|^2, psi = P^x + i P^y"),
     "q": (("q",), "mu", "momentum gained along the direction, |p| - p_0"),
-    "coefficient": (("coefficient",), "", "coefficient of a density matrix (n + P.sigma)/2: 0 n, 1 to 3 P^x, P^y, P^z"),
+    "coefficient": (("coefficient",), "", _coefficients(algebra())),
     "f_q": (("time", "mode", "coefficient", "q"), "n/mu", "box average of f"),
     "number": (("time",), "n (1/mu)", "particle number, int Tr f"),
     "casimir2": (("time",), "n^2 (1/mu)^2", "int Tr f^2"),
@@ -83,7 +93,6 @@ LAYOUT = {
     "Phi": (("time", "mode", "{space}"), "n", "number flux beyond v n, with a minus sign: Tr Phi of Eq. 20, summed likewise"),
 }
 
-LAYOUT = ChainMap(LAYOUT, Stored())  # and what terms store, which may be entered in their list at any time
 # Series of difference quotients, each with the series that it differentiates. The last one changes with the next row.
 DIFFERENCES = {"dU_osc_dt_difference": "U_osc", "dK_dt_difference": "K"}
 RECORD_AXES = ("time", "spectrum_time")  # unlimited; the length of `time` is the commit mark of a file
@@ -94,6 +103,20 @@ LOG = "run.log"
 STOP = "STOP"
 FIGURES = ("energy", "spectrum", "angular", "maps", "distribution", "energy_gained")  # that a run draws by itself
 FIGURE_FILES = tuple(f"{name}.png" for name in FIGURES)
+
+
+def algebra_of(arrays) -> Algebra:
+    """The flavor algebra of a run from its arrays by name, such as those of a file."""
+    return of_components(len(arrays["component"])) if "component" in arrays else algebra()
+
+
+def meaning(name: str, shape) -> str:
+    """What a stored array of that shape means, in words: the axes along flavor tell by their length how many flavors there are."""
+    if name == "component":
+        return _components(of_components(shape[0]))
+    if name == "coefficient":
+        return _coefficients(of_components(shape[0] - 1))
+    return LAYOUT[name][2]
 
 
 def space_of(arrays):

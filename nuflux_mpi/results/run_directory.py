@@ -68,7 +68,7 @@ def coordinates(box, modes, density, more):
         "v": np.asarray(modes.v),
         "sign": np.asarray(modes.s, dtype=int),
         "density": np.asarray(density),
-        "component": np.arange(3),
+        "component": np.arange(modes.algebra.components),
         **more,
     }
     if box.dimensions > 1:

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import InputError
 from ..storage.atomic import aside, write_whole
 from . import figure_modes
-from .names import space_of
+from .names import algebra_of, space_of
 
 FILE, GRID = "fields.xmf", "fields.grid.h5"
 FILES = (FILE, GRID)
@@ -123,7 +123,7 @@ class _Fields:
     """The parts of the text for the snapshots of one run."""
 
     def __init__(self, run, space, uniform):
-        self.run, self.space, self.uniform = run, space, uniform
+        self.run, self.space, self.uniform, self.algebra = run, space, uniform, algebra_of(run.series)
         points = [len(run.fields[axis]) for axis in space]
         self.shape = points if len(space) == 3 else [points[0], 1, points[1]]  # one layer of y
         self.dimensions = " ".join(map(str, self.shape))
@@ -159,9 +159,7 @@ class _Fields:
         """The arrays of a snapshot: of each mode, and of all together."""
         fields = self.run.fields
         for mode in modes:
-            P = [self._slab("P", row, mode, component) for component in range(3)]
-            yield self._vector(f"P_{mode}", P)
-            yield self._scalar(f"Pz_{mode}", P[2])
+            yield from self._polarization(row, mode)
             for name in ("kappa", "Phi"):
                 if name in fields:
                     yield self._scalar(f"{name}_{mode}", self._slab(name, row, mode))
@@ -170,6 +168,15 @@ class _Fields:
         count = len(self.run.series["density"])
         if count <= MOST_IN_DENSITY:
             yield self._scalar("U_density", self._energy_density(row, count))
+
+    def _polarization(self, row, mode):
+        """P of a mode: as a vector where viewers can hold it, three components, and those alone that tell its populations."""
+        P = [self._slab("P", row, mode, component) for component in range(self.algebra.components)]
+        if len(P) == 3:
+            yield self._vector(f"P_{mode}", P)
+        alone = np.any(self.algebra.content_weights, axis=0) | (len(P) != 3)
+        for index in np.flatnonzero(alone):
+            yield self._scalar(f"P{self.algebra.component_names[index]}_{mode}", P[index])
 
     def _flux(self, row, mode):
         F = {axis: self._slab("F", row, mode, number) for number, axis in enumerate(self.space)}
@@ -209,12 +216,13 @@ class _Fields:
         """
         signs, v = figure_modes.signs_of(self.run.series), np.asarray(self.run.series["v"], dtype=float)
         by_component = []
-        for component in range(3):
+        for component in range(self.algebra.components):
             slabs = [self._slab("P", row, mode, component) for mode in range(count)]
             moments = [self._sum(weight, slabs) for weight in (signs, *(signs[:, None] * v).T)]
             squares = "".join(f" - (${i} * ${i})" for i in range(1, len(moments)))
             by_component.append(self._function(f"($0 * $0){squares}", moments, self.dimensions))
-        return self._function("0.25 * ($0 + $1 + $2)", by_component, self.dimensions)
+        total = " + ".join(f"${index}" for index in range(len(by_component)))
+        return self._function(f"0.25 * ({total})", by_component, self.dimensions)
 
     def _sum(self, weights, items):
         terms = [f" {'-' if weight < 0 else '+'} ({abs(float(weight))!r} * ${number})" for number, weight in enumerate(weights)]

@@ -290,7 +290,7 @@ def test_measures_are_traces_of_matrices(comm):
         assert result[name] == pytest.approx(expected, rel=1e-12), name  # rounding of the eigenvalues
     assert result["occupation_min"] == pytest.approx(eigenvalues.min(), rel=1e-12)
     assert result["occupation_max"] == pytest.approx(eigenvalues.max(), rel=1e-12)
-    upper, lower = phase_space.occupations(f)
+    lower, upper = phase_space.occupations(f)
     np.testing.assert_allclose(np.stack([lower, upper], axis=-1), eigenvalues, atol=1e-14)
 
 

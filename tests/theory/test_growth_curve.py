@@ -100,7 +100,7 @@ def test_waves_far_from_what_was_followed_are_looked_at_again(monkeypatch):
 
     def exact(k, *modes):
         searched.extend(np.ravel(k))
-        return growth_rate(k, *angular(64, "gauss-legendre"))
+        return growth_rate(np.ravel(k)[0], *angular(64, "gauss-legendre"))
 
     monkeypatch.setattr(linear, "growth_rate", exact)
     monkeypatch.setattr(growth, "_affordable", lambda count: 3)

@@ -4,17 +4,9 @@
 May import what physics may; nothing here needs numba or MPI before a run is built.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
-
 from .force import WeakForce
 from .self_interaction import SelfInteraction
 from .term import Term
-
-if TYPE_CHECKING:
-    from ...theory.linear import Background, Linear
 
 TERMS: list[type[Term]] = [SelfInteraction, WeakForce]
 
@@ -29,33 +21,6 @@ def chosen(config) -> list[type[Term]]:
     return [term for term in TERMS if term.section and config.get(term.section) is not None]
 
 
-class Stored(Mapping):
+def stored() -> dict[str, tuple]:
     """What the terms of `TERMS` store, by name: (dimensions, unit, meaning), as in results/names.py."""
-
-    def __getitem__(self, name: str) -> tuple:
-        for term in TERMS:
-            if name in term.series:
-                return term.series[name]
-        raise KeyError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for term in TERMS for name in term.series)
-
-    def __len__(self) -> int:
-        return sum(len(term.series) for term in TERMS)
-
-
-def linear_part(config, modes, background: Background, pair: int = 0) -> Linear:
-    """What the terms that a resolved config has chosen add to linear theory, for a pair of flavors (an index).
-
-    InputError where the background is no stationary state of a term.
-    """
-    from ...theory.linear import Linear
-
-    shift, coupling = 0.0, None
-    for term in chosen(config):
-        part = term(config[term.section], modes).linear(background, pair)
-        shift = shift + part.shift
-        if part.coupling is not None:
-            coupling = part.coupling if coupling is None else coupling + part.coupling
-    return Linear(shift, coupling)
+    return {name: entry for term in TERMS for name, entry in term.series.items()}

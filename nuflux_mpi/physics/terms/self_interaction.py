@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ...flavor.algebra import of_components
 from .term import Term
 
 
@@ -12,13 +11,9 @@ def moments(P, modes):
 
 
 def refractive_energy(D, box):
-    """(transverse, longitudinal) parts of U_osc = 1/4 int (D_0.D_0 - D_1.D_1) (Eq. 5), from the moments. Collective.
-
-    Transverse is what flavor coherence has, longitudinal what the diagonal of density matrices has.
-    """
+    """(transverse, longitudinal) parts of U_osc = 1/4 int (D_0.D_0 - D_1.D_1) (Eq. 5), from the moments. Collective."""
     by_component = 0.25 * box.integral(D[0] ** 2 - np.sum(D[1:] ** 2, axis=0))
-    coherent = [place for pair in of_components(len(by_component)).pairs for place in (pair.real, pair.imaginary)]
-    return sum(by_component[coherent]), sum(np.delete(by_component, coherent))
+    return by_component[0] + by_component[1], by_component[2]
 
 
 class SelfInteraction(Term):
