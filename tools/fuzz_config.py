@@ -175,11 +175,11 @@ _WORDS = (
     "0",
     "x\ty",
 )
-_KEYS = sorted({key.name for keys in config.SCHEMA.values() for key in keys} | {name for name in config.SCHEMA if name})
+_KEYS = sorted({key.name for keys in config.schema().values() for key in keys} | {name for name in config.schema() if name})
 _CHOICES = sorted(
-    {choice for keys in config.SCHEMA.values() for key in keys for choice in key.choices if isinstance(choice, str)}
+    {choice for keys in config.schema().values() for key in keys for choice in key.choices if isinstance(choice, str)}
 )
-_ALL_KEYS = [(section, key) for section, keys in config.SCHEMA.items() for key in keys]
+_ALL_KEYS = [(section, key) for section, keys in config.schema().items() for key in keys]
 
 
 def numbers():
@@ -243,7 +243,7 @@ def _mangle(draw, whole):
         return
     name = draw(some.sampled_from(sections))
     section = whole[name]
-    known = [key.name for key in config.SCHEMA.get(name, ())] or _KEYS
+    known = [key.name for key in config.schema().get(name, ())] or _KEYS
     present = sorted(section, key=str)
     if what == "set":
         key = draw(some.sampled_from(known))
@@ -271,7 +271,7 @@ def _put_in_force(draw, whole):
 
 def put(whole, name, key, value):
     """Set a key of section `name` in place, and its selectors; keys that these rule out go, those they require come."""
-    keys, table = config.SCHEMA[name], whole.setdefault(name, {}) if name else whole
+    keys, table = config.schema()[name], whole.setdefault(name, {}) if name else whole
     if name in config.LEVEL_SECTIONS:
         whole["equations"] = {"level": name}
     table |= {selector: _all_of(wanted)[0] for selector, wanted in key.when.items()}
@@ -309,7 +309,7 @@ def usual(key):
 
 def _nearly(section, name):
     """Values of about the right type for a key, so that many pass the first checks."""
-    key = next((key for key in config.SCHEMA.get(section, ()) if key.name == name), None)
+    key = next((key for key in config.schema().get(section, ()) if key.name == name), None)
     kind = key.type if key else "string"
     if key and key.per_axis:
         one = _nearly_number(key, key.scalar)
@@ -530,7 +530,7 @@ def small_case(name):
         for key, value in _SMALLER.items()
         if key in present
     }
-    small = config.resolve(name, [f"{key}={config.toml_value(value)}" for key, value in wanted.items()])
+    small = config.resolve(name, [f"{key}={config.toml_value(value)}" for key, value in wanted.items()]).plain()
     start = small["time"]["start"]
     small["time"] |= {"end": start + 0.2, "rtol": 1e-5}
     small["output"] |= {"series_every": 0.1, "fields_every": 0.1, "spectrum_every": 0.1}

@@ -57,7 +57,7 @@ def report(level, size, ranks, overrides):
     from nuflux_mpi.box.plan import plan
     from nuflux_mpi.physics.levels import method_of
     from nuflux_mpi.run import check
-    from nuflux_mpi.time.integrator import MULTISTEP
+    from nuflux_mpi.time.methods import MULTISTEP
 
     resolved = config.resolve("missing_energy", overrides)
     method = method_of(resolved)

@@ -1,11 +1,13 @@
 """The command line. Each subcommand loads only what it needs; only `run` starts MPI."""
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
 
 from .. import __version__
+from ..config.source import DEFAULT_CASE
 from ..errors import (
     EXIT_BAD_INPUT,
     EXIT_DONE,
@@ -31,9 +33,8 @@ EPILOG = """examples:
 
 exit codes: 0 done, 1 failure, 2 bad input, 3 stopped early but resumable, 4 numerical failure
 """
-COMMANDS = ("run", "plot", "info", "diff", "init", "check", "linear", "xdmf", "doctor", "completion")
+COMMANDS = ("run", "plot", "info", "diff", "init", "schema", "check", "linear", "xdmf", "doctor", "completion")
 READERS = ("plot", "info", "diff", "xdmf")  # of files that may be damaged
-DEFAULT_CASE = "two_beam"
 
 
 class Parser(argparse.ArgumentParser):
@@ -131,6 +132,9 @@ def parser():
     init = commands.add_parser("init", help="print a commented config to start from")
     init.add_argument("name", nargs="?", default=DEFAULT_CASE, help="shipped case (default: the paper's example)")
     init.add_argument("--list", action="store_true", help="list the shipped cases")
+
+    schema = commands.add_parser("schema", help="print the JSON Schema of configs, from which editors complete and check them")
+    schema.add_argument("--out", metavar="FILE", help="write it into this file instead")
 
     check = commands.add_parser("check", help="cut, memory, time and file sizes of a run before it starts")
     check.add_argument("case", nargs="?", default=DEFAULT_CASE, help="TOML file or shipped case (default: the paper's example)")
@@ -254,7 +258,7 @@ def _main(argv, last):
         parser().error("only run takes options for PETSc after --")
     if arguments.command != "run" and environment.launcher_rank() > 0:
         return EXIT_DONE  # one process does it
-    if arguments.command not in ("init", "completion"):
+    if arguments.command not in ("init", "schema", "completion"):
         limits.claim_algebra()
     if last and arguments.command in READERS:
         shield.enter()
@@ -265,6 +269,7 @@ def _main(argv, last):
             "info": _info,
             "diff": _diff,
             "init": _init,
+            "schema": _schema,
             "check": _check,
             "linear": _linear,
             "xdmf": _xdmf,
@@ -485,6 +490,18 @@ def _init(arguments):
             print(f"{name:<16} {text}")
     else:
         print(config.template(arguments.name), end="")
+    return EXIT_DONE
+
+
+def _schema(arguments):
+    from .. import config
+    from ..storage.atomic import write_whole
+
+    text = json.dumps(config.json_schema(), indent=1) + "\n"
+    if arguments.out is None:
+        print(text, end="")
+    else:
+        write_whole(Path(arguments.out), text)
     return EXIT_DONE
 
 

@@ -47,12 +47,6 @@ def problem(initial, length, points):
     return None
 
 
-def settle(initial):
-    """Fill in the default of a resolved section: n_max = 100 where neither n_max nor k_max is given."""
-    if initial.get("k_max") is None and initial["n_max"] is None:
-        initial["n_max"] = 100
-
-
 def make_way(raw, overrides):
     """Take n_max out of an unresolved config for which k_max is given by an override "initial.k_max=...", and the reverse."""
     given, initial = {override.partition("=")[0].strip() for override in overrides}, raw.get("initial")

@@ -16,11 +16,11 @@ import math
 import time as clock
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..config import flat, to_toml
+from ..config.catalog import is_free_on_resume
 from ..errors import FileProblem, InputError
 from ..physics.levels import method_of
 from ..runtime.collective import on_root
@@ -83,34 +83,16 @@ def _leading(field, box):
     return field.shape[: field.ndim - box.dimensions]
 
 
-class Stored(NamedTuple):
-    """What the results of a run are made with.
-
-    config: resolved; attrs: attributes of the files; box: :class:`~nuflux_mpi.box.box.Box`; axes: as from `coordinates`;
-    leading, state_leading: {name: axes in front of space} of the fields in fields.h5 and in phase_space.h5; k: wave numbers
-    of spectra, or None.
-    """
-
-    config: Any
-    attrs: dict
-    box: Any
-    axes: dict
-    leading: dict
-    state_leading: dict
-    k: Any
-
-
 class RunDirectory:
     """Results as files in a directory. All methods are collective, rows and times the same on all ranks.
 
-    stored: :class:`Stored`. before: None for new files, in place of what was there, or the memory of the checkpoint after which the files that are
+    before: None for new files, in place of what was there, or the memory of the checkpoint after which the files that are
     there are continued (see `known`). A damaged one is moved aside and begun anew; `said` then has a sentence about it.
     InputError for a file of another run, FileProblem for one that may not be opened. WriteFailure, on the ranks that meet
     it, where a file cannot be written.
     """
 
-    def __init__(self, directory, before, stored):
-        config, attrs, box, axes, leading, state_leading, k = stored
+    def __init__(self, directory, before, config, attrs, box, axes, leading, state_leading, k):
         self.directory, self._box, self._attrs, self._created = Path(directory), box, attrs, attrs["created"]
         self._series = self._fields = self._state = None
         path, text = self.directory, to_toml(config)
@@ -288,8 +270,7 @@ class Memory:
 
     directory = None
 
-    def __init__(self, stored):
-        config, attrs, box, axes, leading, state_leading, k = stored
+    def __init__(self, config, attrs, box, axes, leading, state_leading, k):
         self._config, self._attrs, self._box, self._axes = config, attrs, box, axes
         self._k, self._rows, self._spectra = k, [], []
         self._snapshots = {name: [] for name in ("time", *leading)}
@@ -424,34 +405,17 @@ def _log_of(path):
         return ""
 
 
-# What may change when a run is continued: everything else would make it another run. Files may have been moved; whether
-# they still hold the same start is found by its norm.
-_FREE_ON_RESUME = {
-    "title",
-    "name",
-    "output",
-    "petsc",
-    "run",
-    "box.fftw",
-    "box.exchange",
-    "time.end",
-    "time.dt_initial",
-    "time.dt_min",
-    "time.dt_max",
-    "initial.path",
-    "momentum.path",
-    "full.path",
-}
-
-
 def differences(before, config):
-    """In words, the keys by which two configs describe different problems, a list."""
+    """In words, the keys by which two configs describe different problems, a list.
+
+    Files may have been moved; whether they still hold the same start is found by its norm.
+    """
     methods = {"time.method": method_of(before)}, {"time.method": method_of(config)}
     before, now = dict(flat(before)) | methods[0], dict(flat(tomllib.loads(to_toml(config)))) | methods[1]
     return [
         f"{key} was {before.get(key)}, now {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and key not in _FREE_ON_RESUME and key.split(".")[0] not in _FREE_ON_RESUME
+        if before.get(key) != now.get(key) and not is_free_on_resume(key)
     ]
 
 

@@ -34,7 +34,8 @@ def take_up(config, out, resume):
             said.append(
                 f"{key}: {one_line(system_path(path))} is gone, or not what it was: the start is read from the copy {copy}"
             )
-            _set(config, key, portable_path(str(copy.resolve())))
+            section = config[_stem(key)].replace(path=portable_path(str(copy.resolve())))
+            config = config.replace(**{_stem(key): section})
         else:
             _check_there(path, key, directory)
     return config, said
@@ -110,10 +111,6 @@ def _is_original(path, digits):
     except (OSError, ValueError):
         return False
     return digest.hexdigest().startswith(digits)
-
-
-def _set(config, key, path):
-    config[_stem(key)]["path"] = path
 
 
 def _copy(source, target, wanted, key):

@@ -37,7 +37,8 @@ def ask(module, arguments, timeout):
             env=mpirun_environment(),
             start_new_session=True,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             timeout=timeout,
             check=False,
         )

@@ -1,6 +1,6 @@
 """Doing a thing once and agreeing on it: helpers over a communicator, for everything outside the time loop."""
 
-from functools import cache
+from functools import lru_cache
 
 from ..errors import NufluxError
 
@@ -42,7 +42,7 @@ def first_problem(comm, text):
     return next(filter(None, comm.allgather(text)), "")
 
 
-@cache
+@lru_cache(maxsize=None)
 def key_of(what):
     """The key under which communicators of this process remember something (MPI's attributes). Local."""
     from mpi4py import MPI

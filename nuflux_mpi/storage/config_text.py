@@ -9,7 +9,6 @@ import urllib.parse
 
 from ..errors import InputError
 from ..runtime.text import one_line
-from . import start_probe
 
 LONGEST = 2**20  # bytes of a config
 DEEPEST = 20  # levels of tables and lists, and parts of a key; a config needs four
@@ -30,7 +29,9 @@ def read(path):
     """The text of a config file. InputError if it is no plain file, too long, or no UTF-8; FileNotFoundError if there is none."""
     if not os.path.lexists(path):
         raise FileNotFoundError(path)
-    problem = start_probe.describe(path)
+    from .start_probe import describe  # late: it brings numpy
+
+    problem = describe(path)
     if problem:
         raise InputError(f"{path} {problem}.")
     with open(path, "rb") as file:

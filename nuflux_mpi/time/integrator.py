@@ -18,18 +18,13 @@ from ..runtime.collective import key_of
 from . import adams, petsc_options
 from .adams import Adams
 from .memory import Foreign, IntegratorMemory, Statistics
-from .splitting import ORDERS, Splitting
+from .methods import METHODS, MULTISTEP, RUNGE_KUTTA, SPLITTINGS
+from .splitting import Splitting
 from .stepper import MOST_REJECTIONS
 from .times import shortest_step
 
-# Order of the TSRK methods with error control.
-RUNGE_KUTTA = {"3bs": 3, "5dp": 5, "5bs": 5, "6vr": 6, "7vr": 7, "8vr": 8}
-RUNGE_KUTTA_STAGES = {"3bs": 4, "5dp": 7, "5bs": 8, "6vr": 9, "7vr": 10, "8vr": 13}
-# Of these, the methods whose last stage PETSc takes over as the first of the next step.
-FIRST_SAME_AS_LAST = ("3bs", "5dp", "5bs", "6vr")
-MULTISTEP = "adams"
 # Kernels that a method calls besides those of the right-hand side, for kernels.warm_up.
-KERNELS = {MULTISTEP: (adams.touch,)} | {method: (local_flow.touch,) for method in ORDERS}
+KERNELS = {MULTISTEP: (adams.touch,)} | {method: (local_flow.touch,) for method in SPLITTINGS}
 
 
 def vectors(method):
@@ -39,7 +34,7 @@ def vectors(method):
     """
     if method == MULTISTEP:
         return adams.VECTORS + 1
-    return 4 if method in ORDERS else 2 * RUNGE_KUTTA_STAGES[method] + 4
+    return 4 if method in SPLITTINGS else 2 * METHODS[method].stages + 4
 
 
 def stored_vectors(method):
@@ -49,12 +44,12 @@ def stored_vectors(method):
     """
     if method == MULTISTEP:
         return 2 + adams.KEPT
-    return 2 if method in FIRST_SAME_AS_LAST else 1
+    return 2 if METHODS[method].reuses_last_stage else 1
 
 
 def check_options(options, method):
     """InputError for PETSc options that no run takes, or that `method` has no use for: see `petsc_options`."""
-    petsc_options.check_options(options, tuple(RUNGE_KUTTA), method)
+    petsc_options.check_options(options, RUNGE_KUTTA, method)
 
 
 def initialize(comm, options=""):
@@ -102,7 +97,7 @@ class Integrator:
     needed by the splitting methods alone (:mod:`~nuflux_mpi.time.splitting`); correct, active: what serves the multistep
     method alone, see :class:`~nuflux_mpi.time.adams.Adams`.
     size: local length of the state (zero is allowed); comm: mpi4py communicator.
-    method: one of RUNGE_KUTTA, splitting.ORDERS, or MULTISTEP; rtol, atol: see the module's text. start: initial time.
+    method: one of `methods.METHODS`; rtol, atol: see the module's text. start: initial time.
     origin: is added to times that are told, since times are best counted from 0. dt_initial, dt_max: optional step sizes.
     dt_min: a controller that asks for less ends the run as a collapsed step; default `times.shortest_step`, also while a
     multistep method starts.
@@ -125,7 +120,6 @@ class Integrator:
         rhs,
         size,
         comm,
-        *,
         method=MULTISTEP,
         rtol=1e-10,
         atol=0.0,
@@ -172,7 +166,7 @@ class Integrator:
         """The stepper of a method that is not PETSc's, or None."""
         if self.method == MULTISTEP:
             return Adams(self._counted(self._rhs), comm, size, correct and self._counted(correct, 2), active)
-        if self.method in ORDERS:
+        if self.method in SPLITTINGS:
             return Splitting(self._counted(flow), comm, size, self.method)
         return None
 
@@ -235,7 +229,7 @@ class Integrator:
             self._recalled = vectors[0] if vectors else None
 
     def _reuses_last_stage(self):
-        return self._ts.getType() == self._PETSc.TS.Type.RK and self._ts.getRKType() in FIRST_SAME_AS_LAST
+        return self._ts.getType() == self._PETSc.TS.Type.RK and METHODS[self._ts.getRKType()].reuses_last_stage
 
     def norm(self):
         """Euclidean norm of the state over all ranks. Collective."""
@@ -286,7 +280,7 @@ class Integrator:
                     break
                 h *= 0.03125
             rate = max(d1 / size, min(change, 1.0) / h) if np.isfinite(change) else d1 / size
-            order = RUNGE_KUTTA.get(self.method) or self._stepper.order
+            order = METHODS[self.method].order if self._stepper is None else self._stepper.order
             return min(100 * h, (0.01 * tolerance / (d1 / rate)) ** (1.0 / (order + 1)) / rate)
         finally:
             for vector in (f, v, g):

@@ -14,6 +14,7 @@ from math import factorial
 
 import numpy as np
 
+from .methods import METHODS
 from .stepper import Stepper
 
 # (a_1, a_2, ...), (b_1, b_2, ...): lengths of advection and of local flow, up to the middle of the palindrome
@@ -24,8 +25,6 @@ _HALVES = {
         (0.148816447901042, -0.132385865767784, 0.067307604692185, 0.432666402578175),
     ),
 }
-ORDERS = {"4bm": 4, "6bm": 6}
-ESTIMATES = {"4bm": 3, "6bm": 4}
 
 
 def coefficients(method):
@@ -34,7 +33,7 @@ def coefficients(method):
     a.append(1.0 - 2.0 * sum(a))
     b.append(0.5 - sum(b))
     b, c = np.array(b + b[::-1]), np.cumsum(a + a[-2::-1])[:-1]
-    return b, c, _estimate(b, c, ESTIMATES[method])
+    return b, c, _estimate(b, c, METHODS[method].estimate)
 
 
 def _estimate(b, c, order):
@@ -69,7 +68,7 @@ class Splitting(Stepper):
         super().__init__(comm, size)
         self._flow = flow
         self._b, self._c, self._weights = coefficients(method)
-        self.order = ESTIMATES[method]
+        self.order = METHODS[method].estimate
         self._good, self._estimated, self._scaled = np.zeros(size), np.zeros(size), np.zeros(size)
 
     def _attempt(self, t, h):

@@ -61,7 +61,7 @@ MISSED = [
 @pytest.mark.parametrize("case, overrides", MISSED, ids=[f"{case}-{i}" for i, (case, _) in enumerate(MISSED)])
 def test_missed_waves_are_told_and_the_remedy_helps(case, overrides):
     if "initial.kind=power-law" in overrides:
-        raw = config.resolve(case)
+        raw = config.resolve(case).plain()
         raw["initial"] = {"kind": "power-law", "zeta": [0.5, -0.5], "amplitude": 1e-4, "n_max": 100}
         resolved = config.resolve(raw, LONG)
     else:
@@ -90,7 +90,7 @@ def test_states_that_are_meant_so_are_left_alone():
 @pytest.mark.parametrize("scale", [1e-10, 1e10])
 def test_the_units_do_not_matter(scale):
     """mu, and with it lengths and times, in other units; densities are counted in n and carry the factor."""
-    raw = config.resolve("two_beam", LONG)
+    raw = config.resolve("two_beam", LONG).plain()
     raw["box"]["length"] /= scale
     raw["time"]["end"] /= scale
     raw["output"] = {}

@@ -46,7 +46,7 @@ def test_every_default_is_written_out():
     assert resolved["time"]["method"] == "auto" and resolved["time"]["start"] == 0.0
     assert resolved["equations"]["level"] == "standard"
     assert isinstance(resolved["box"]["length"], float)  # given as an integer
-    for section, keys in config.SCHEMA.items():
+    for section, keys in config.schema().items():
         table = resolved[section] if section else resolved
         always = {key.name for key in keys if not key.when}
         assert always <= set(table)
@@ -298,7 +298,7 @@ def test_template_is_the_case_with_every_key(name, tmp_path):
     file.write_text(text)
     resolved = config.resolve(file)
     assert resolved == config.resolve(name)
-    for section in config.SCHEMA:
+    for section in config.schema():
         if section in resolved:
             for key in resolved[section]:
                 assert f"\n{key} = " in text or f"\n# {key} =" in text or f"[[{section}.{key}]]" in text
@@ -319,8 +319,8 @@ def test_documentation_is_generated_from_the_schema():
 
 
 def test_every_schema_default_is_allowed():
-    for section in (name for name in config.SCHEMA if name):
-        for key in config.SCHEMA[section]:
+    for section in (name for name in config.schema() if name):
+        for key in config.schema()[section]:
             if key.choices and key.default is not None:
                 assert key.default in key.choices
             if key.type == "number" and isinstance(key.default, float):

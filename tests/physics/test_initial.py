@@ -223,7 +223,7 @@ def test_eigenmode_of_two_beams_is_the_wave_of_eq_10(comm):
 @pytest.mark.parametrize("root", [0, 1, 5])
 def test_eigenmodes_of_directions_in_units_of_their_density(root):
     keys = ["initial.kind=eigenmode", "initial.n=20", f"initial.root={root}", "initial.growing=false"]
-    source = config.resolve("angular")
+    source = config.resolve("angular").plain()
     source["initial"] = {"amplitude": 1e-4, "amplitudes_in": "n_a"}
     P, directions, _ = start(source, "modes.number=8", "box.points=64", *keys)
     psi = (P[:, 0] + 1j * P[:, 1])[:, 0]

@@ -4,7 +4,8 @@ import pytest
 
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.time import petsc_options
-from nuflux_mpi.time.integrator import RUNGE_KUTTA, Integrator, check_options
+from nuflux_mpi.time.integrator import Integrator, check_options
+from nuflux_mpi.time.methods import RUNGE_KUTTA
 
 TINY = [
     "--set",

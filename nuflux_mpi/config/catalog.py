@@ -1,0 +1,202 @@
+"""The keys of all sections as records, read off the models: for checks, sentences, templates, docs/config.md and the schema."""
+
+import functools
+import operator
+from dataclasses import dataclass, field
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from ..storage.section import Key, PerAxis, Section, Vectors
+from .models.root import Config
+from .toml import toml_value
+
+REQUIRED = object()  # default of a key that has none
+LISTS = ("numbers", "integers", "vectors")
+LEVEL_SECTIONS = ("full", "momentum")  # may be there for another level, so that levels of one case can be compared
+Kinds = tuple[type[Section], ...]  # the classes of a section, one for each kind
+
+_TYPES = {
+    float: "number",
+    int: "integer",
+    bool: "boolean",
+    str: "string",
+    list[float]: "numbers",
+    list[int]: "integers",
+    PerAxis[float]: "number per axis",
+    PerAxis[int]: "integer per axis",
+    Vectors: "vectors",
+    int | list[int] | Literal["all"]: "modes",
+}
+_NOUNS = {"number": "a finite number", "vector": "a finite number", "integer": "an integer", "boolean": "true or false"}
+_SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One key: what it accepts, its default, what it means.
+
+    type: number, integer, boolean, string, choice, numbers, integers, vectors, modes, tables (of the class `table`), or number
+    per axis and integer per axis. default: None stands for what `unset` says. when: {key: values} under which the key exists
+    at all. selects: whether it is one of those keys itself, such as kind.
+    """
+
+    name: str
+    type: str
+    default: Any
+    key: Key
+    choices: tuple = ()
+    when: dict[str, tuple] = field(default_factory=dict)
+    table: type[Section] | None = None
+    selects: bool = False
+
+    @property
+    def meaning(self) -> str:
+        return self.key.meaning
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        return self.key.bounds
+
+    @property
+    def unset(self) -> str:
+        return self.key.unset
+
+    @property
+    def fields(self) -> tuple["Entry", ...]:
+        """The keys of one of the tables that a key of this type holds."""
+        return tuple(entries((self.table,)).values()) if self.table else ()
+
+    @property
+    def scalar(self) -> str:
+        """The type of a single number, if the key takes several as well."""
+        return self.type.removesuffix(" per axis").removesuffix("s")
+
+    @property
+    def per_axis(self) -> bool:
+        return self.type.endswith(" per axis")
+
+    @property
+    def items(self) -> bool:
+        """Whether it is a list of numbers."""
+        return self.type in LISTS
+
+    @property
+    def vectors(self) -> bool:
+        return self.type == "vectors"
+
+    @property
+    def allowed(self) -> str:
+        """What the key accepts, as the end of the sentence 'it must be ...'."""
+        if self.items:
+            return f"a non-empty list, each item {self.allowed_item}" + ", or a list of them, one per axis" * self.vectors
+        if self.per_axis:
+            return f"{self.allowed_item}, or a list of them, one per axis"
+        if self.type == "modes":
+            return 'a mode index counted from 0, a list of them, or "all"'
+        return "a non-empty list of tables" if self.table else self.allowed_item
+
+    @property
+    def allowed_item(self) -> str:
+        """The same for a single value."""
+        if self.choices:
+            return "one of " + ", ".join(toml_value(choice) for choice in self.choices)
+        bounds = " and ".join(f"{_SIGNS[name]} {value:g}" for name, value in self.bounds.items())
+        return f"{_NOUNS.get(self.scalar, 'a string')} {bounds}".rstrip()
+
+    @property
+    def owners(self) -> str:
+        """The kinds to which the key belongs, in TOML."""
+        return " and ".join(f"{name} = {' or '.join(map(toml_value, values))}" for name, values in self.when.items())
+
+
+def sections() -> dict[str, Kinds]:
+    """The classes of each section by its name; those of the top of the file are those of "". Terms bring theirs."""
+    from ..physics import terms
+
+    return _own_sections() | {name: _classes(section) for name, section in terms.sections().items()}
+
+
+@functools.cache
+def _own_sections() -> dict[str, Kinds]:
+    hints = get_type_hints(Config)
+    found = {name: _classes(hints[name]) for name in Config.key_names}
+    return {"": (Config,)} | {name: kinds for name, kinds in found.items() if kinds}
+
+
+def is_optional(name: str) -> bool:
+    """Whether a section may be missing without standing for its defaults."""
+    return getattr(Config, name, REQUIRED) is None or name not in Config.key_names
+
+
+def is_free_on_resume(key: str) -> bool:
+    """Whether "section.key" may have changed when a run is continued: other values of it do not make it another problem."""
+    section, _, name = key.rpartition(".")
+    entries = schema().get(section, ())
+    known = [entry.key.free for entry in entries if entry.name == name]
+    return known[0] if known else bool(entries) and all(entry.key.free for entry in entries)
+
+
+def schema() -> dict[str, tuple[Entry, ...]]:
+    """All keys by section, those of the top of the file under ""."""
+    return {name: tuple(entries(kinds).values()) for name, kinds in sections().items()}
+
+
+@functools.cache
+def entries(kinds: Kinds) -> dict[str, Entry]:
+    """The keys of a section by name, those of all its kinds in one order."""
+    of_kinds = [_entries_of(kind) for kind in kinds]
+    merged: dict[str, Entry] = {}
+    for kind in of_kinds:
+        names, known = list(merged), list(kind)
+        for i, name in enumerate(known):
+            if name not in names:  # in front of the next key that is known already
+                place = next((names.index(other) for other in known[i:] if other in names), len(names))
+                names.insert(place, name)
+        merged = {name: merged.get(name) or kind[name] for name in names}
+    return {name: _merged(name, of_kinds) for name in merged}
+
+
+def _merged(name: str, of_kinds: list[dict[str, Entry]]) -> Entry:
+    """A key as the kinds together have it: the choices of `kind` itself, and for which kinds others exist."""
+    having, among, when = [kind for kind in of_kinds if name in kind], of_kinds, {}
+    for selector in [entry.name for entry in having[0].values() if entry.selects and entry.name != name]:
+        values = tuple(dict.fromkeys(kind[selector].default for kind in having if selector in kind))
+        if {kind[selector].default for kind in among if selector in kind} - set(values):
+            when[selector] = values
+            among = [kind for kind in among if selector in kind and kind[selector].default in values]
+    first = having[0][name]
+    choices = tuple(dict.fromkeys(choice for kind in having for choice in kind[name].choices))
+    return Entry(name, first.type, first.default, first.key, choices, when, first.table, first.selects)
+
+
+def _entries_of(kind: type[Section]) -> dict[str, Entry]:
+    hints, found = get_type_hints(kind, include_extras=True), {}
+    for name in kind.key_names:
+        if get_origin(hints[name]) is not Annotated:  # a section of the whole config
+            continue
+        kind_of_value, key = get_args(hints[name])
+        parts = [part for part in get_args(kind_of_value) if part is not NoneType]
+        if get_origin(kind_of_value) in (Union, UnionType):
+            kind_of_value = functools.reduce(operator.or_, parts)
+        default = getattr(kind, name, REQUIRED)
+        found[name] = Entry(name, *_described(kind_of_value, default, key))
+    return found
+
+
+def _described(kind: Any, default: Any, key: Key) -> tuple:
+    """(type, default, key, choices, when, table, selects) of an annotation without its None."""
+    choices, table = key.choices, None
+    item = get_args(kind)[0] if get_origin(kind) is list else kind
+    if get_origin(item) is Literal:
+        choices = get_args(item)
+        kind = list[type(choices[0])] if item is not kind else type(choices[0])  # type: ignore[misc]
+    if isinstance(item, type) and issubclass(item, Section):
+        return "tables", default, key, (), {}, item, False
+    name = "choice" if choices and kind is str else _TYPES[kind]
+    return name, default, key, choices, {}, table, get_origin(item) is Literal and len(choices) == 1
+
+
+def _classes(kind: Any) -> Kinds:
+    """The classes of a section from its annotation in Config; none for a key of the top of the file."""
+    parts = get_args(kind) or (kind,)
+    return tuple(part for part in parts if isinstance(part, type) and issubclass(part, Section))

@@ -1,0 +1,143 @@
+"""[equations], and the sections [full] and [momentum] of the levels of these names."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from ...errors import InputError
+from ...storage.section import Key, Section
+
+_RELATIVE = "relative to the config"
+
+
+class Equations(Section):
+    level: Annotated[
+        Literal["standard", "energy", "momentum", "full"],
+        Key(
+            "standard: flavor only; energy: and kappa_a, the energy each mode gains; momentum: and f_a(q); full: all of Eq. 16"
+        ),
+    ] = "standard"
+
+    def problems(self, config: Any) -> Iterator[str]:
+        axes = config.box.dimensions
+        if axes > 1 and self.level not in ("standard", "energy"):
+            yield (
+                f"equations.level must be standard or energy in a box of {axes} dimensions (box.points), not {self.level}: "
+                "momenta are resolved in one dimension only."
+            )
+
+
+# ---- level "full"
+
+_MOMENTA = Key(
+    "momenta of each mode: gaussian: beams with a width; thermal: pinched spectra with an angular width; file: dataset rho"
+)
+FullPoints = Annotated[int, Key("grid points in p_z, an even number (level full)", ge=4, le=2**16)]
+FullWidth = Annotated[float, Key("width of the beams in p_z and p_perp [mu]; with a file, that of the rule laguerre", gt=0)]
+Largest = Annotated[float, Key("the grid covers -p_max < p_z < p_max [mu]", gt=0)]
+Rings = Annotated[int, Key("points of the quadrature in p_perp", ge=1, le=128)]
+GroupVelocity = Annotated[bool, Key("the term 1/2 {grad_p Omega, d_z f} of Eq. 16")]
+Force = Annotated[bool, Key("the term -1/2 {d_z Omega, grad_p f} of Eq. 16")]
+Commutator = Annotated[bool, Key("the flavor rotation i [f, Omega]")]
+
+
+class FullSection(Section):
+    """What the distributions of level full have in common: whether the grid holds them."""
+
+    def problems(self, config: Any) -> Iterator[str]:
+        if config.equations.level == "full":
+            from ...physics import full_grid, modes
+
+            try:
+                directions = modes.build(config.modes)
+                full_grid.check_grid(self, directions.v, directions.s)
+            except InputError as error:
+                yield f"{str(error).rstrip('.')}."
+
+
+class FullGaussian(FullSection):
+    points: FullPoints = 64
+    p_max: Largest = 16.0
+    perp_points: Rings = 4
+    distribution: Annotated[Literal["gaussian"], _MOMENTA] = "gaussian"
+    p0: Annotated[float, Key("|p| of the beams [mu]; r_mu = 1/p0", gt=0)] = 8.0
+    sigma: FullWidth = 1.2
+    group_velocity: GroupVelocity = True
+    force: Force = True
+    commutator: Commutator = True
+
+
+class FullThermal(FullSection):
+    points: FullPoints = 64
+    p_max: Largest = 16.0
+    perp_points: Rings = 4
+    distribution: Annotated[Literal["thermal"], _MOMENTA] = "thermal"
+    p_mean: Annotated[list[float], Key("mean |p| of the spectra [mu]: one for all modes, or one for each", gt=0)]
+    pinching: Annotated[list[float], Key("spectra p^pinching exp(-(pinching + 1) p / p_mean) in |p|; as p_mean", gt=2)] = [10.0]
+    angular_width: Annotated[
+        list[float], Key("directions exp(-(v - v_a)^2 / 2 width^2) about that of the mode; as p_mean", gt=0)
+    ] = [0.6]
+    group_velocity: GroupVelocity = True
+    force: Force = True
+    commutator: Commutator = True
+
+
+class FullFromFile(FullSection):
+    points: FullPoints = 64
+    p_max: Largest = 16.0
+    perp_points: Rings = 4
+    distribution: Annotated[Literal["file"], _MOMENTA] = "file"
+    sigma: FullWidth = 1.2
+    path: Annotated[
+        str,
+        Key(
+            "HDF5 file with dataset rho [n/mu^3] of shape (species, perp_points, 4, points) or the same with box.points; "
+            + _RELATIVE,
+            free=True,
+        ),
+    ]
+    quadrature: Annotated[
+        Literal["legendre", "laguerre"], Key("rule in p_perp: legendre: up to p_max; laguerre: in p_perp^2 / 2 sigma^2")
+    ] = "legendre"
+    group_velocity: GroupVelocity = True
+    force: Force = True
+    commutator: Commutator = True
+
+
+Full = FullGaussian | FullThermal | FullFromFile
+
+
+# ---- level "momentum"
+
+_DISTRIBUTION = Key("distribution of every mode in q at the start")
+MomentumPoints = Annotated[int, Key("grid points in q = |p| - p_0, an even number (level momentum)", ge=4, le=2**16)]
+HalfWidth = Annotated[float, Key("the grid covers -half_width <= q < half_width [mu]", gt=0)]
+
+
+class MomentumSection(Section):
+    """What the distributions of level momentum have in common: their grid in q."""
+
+    points: MomentumPoints = 64
+    half_width: HalfWidth = 12.0
+
+    def problems(self, config: Any) -> Iterator[str]:
+        if self.points % 2:
+            yield f"momentum.points must be even, not {self.points}."
+
+
+class MomentumGaussian(MomentumSection):
+    distribution: Annotated[Literal["gaussian"], _DISTRIBUTION] = "gaussian"
+    sigma: Annotated[float, Key("width: exp(-q^2 / 2 sigma^2) [mu]", gt=0)] = 0.7
+
+
+class MomentumFermiDirac(MomentumSection):
+    distribution: Annotated[Literal["fermi-dirac"], _DISTRIBUTION] = "fermi-dirac"
+    temperature: Annotated[float, Key("p^2 / (exp(p / temperature - eta) + 1), q counted from the mean of p [mu]", gt=0)]
+    eta: Annotated[float, Key("degeneracy parameter")] = 0.0
+
+
+class MomentumFromFile(MomentumSection):
+    distribution: Annotated[Literal["file"], _DISTRIBUTION] = "file"
+    path: Annotated[str, Key("HDF5 file with datasets q and g, interpolated; " + _RELATIVE, free=True)]
+
+
+Momentum = MomentumGaussian | MomentumFermiDirac | MomentumFromFile

@@ -1,0 +1,112 @@
+"""What a section of the config is: a frozen object whose attributes are its keys, each with its type and its meaning.
+
+    class Drive(Section):
+        strength: Annotated[float, Key("strength of the drive [mu]", ge=0)]
+        period: Annotated[float | None, Key("its period [1/mu]", gt=0, unset="constant in time")] = None
+
+A section is written beside what it configures, in any room from `storage` on; `nuflux_mpi.config` checks what users write
+against it. The class itself is light: ranks that get a config by broadcast, and readers of results, import no validator.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self, TypeVar, Union, dataclass_transform
+
+Number = TypeVar("Number")
+PerAxis = Union[Number, list[Number]]  # noqa: UP007  one number in a box of one dimension, else a list of two or three
+Vectors = list[float] | list[list[float]]  # numbers in a box of one dimension, else vectors of two or three components
+
+
+class Key:
+    """What stands beside the type of a key: its meaning with the unit, and what is allowed.
+
+    gt, ge, lt, le: bounds of a number, for a list of each item. choices: where the type is no Literal. unset: what a default of
+    None stands for. free: whether a run that goes on may have another value than it had when it began.
+    """
+
+    __slots__ = ("bounds", "choices", "free", "meaning", "unset")
+
+    def __init__(self, meaning: str, *, choices: tuple = (), unset: str = "", free: bool = False, **bounds: float):
+        self.meaning, self.choices, self.unset, self.free, self.bounds = meaning, choices, unset, free, bounds
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=False)
+class Section(Mapping):
+    """A table of the config. `section.key` and `section["key"]` are the same; keys that are open are None.
+
+    It is equal to a dict of the same content and cannot be changed: `replace` makes a changed copy, `plain` a dict.
+    """
+
+    key_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        own = [name for name, kind in cls.__annotations__.items() if not str(kind).startswith("typing.ClassVar")]
+        inherited = [name for name in cls.__base__.key_names if name not in own]  # type: ignore[union-attr]
+        cls.key_names = (*inherited, *own)
+
+    def __init__(self, **values: Any):
+        for name in self.key_names:
+            if name in values:
+                self.__dict__[name] = values.pop(name)
+            elif hasattr(type(self), name):
+                self.__dict__[name] = copy.copy(getattr(type(self), name))
+            else:
+                raise TypeError(f"{type(self).__name__} needs {name}")
+        if values:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(values)}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a config cannot be changed: make another one with {name} by replace(), or give overrides")
+
+    def __delattr__(self, name: str) -> None:
+        self.__setattr__(name, None)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.__dict__[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dict__)
+
+    def __len__(self) -> int:
+        return len(self.__dict__)
+
+    def __or__(self, other: Mapping) -> dict:
+        return self.plain() | plain(other)
+
+    def __ror__(self, other: Mapping) -> dict:
+        return plain(other) | self.plain()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.items())})"
+
+    def plain(self) -> dict:
+        """A copy in dicts and lists alone."""
+        return plain(self)
+
+    def replace(self, **values: Any) -> Self:
+        """A copy with other values."""
+        return type(self)(**{**self.__dict__, **values})
+
+    def completed(self, config: Any) -> Self:
+        """A copy with the defaults that depend on other keys of `config`, whose sections before this one are complete."""
+        return self
+
+    def problems(self, config: Any) -> Iterator[str]:
+        """What is wrong between keys that are right each by itself, one sentence each. All of `config` is complete."""
+        return iter(())
+
+
+def per_axis(value: Any) -> list:
+    """A value that may be one number in a box of one dimension, as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def plain(value: Any) -> Any:
+    """A deep copy in plain Python: sections, numpy arrays and scalars, tuples and paths as a TOML file would give them."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value) if hasattr(value, "__fspath__") else copy.copy(value)
