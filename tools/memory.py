@@ -55,16 +55,16 @@ def report(level, size, ranks, overrides):
     """Print one row of the table."""
     from nuflux_mpi import config
     from nuflux_mpi.box.plan import plan
-    from nuflux_mpi.physics.levels import method_of
+    from nuflux_mpi.physics.levels import Setup
     from nuflux_mpi.run import check
     from nuflux_mpi.time.methods import MULTISTEP
 
-    resolved = config.resolve("missing_energy", overrides)
-    method = method_of(resolved)
+    setup = Setup.of(config.resolve("missing_energy", overrides))
+    method = setup.method
     overrides = [*overrides, MANY_STEPS] if method == MULTISTEP else overrides
-    segments = check.segments_of(resolved)
-    state = check.state_bytes(plan(resolved["box"]["points"], sum(segments), ranks), segments).max()
-    forecast = check.memory_per_rank(resolved, ranks)
+    segments = setup.declared.segments
+    state = check.state_bytes(plan(setup.config["box"]["points"], sum(segments), ranks), segments).max()
+    forecast = check.memory_per_rank(setup, ranks)
     start = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
     done = subprocess.run(
         [*start, sys.executable, __file__, "--one", *overrides],

@@ -1,7 +1,17 @@
 """The levels of description by name, and what is built of them: what `equations.level` of a config chooses from."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .fields import Declaration
 from .full import Full
 from .interaction import InteractionPicture
+from .modes import Modes
+from .modes import build as build_modes
 from .momentum import Momentum
 from .polarization import Energy, Standard
 from .terms import chosen
@@ -26,10 +36,35 @@ def terms_of(config, modes):
     return own + [term(config[term.section], modes) for term in chosen(config)]
 
 
-def declared(config, modes):
-    """What the level of a resolved config holds, a :class:`~nuflux_mpi.physics.fields.Declaration`."""
-    level = level_of(config)
-    return level.declare(modes, config.get(level.level), terms_of(config, modes), modes.velocity.shape[1])
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What follows from a resolved config alone, made once and handed on: modes, terms, and what the level holds."""
+
+    config: Any
+    modes: Modes
+    terms: list
+    declared: Declaration
+
+    @classmethod
+    def of(cls, config) -> Setup:
+        """InputError if a direction carries no lepton number."""
+        modes, level = build_modes(config["modes"], np.size(config["box"]["points"])), level_of(config)
+        terms = terms_of(config, modes)
+        return cls(config, modes, terms, level.declare(modes, config.get(level.level), terms, modes.velocity.shape[1]))
+
+    @property
+    def level(self):
+        """The class of the level."""
+        return level_of(self.config)
+
+    @property
+    def method(self) -> str:
+        """The time-stepping method."""
+        return method_of(self.config)
+
+    def build(self, box):
+        """The level in a box, with its picture. Collective."""
+        return build(self.level, box, self.modes, self.config.get(self.level.level), self.terms)
 
 
 def build(level, box, modes, settings=None, terms=None):

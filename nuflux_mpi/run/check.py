@@ -7,11 +7,11 @@ import numpy as np
 from ..analysis import unseeded
 from ..box.box import Box
 from ..box.plan import blocks, most_ranks, plan
-from ..config import SPLITTINGS, dimensions, mode_count, per_axis
+from ..config import SPLITTINGS, per_axis
 from ..errors import InputError
-from ..physics import modes, phase_space
+from ..physics import phase_space
 from ..physics.diagnostics import Diagnostics, shell_wavenumbers
-from ..physics.levels import declared, method_of
+from ..physics.levels import Setup
 from ..runtime import limits
 from ..storage import start_file
 from ..time.integrator import stored_vectors, vectors
@@ -35,10 +35,9 @@ def report(resolved, ranks, nodes=1, out=None):
         raise InputError(f"--ranks must be at least 1, not {ranks}.")
     if not 1 <= nodes <= ranks:
         raise InputError(f"--nodes must be from 1 to the number of ranks, {ranks}, not {nodes}.")
-    directions = modes.build(resolved["modes"], dimensions(resolved))
-    _check_file(resolved)
-    points, segments = resolved["box"]["points"], segments_of(resolved)
-    lines = sum(segments)
+    setup = Setup.of(resolved)
+    _check_file(setup)
+    points, segments, lines = resolved["box"]["points"], setup.declared.segments, setup.declared.lines
     cut = plan(points, lines, ranks)
     local = cut.points_per_rank
     rows = rows_per_rank(cut, segments)
@@ -46,26 +45,26 @@ def report(resolved, ranks, nodes=1, out=None):
     return "\n".join(
         [
             f"{resolved['name']}: {resolved['title']}",
-            f"  modes           {directions}",
+            f"  modes           {setup.modes}",
             f'  state           {lines} lines of {grid} points, level "{resolved["equations"]["level"]}"',
             f"  cut             {ranks} ranks, {cut}",
             f"  points per rank {_range(local)}, imbalance {_imbalance(local)}",
             f"  rows per rank   {_range(rows)} of {cut.N2} points in Fourier space, imbalance {_imbalance(rows)}",
             f"  balanced ranks  {_counts(balanced_ranks(points, segments))}; at most {most_ranks(points, lines)}",
-            *_resources(resolved, cut, segments, nodes),
-            *_files(resolved, cut, segments, out),
+            *_resources(setup, cut, nodes),
+            *_files(setup, cut, out),
             *_remarks(resolved, cut, segments),
         ]
     )
 
 
-def _resources(resolved, cut, segments, nodes):
+def _resources(setup, cut, nodes):
     """Lines about memory, exchange and time."""
-    method, ranks = method_of(resolved), cut.ranks
-    memory = memory_per_rank(resolved, ranks)
-    back = sum(segments) if method in SPLITTINGS else None
-    sent = exchange_bytes(cut, segments, gradient_lines(resolved), declared_of(resolved).flux_lines, back)
-    numbers = sum(segments) * math.prod(per_axis(resolved["box"]["points"]))
+    holds, ranks = setup.declared, cut.ranks
+    memory = memory_per_rank(setup, ranks)
+    back = holds.lines if setup.method in SPLITTINGS else None
+    sent = exchange_bytes(cut, holds.segments, gradient_lines(setup), holds.flux_lines, back)
+    numbers = holds.lines * math.prod(per_axis(setup.config["box"]["points"]))
     text = [
         f"  memory per rank {_size(memory)}, of which {_size(PROCESS_BYTES)} are the program; all ranks {_size(memory * ranks)}"
     ]
@@ -81,15 +80,15 @@ def _resources(resolved, cut, segments, nodes):
     text.append(
         f"  exchange        {_size(sent)} from each rank to others per right-hand side: by memory on a node, else messages"
     )
-    rows, written = max(output_times(resolved)), sum(file_sizes(resolved).values())
-    return [*text, f"  run time        {forecast.run_time(resolved, numbers, ranks, nodes, sent, rows, written)}"]
+    rows, written = max(output_times(setup.config)), sum(file_sizes(setup).values())
+    return [*text, f"  run time        {forecast.run_time(setup, numbers, ranks, nodes, sent, rows, written)}"]
 
 
-def _files(resolved, cut, segments, out):
+def _files(setup, cut, out):
     """Lines about the files, and what is free for them."""
-    method, sizes = method_of(resolved), file_sizes(resolved)
-    snapshots, series_rows, spectra = output_times(resolved)
-    checkpoint, kept = checkpoint_bytes(cut, segments, method), stored_vectors(method)
+    method, sizes = setup.method, file_sizes(setup)
+    snapshots, series_rows, spectra = output_times(setup.config)
+    checkpoint, kept = checkpoint_bytes(cut, setup.declared.segments, method), stored_vectors(method)
     text = [
         f"  fields.h5       {_size(sizes['fields.h5'])}, {snapshots} snapshots",
         f"  series.h5       {_size(sizes['series.h5'])}, {series_rows} rows, {spectra} power spectra",
@@ -100,7 +99,7 @@ def _files(resolved, cut, segments, out):
         text.append(f"  phase_space.h5  {_size(sizes['phase_space.h5'])}")
     said, fits = forecast.room(sum(sizes.values()) + forecast.CHECKPOINTS * checkpoint, out or "runs")
     text.append(f"  disk            {said}")
-    large = forecast.large_files(resolved, sizes, checkpoint, kept, snapshots)
+    large = forecast.large_files(setup.config, sizes, checkpoint, kept, snapshots)
     return text + [f"  warning         {sentence}" for sentence in ["that does not fit on the disk"] * (not fits) + large]
 
 
@@ -115,32 +114,16 @@ def _remarks(resolved, cut, segments):
     return text + [f"  warning         {found}"] * bool(found)
 
 
-def large_files(resolved, ranks):
+def large_files(setup, ranks):
     """Sentences about files that are larger than one expects, with what to set instead."""
-    segments, method = segments_of(resolved), method_of(resolved)
-    cut = plan(resolved["box"]["points"], sum(segments), ranks)
-    return forecast.large_files(
-        resolved,
-        file_sizes(resolved),
-        checkpoint_bytes(cut, segments, method),
-        stored_vectors(method),
-        output_times(resolved)[0],
-    )
+    holds, method, config = setup.declared, setup.method, setup.config
+    checkpoint = checkpoint_bytes(plan(config["box"]["points"], holds.lines, ranks), holds.segments, method)
+    return forecast.large_files(config, file_sizes(setup), checkpoint, stored_vectors(method), output_times(config)[0])
 
 
 def checkpoint_bytes(cut, segments, method):
     """Size of a checkpoint."""
     return stored_vectors(method) * state_bytes(cut, segments).sum()
-
-
-def declared_of(resolved):
-    """What the level of a resolved config holds, a :class:`~nuflux_mpi.physics.fields.Declaration`."""
-    return declared(resolved, modes.build(resolved["modes"], dimensions(resolved)))
-
-
-def segments_of(resolved):
-    """Numbers of real functions of space in the segments of the state."""
-    return declared_of(resolved).segments
 
 
 def rows_per_rank(cut, segments):
@@ -155,31 +138,30 @@ def state_bytes(cut, segments):
     return 16 * waves * rows_per_rank(cut, segments)
 
 
-def memory_per_rank(resolved, ranks):
+def memory_per_rank(setup, ranks):
     """Bytes on the fullest rank: the integrator's vectors, the transforms' arrays, the program itself.
 
     tools/memory.py compares it with what runs take.
     """
-    holds, axes = declared_of(resolved), dimensions(resolved)
-    cut = plan(resolved["box"]["points"], holds.lines, ranks)
+    holds, axes = setup.declared, setup.declared.axes
+    cut = plan(setup.config["box"]["points"], holds.lines, ranks)
     state = state_bytes(cut, holds.segments).max()
-    kept = vectors(method_of(resolved))
+    kept = vectors(setup.method)
     gradients = holds.beside
-    if method_of(resolved) in SPLITTINGS:
+    if setup.method in SPLITTINGS:
         gradients += 2 * holds.flow_gradient  # the series of the moments, and the gradient's own lines
-    lines = Diagnostics.lines(mode_count(resolved["modes"]), axes) + Box.gradient_lines(gradients, axes)
+    lines = Diagnostics.lines(len(setup.modes), axes) + Box.gradient_lines(gradients, axes)
     beside = 8 * cut.points_per_rank.max() * (WORK_STATES * lines + holds.arrays)
     fluxes = holds.flux_lines / holds.lines
     return PROCESS_BYTES + state * (kept + WORK_STATES + 2 * fluxes + holds.passing_states) + beside
 
 
-def gradient_lines(resolved):
+def gradient_lines(setup):
     """Lines whose gradient each right-hand side takes: those of the moments, D_0 and one for each axis.
 
     A flow of a splitting takes that of their series.
     """
-    holds = declared_of(resolved)
-    return holds.flow_gradient if method_of(resolved) in SPLITTINGS else holds.gradient
+    return setup.declared.flow_gradient if setup.method in SPLITTINGS else setup.declared.gradient
 
 
 def exchange_bytes(cut, segments, gradient_lines, flux_lines=0, back=None):
@@ -214,14 +196,15 @@ def _times(resolved, cadence, without):
     return math.ceil((time["end"] - time["start"]) / every - 1e-9) + 1
 
 
-def file_sizes(resolved):
+def file_sizes(setup):
     """Bytes of each HDF5 file by name; series grow by whole chunks of at most 1024 rows and 1 MB."""
-    axes, count = per_axis(resolved["box"]["points"]), mode_count(resolved["modes"])
+    resolved, holds = setup.config, setup.declared
+    axes, count = per_axis(resolved["box"]["points"]), len(setup.modes)
     points = math.prod(axes)
     waves = points if len(axes) == 1 else len(shell_wavenumbers(resolved["box"]["length"], axes))
-    holds = declared_of(resolved)
     snapshots, rows, spectra = output_times(resolved)
-    per_row = 20 + 5 * count  # some twenty scalars; mean P, K and flavor content of each mode
+    components = setup.modes.algebra.components
+    per_row = 20 + (components + 2) * count  # some twenty scalars; mean P, K and flavor content of each mode
     chunk = max(1, min(1024, 2**17 // waves))
     numbers = per_row * 1024 * math.ceil(rows / 1024) + waves * chunk * math.ceil(spectra / chunk)
     fields = 8 * points * snapshots * _numbers_per_point(holds.stored("fields"))
@@ -250,18 +233,19 @@ def balanced_ranks(points, segments, most=2**14):
     return found
 
 
-def _check_file(resolved):
+def _check_file(setup):
     """Whether the files that the state at the start comes from hold what they should."""
+    resolved = setup.config
     if resolved["equations"]["level"] == "full" and resolved["full"]["distribution"] == "file":
         path, points = resolved["full"]["path"], resolved["box"]["points"]
-        wanted = declared_of(resolved).stored("phase_space")["rho"]
+        wanted = setup.declared.stored("phase_space")["rho"]
         start_file.find(path, ("rho",), "full.path", shapes=[wanted, (*wanted, points)])
     if resolved["equations"]["level"] == "momentum":
         momentum = resolved["momentum"]
         phase_space.distribution(momentum, phase_space.grid(momentum["points"], momentum["half_width"]))
     if resolved["initial"]["kind"] != "file":
         return
-    shape = (mode_count(resolved["modes"]), 3, *per_axis(resolved["box"]["points"]))
+    shape = (len(setup.modes), setup.modes.algebra.components, *per_axis(resolved["box"]["points"]))
     start_file.find(resolved["initial"]["path"], ("P",), "initial.path", shapes=[shape])
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import SPLITTINGS, dimensions, per_axis
-from ..physics import initial, modes
-from ..physics.levels import method_of
+from ..config import SPLITTINGS, per_axis
+from ..physics import initial
 from ..physics.seeding import highest_harmonics
 
 # Right-hand sides in a unit of time over the largest frequency, at rtol = 1e-10: what some twenty runs of the shipped cases
@@ -34,10 +33,10 @@ CHECKPOINTS = 3  # that must fit: the newest, the one before, the one being writ
 # ---- time ------------------------------------------------------------------------------------------------------------
 
 
-def right_hand_sides(resolved):
+def right_hand_sides(setup):
     """(fewest, most) evaluations of a run, or None: for splittings, and where the densities are those of a start file."""
-    method, section = method_of(resolved), resolved["initial"]
-    directions = modes.build(resolved["modes"], dimensions(resolved))
+    resolved, method, directions = setup.config, setup.method, setup.modes
+    section = resolved["initial"]
     if method in SPLITTINGS or section["kind"] == "file" and directions.n is None:
         return None
     size = directions.n if directions.n is not None else initial.background(resolved, directions)
@@ -90,10 +89,10 @@ def seconds_per_evaluation(numbers, points, ranks, nodes, sent):
     return tuple(unit * share * numbers / ranks + calls + waiting + between for share, calls in zip(LOOP, CALLS))
 
 
-def run_time(resolved, numbers, ranks, nodes, sent, rows, written):
+def run_time(setup, numbers, ranks, nodes, sent, rows, written):
     """The sentence about the run's time; rows: output times; written: bytes of all files; else as above."""
-    counts = right_hand_sides(resolved)
-    each = seconds_per_evaluation(numbers, per_axis(resolved["box"]["points"])[-1], ranks, nodes, sent)
+    counts = right_hand_sides(setup)
+    each = seconds_per_evaluation(numbers, per_axis(setup.config["box"]["points"])[-1], ranks, nodes, sent)
     cost = f"{_span(*each)}, from transforms timed here for {1000 * SAMPLE:.0f} ms"
     cost += "" if nodes == 1 else f" and {BANDWIDTH / 1e9:g} GB/s for each rank between nodes"
     if counts is None:

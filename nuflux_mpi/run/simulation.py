@@ -65,9 +65,7 @@ class Simulation:
 
         from ..box.box import Box
         from ..physics.diagnostics import Diagnostics
-        from ..physics.levels import build as build_level
-        from ..physics.levels import declared, level_of, method_of, terms_of
-        from ..physics.modes import build
+        from ..physics.levels import Setup
         from ..runtime.environment import check_index_size, check_parallel
         from ..runtime.limits import check_memory, claim_algebra
         from ..time.integrator import KERNELS, Integrator, initialize
@@ -85,14 +83,13 @@ class Simulation:
         if deterministic:
             self.config = config = config.replace(box=config.box.replace(fftw="estimate"))
 
-        check_memory(on_root(comm, memory_per_rank, config, comm.Get_size()), comm)
+        self._setup = setup = Setup.of(config)
+        check_memory(on_root(comm, memory_per_rank, setup, comm.Get_size()), comm)
         place, times = config["box"], config["time"]
-        self.modes = modes = build(config["modes"], configuration.dimensions(config))
-        level, terms = level_of(config), terms_of(config, modes)
-        holds = declared(config, modes)
-        method = method_of(config)
+        modes, holds, method = setup.modes, setup.declared, setup.method
+        self.modes = modes
         other_axes = (columns.touch,) if configuration.dimensions(config) > 1 else ()
-        own_kernels = [touch for part in (level, *terms) for touch in part.own_kernels]
+        own_kernels = [touch for part in (setup.level, *setup.terms) for touch in part.own_kernels]
         kernels.warm_up(comm, *own_kernels, *KERNELS.get(method, ()), *other_axes)
         check_index_size(2 * holds.lines * (np.prod(place["points"], dtype=int) // 2 + 1), 8 * petsc.IntType().itemsize)
         self.box = box = Box(
@@ -106,7 +103,7 @@ class Simulation:
         )
         P = initial.polarization(config, modes, box)
         self.density = initial.density(P, modes, box)
-        self.equations = build_level(level, box, modes, config.get(level.level), terms)
+        self.equations = setup.build(box)
         self.integrator = Integrator.of(
             Timed(self.equations.picture, self.ledger),
             comm,
@@ -126,7 +123,7 @@ class Simulation:
         self._voice, self._over = None, False
         self._watchdog = Watchdog(config["run"]["timeout"], comm.Get_rank(), lambda: f"at t = {self.t:.6g}")
         try:
-            self.diagnostics = Diagnostics(box, modes, P, self.density, parts=level.diagnostics, terms=terms)
+            self.diagnostics = Diagnostics(box, modes, P, self.density, parts=setup.level.diagnostics, terms=setup.terms)
             self.equations.start(0.0, self.integrator.u, P, self.density)
             self._norm = self.integrator.norm()
             self._watch = Watch(config, modes, times["rtol"] + (times["atol"] / self._norm if self._norm else 0.0))
@@ -445,10 +442,11 @@ class Simulation:
         """Warn of waves that grow by linear theory and have no seed, and of files that will be huge. Collective."""
         from .check import large_files
 
-        row, k = self._rows[-1], self.diagnostics.spectrum.k
-        found = {"seeds": on_root(self.comm, unseeded.of_spectrum, self.config, k, power, row["P_mean"][:, 2])}
+        P, k, algebra = self._rows[-1]["P_mean"], self.diagnostics.spectrum.k, self.modes.algebra
+        difference = algebra.difference(P, algebra.pairs[0], axis=1)
+        found = {"seeds": on_root(self.comm, unseeded.of_spectrum, self.config, k, power, difference)}
         if self.output.directory is not None:
-            found["files"] = "; ".join(on_root(self.comm, large_files, self.config, self.comm.Get_size()))
+            found["files"] = "; ".join(on_root(self.comm, large_files, self._setup, self.comm.Get_size()))
         self._warn(self.t, {subject: sentence for subject, sentence in found.items() if sentence})
 
     def _append(self, t, measured):

@@ -4,6 +4,7 @@ import pytest
 
 from nuflux_mpi import config
 from nuflux_mpi.config import cadence
+from nuflux_mpi.physics.levels import Setup
 from nuflux_mpi.run import check
 
 CASE = {
@@ -39,7 +40,7 @@ def test_the_default_fills_the_file_but_not_beyond_its_limit(points, level):
     )
     number = round(10.0 / resolved["output"]["fields_every"])
     assert number in cadence.SNAPSHOTS and 200 % number == 0
-    size = check.file_sizes(resolved)["fields.h5"]
+    size = check.file_sizes(Setup.of(resolved))["fields.h5"]
     assert size <= cadence.MOST_BYTES or number == 20
     following = [more for more in cadence.SNAPSHOTS if more > number]
     if following:  # the next finer one would be too large

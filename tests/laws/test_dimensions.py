@@ -343,7 +343,7 @@ def test_messages_of_one_flow_of_a_splitting_are_those_of_the_forecast(level, ax
     counting.reset()
     one.picture.flow(0.0, 0.1, u)
     segments = one.declared.segments
-    foretold = check.exchange_bytes(box.plan, segments, check.gradient_lines(resolved), back=sum(segments))
+    foretold = check.exchange_bytes(box.plan, segments, check.gradient_lines(levels.Setup.of(resolved)), back=sum(segments))
     assert comm.allreduce(counting.sent) == pytest.approx(foretold * comm.size, rel=0.02)  # blocks uneven by a row
     assert counting.calls == (0 if comm.size == 1 else 4 if level == "energy" else 2)
 
@@ -598,7 +598,7 @@ def test_check_foretells_cut_and_files(tmp_path):
     text = check.report(resolved, 4)
     assert "12 lines of 9 x 13 points" in text and "4 ranks, slabs of z" in text and "at most 13" in text
     run = nuflux_mpi.simulate(resolved, out=tmp_path / "run")
-    sizes = check.file_sizes(resolved)
+    sizes = check.file_sizes(levels.Setup.of(resolved))
     # Whole snapshots, and headers of some 40 kB.
     assert sizes["fields.h5"] <= (tmp_path / "run" / "fields.h5").stat().st_size < sizes["fields.h5"] + 60e3
     assert len(run.series["k"]) == len(diagnostics.shell_wavenumbers((6.0, 7.0), (9, 13)))

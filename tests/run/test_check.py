@@ -11,6 +11,7 @@ from nuflux_mpi import config
 from nuflux_mpi.box.box import Box
 from nuflux_mpi.box.plan import plan
 from nuflux_mpi.errors import InputError
+from nuflux_mpi.physics.levels import Setup
 from nuflux_mpi.run import check, forecast
 
 
@@ -49,7 +50,7 @@ def test_output_times_count_start_and_end_once(every, number):
 
 def test_level_and_method_change_the_memory():
     def memory(*overrides):
-        return check.memory_per_rank(config.resolve("angular", overrides), 1)
+        return check.memory_per_rank(Setup.of(config.resolve("angular", overrides)), 1)
 
     line = 8 * 1024
     # 3bs keeps 12 + 4 vectors of the state, 8vr 30 + 4, adams, the default, 19 + 4; a wave number more than half the points,
@@ -138,7 +139,7 @@ def test_balanced_ranks_hold_all_that_check_calls_balanced():
     """64 directions: the list ended at 256 where 512 ranks have an imbalance of 0 %, or of what rounds to it."""
     for case, points in (("angular", 8192), ("two_beam", 65536), ("missing_energy", 32768)):
         resolved = config.resolve(case, [f"box.points={points}"])
-        segments = check.segments_of(resolved)
+        segments = Setup.of(resolved).declared.segments
         ranks = check.balanced_ranks(points, segments)
         for number in (2**n for n in range(12)):
             if number > check.most_ranks(points, sum(segments)):
@@ -146,7 +147,7 @@ def test_balanced_ranks_hold_all_that_check_calls_balanced():
             cut = plan(points, sum(segments), number)
             shown = {check._imbalance(cut.points_per_rank), check._imbalance(check.rows_per_rank(cut, segments))}
             assert (number in ranks) == (shown == {"0 %"}), (case, number)
-    assert 512 in check.balanced_ranks(8192, check.segments_of(config.resolve("angular", ["box.points=8192"])))
+    assert 512 in check.balanced_ranks(8192, Setup.of(config.resolve("angular", ["box.points=8192"])).declared.segments)
 
 
 def lines_of(text, name):
@@ -179,11 +180,11 @@ def test_huge_files_are_told_with_what_to_set(tmp_path):
     assert "that does not fit on the disk" in warnings  # some 9 TB
     assert f"are free at {tmp_path}" in lines_of(text, "disk")[0]
     resolved = config.resolve("two_beam", ["box.points=1048576"])
-    (sentence,) = check.large_files(resolved, 1)
+    (sentence,) = check.large_files(Setup.of(resolved), 1)
     every = float(sentence.rpartition("fields_every = ")[2].split()[0])
-    assert check.file_sizes(config.resolve(resolved, [f"output.fields_every={every}"]))["fields.h5"] <= forecast.HUGE
+    assert check.file_sizes(Setup.of(config.resolve(resolved, [f"output.fields_every={every}"])))["fields.h5"] <= forecast.HUGE
     for case in config.cases():
-        assert not check.large_files(config.resolve(case), 1)
+        assert not check.large_files(Setup.of(config.resolve(case)), 1)
 
 
 @pytest.mark.mpi
@@ -215,7 +216,7 @@ def test_a_run_says_that_its_files_will_be_huge(comm, shared_tmp_path, monkeypat
 )
 def test_the_number_of_right_hand_sides_is_foreseen(case, overrides):
     resolved = config.resolve(case, [*overrides, "output.fields_every=0"])
-    low, high = forecast.right_hand_sides(resolved)
+    low, high = forecast.right_hand_sides(Setup.of(resolved))
     assert low <= nuflux_mpi.simulate(resolved).series["rhs_evaluations"][-1] <= high
     assert high <= 12 * low
 
