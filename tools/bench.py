@@ -161,7 +161,9 @@ def main():
             )
         else:
             clock = time.process_time if arguments.cpu else time.perf_counter
-            row = measure(comm, modes, points, level, grid, methods, arguments.repeat, clock, exchange)
+            row = measure(
+                comm, modes, points, level, grid, methods=methods, repeat=arguments.repeat, clock=clock, exchange=exchange
+            )
             rows.append(row)
             times = "".join(f"{row[name]:10.1f}" for name in COLUMNS)
             loops = "".join(
@@ -295,7 +297,7 @@ def bare_transforms(comm, back, forward, points, effort="measure"):
     return transform
 
 
-def measure(comm, modes, points, level, grid, methods, repeat, clock, exchange="auto"):
+def measure(comm, modes, points, level, grid, *, methods, repeat, clock, exchange="auto"):
     """One row of the table of times, in microseconds. Collective."""
     import numpy as np
 

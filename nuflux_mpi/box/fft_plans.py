@@ -14,7 +14,7 @@ and processor. Plans with "estimate" must be the same at each start, so wisdom i
 import ctypes
 import hashlib
 import platform
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -32,7 +32,7 @@ _FLAGS = {"measure": 0, "estimate": 1 << 6}
 _DESTROY_INPUT, _UNALIGNED = 1 << 0, 1 << 1
 
 
-@lru_cache(maxsize=None)
+@cache
 def library():
     """FFTW in double precision as mpi4py-fft uses it, or None where its functions cannot be reached."""
     from mpi4py_fft.fftw import fftw_xfftn
@@ -51,7 +51,7 @@ def library():
     return fftw
 
 
-@lru_cache(maxsize=None)
+@cache
 def recall():
     """Take up what FFTW has learned in earlier runs; -> its text, b"" if there is none. To be called before "measure"."""
     fftw = library()
@@ -77,7 +77,7 @@ def remember():
             kept.write(_wisdom_name(), text)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _wisdom_name():
     """A file name for this FFTW and this processor: the fastest way on one may be slow on another."""
     version = ctypes.string_at(ctypes.addressof(ctypes.c_char.in_dll(library(), "fftw_version")))

@@ -11,7 +11,7 @@ Where this cannot be had (another system than Linux, ranks in separate container
 import ctypes
 import mmap
 import os
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class _Mapping:
             self._unmap(self._address, self._size)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _libc():
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p

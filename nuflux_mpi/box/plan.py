@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -70,7 +70,7 @@ class Plan(NamedTuple):
         return "slabs" if not self.across else "slabs of z"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _divisors(points):
     small = [i for i in range(1, int(points**0.5) + 1) if points % i == 0]
     return sorted(set(small + [points // i for i in small]))

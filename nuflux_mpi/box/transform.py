@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache, partial
+from functools import cache, cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -275,7 +275,7 @@ def planned(kind, arrays, effort, shape=None, axes=(-1,), keep=False):
 
     flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_PRESERVE_INPUT if keep else fftw.FFTW_DESTROY_INPUT)
 
-    @lru_cache(maxsize=None)
+    @cache
     def plan():
         source, target = arrays()
         if 0 in source.shape or 0 in target.shape:

@@ -16,7 +16,7 @@ components stand in an array, all other axes broadcast. These plain forms are th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from math import factorial
 from typing import NamedTuple
 
@@ -269,7 +269,7 @@ class Algebra:
         return _back(axis, self.coefficients(_product(_product(V, self.matrix(0.0, P)), _dagger(V)))[1])
 
 
-@lru_cache(maxsize=None)
+@cache
 def algebra(flavors: int = 2) -> Algebra:
     """The algebra of 2 or 3 flavors, made once. InputError for another number."""
     if flavors not in _NAMES:

@@ -61,7 +61,7 @@ def kept():
 _used = set()  # places that loops of this process were loaded from
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _source_of(path):
     """A digest of the sources that the loops of a file are made from (str)."""
     sources = {Path(path), *(kept_files.PACKAGE / name for name in SHARED_SOURCES)}

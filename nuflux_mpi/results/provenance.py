@@ -70,7 +70,7 @@ def attributes(config, config_toml, box, checkout):
         "start_files": start_file.provenance(config),
         "command_line": command_line(),
         "run_id": uuid.uuid4().hex,
-        "created": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "host": platform.node(),
         "job_id": os.environ.get("SLURM_JOB_ID") or os.environ.get("PBS_JOBID") or "",
         "n_ranks": box.size,

@@ -16,6 +16,7 @@ import math
 import time as clock
 import tomllib
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -83,16 +84,34 @@ def _leading(field, box):
     return field.shape[: field.ndim - box.dimensions]
 
 
+class Stored(NamedTuple):
+    """What the results of a run are made with.
+
+    config: resolved; attrs: attributes of the files; box: :class:`~nuflux_mpi.box.box.Box`; axes: as from `coordinates`;
+    leading, state_leading: {name: axes in front of space} of the fields in fields.h5 and in phase_space.h5; k: wave numbers
+    of spectra, or None.
+    """
+
+    config: Any
+    attrs: dict
+    box: Any
+    axes: dict
+    leading: dict
+    state_leading: dict
+    k: Any
+
+
 class RunDirectory:
     """Results as files in a directory. All methods are collective, rows and times the same on all ranks.
 
-    before: None for new files, in place of what was there, or the memory of the checkpoint after which the files that are
+    stored: :class:`Stored`. before: None for new files, in place of what was there, or the memory of the checkpoint after which the files that are
     there are continued (see `known`). A damaged one is moved aside and begun anew; `said` then has a sentence about it.
     InputError for a file of another run, FileProblem for one that may not be opened. WriteFailure, on the ranks that meet
     it, where a file cannot be written.
     """
 
-    def __init__(self, directory, before, config, attrs, box, axes, leading, state_leading, k):
+    def __init__(self, directory, before, stored):
+        config, attrs, box, axes, leading, state_leading, k = stored
         self.directory, self._box, self._attrs, self._created = Path(directory), box, attrs, attrs["created"]
         self._series = self._fields = self._state = None
         path, text = self.directory, to_toml(config)
@@ -270,7 +289,8 @@ class Memory:
 
     directory = None
 
-    def __init__(self, config, attrs, box, axes, leading, state_leading, k):
+    def __init__(self, stored):
+        config, attrs, box, axes, leading, state_leading, k = stored
         self._config, self._attrs, self._box, self._axes = config, attrs, box, axes
         self._k, self._rows, self._spectra = k, [], []
         self._snapshots = {name: [] for name in ("time", *leading)}

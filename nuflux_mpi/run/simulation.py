@@ -135,7 +135,7 @@ class Simulation:
             raise
 
     def _open_output(self, out, overwrite, resume):
-        from ..results.run_directory import Memory, RunDirectory, choose_directory, coordinates
+        from ..results.run_directory import Memory, RunDirectory, Stored, choose_directory, coordinates
 
         config, box = self.config, self.box
         level = self.equations
@@ -144,10 +144,10 @@ class Simulation:
         k = self.diagnostics.spectrum.k if config["output"]["spectrum_every"] else None
         text = on_root(self.comm, configuration.to_toml, config)
         self._attrs = provenance.attributes(config, text, box, self._checkout)
-        parts = (config, self._attrs, box, self._axes, leading, state_leading, k)
+        parts = Stored(config, self._attrs, box, self._axes, leading, state_leading, k)
         self._fresh = True
         if out is None:
-            return Memory(*parts)
+            return Memory(parts)
         directory, found, own = on_root(self.comm, choose_directory, config, out, overwrite, resume)
         on_root(self.comm, self._take_lock, directory)
         self._layout, before = checkpoint.Layout(level.transform), None
@@ -168,7 +168,7 @@ class Simulation:
             if self.finished:
                 raise InputError(f"--resume: {saved.path} is at t = {self.t:g}: time.end must be later")
         self.said += on_root(self.comm, start_copy.keep, directory, config, self._fresh)
-        output = RunDirectory(directory, before, *parts)
+        output = RunDirectory(directory, before, parts)
         if self._warned:
             output.warn(list(self._warned.values()))
         self.said += output.said

@@ -37,8 +37,7 @@ def ask(module, arguments, timeout):
             env=mpirun_environment(),
             start_new_session=True,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=timeout,
             check=False,
         )

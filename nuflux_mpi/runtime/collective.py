@@ -1,6 +1,6 @@
 """Doing a thing once and agreeing on it: helpers over a communicator, for everything outside the time loop."""
 
-from functools import lru_cache
+from functools import cache
 
 from ..errors import NufluxError
 
@@ -42,7 +42,7 @@ def first_problem(comm, text):
     return next(filter(None, comm.allgather(text)), "")
 
 
-@lru_cache(maxsize=None)
+@cache
 def key_of(what):
     """The key under which communicators of this process remember something (MPI's attributes). Local."""
     from mpi4py import MPI

@@ -27,7 +27,7 @@ class Places(NamedTuple):
     note: str  # what a user should know of it, "" if it is a usual place
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def places():
     """The places of this process (Places). Makes the directory that will be written."""
     named = os.environ.get("NUMBA_CACHE_DIR", "")
@@ -134,7 +134,7 @@ def _private_directory():
     return place if ours else None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _trusted():
     """User ids whose files are as good as the program itself: this user's, root's, and the owner's of the package."""
     return {os.geteuid(), 0, PACKAGE.stat().st_uid}

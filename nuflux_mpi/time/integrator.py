@@ -120,6 +120,7 @@ class Integrator:
         rhs,
         size,
         comm,
+        *,
         method=MULTISTEP,
         rtol=1e-10,
         atol=0.0,

@@ -11,12 +11,12 @@ from test_evolution import axes_titled, mesh, said_in  # noqa: E402  (needs matp
 from nuflux_mpi.plots import evolution, space  # noqa: E402
 
 
-def two_beams(variance, end=1.0, velocity=([0.0, 1.0], [0.0, -1.0])):
+def two_beams(variance, end=1.0, velocity=((0.0, 1.0), (0.0, -1.0))):
     """A run in memory of two beams along z in the plane."""
     return nuflux_mpi.simulate(
         {
             "box": {"length": [5.0, 6.0], "points": [8, 9]},
-            "modes": {"velocity": list(velocity)},
+            "modes": {"velocity": [list(axis) for axis in velocity]},
             "initial": {"kind": "seeds", "zeta": [0.5, -0.5], "variance": variance, "n_max": 1, "seed": 1},
             "equations": {"level": "energy"},
             "time": {"end": end, "rtol": 1e-6},

@@ -207,11 +207,11 @@ def test_missing_and_damaged_files_are_named(tmp_path):
     write_run(tmp_path)
     (tmp_path / "fields.h5").unlink()
     with pytest.raises(InputError, match="holds no fields.h5"):
-        Run(tmp_path).fields
+        assert Run(tmp_path).fields
     for text, words in (("title = ", "config .* is damaged"), ("[box]\n", "no section modes, equations, time, output")):
         (tmp_path / "run.toml").write_text(text)
         with pytest.raises(InputError, match=words):
-            Run(tmp_path).config
+            assert Run(tmp_path).config
     with h5py.File(tmp_path / "series.h5", "a") as file:
         del file["density"]
     with pytest.raises(InputError, match="series.h5 has no dataset density"):

@@ -496,7 +496,7 @@ def test_a_large_file_is_not_copied(runs, half, monkeypatch):
     number = (half / "fields.h5").stat().st_ino
     with open(half / "fields.h5", "r+b") as file:  # the end by the header, after which HDF5 would write
         file.seek(40)
-        file.write(int(3000).to_bytes(8, "little"))
+        file.write((3000).to_bytes(8, "little"))
     said = resume(half)
     assert (half / "fields.h5").stat().st_ino == number or said
     assert_right(half, runs)

@@ -162,7 +162,7 @@ def test_the_bar_follows_a_terminal_that_changes_its_width(clock, terminal):
     seen = {}
     for columns in (120, 40, 120):
         set_columns(columns)
-        for i in range(2):
+        for _ in range(2):
             clock.value += 0.25
             told.update(10.0, STATISTICS, ROW)
         *_, seen[columns] = read().split("\r")

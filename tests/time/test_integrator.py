@@ -235,7 +235,7 @@ def test_first_step_suits_the_tolerance(integrator):
     """Neither is the first step rejected, nor are many needed to reach the size that the later ones have."""
     for rtol in (1e-4, 1e-12):
         one, sizes = integrator(logistic, START, rtol=rtol), []
-        one.advance(2.0, lambda: sizes.append(one.statistics.dt))
+        one.advance(2.0, lambda one=one, sizes=sizes: sizes.append(one.statistics.dt))
         assert one.statistics.rejections == 0
         assert sizes[0] > 0.01 * max(sizes)
 
