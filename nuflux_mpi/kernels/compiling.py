@@ -39,7 +39,7 @@ def find():
 
 def _import():
     """(numba, "") or (None, why not), imported for the first time."""
-    with _without_its_file(), warnings.catch_warnings(record=True) as told:
+    with _plainly(), warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
             import numba
@@ -63,24 +63,24 @@ def _import():
 
 
 @contextlib.contextmanager
-def _without_its_file():
-    """Within, numba is imported without the settings of CONFIG_FILE, and from then on does not read it.
+def _plainly():
+    """Within, numba is imported without YAML and SciPy, which take time, and from then on reads no CONFIG_FILE.
 
-    It would read that file of the working directory like variables NUMBA_*; but no result tells of it.
+    With YAML it would read that file of the working directory like variables NUMBA_*; but no result tells of it. SciPy it only
+    asks for its version; it imports it where it compiles.
     """
-    if not os.path.isfile(CONFIG_FILE):
-        yield
-        return
     absent = object()
-    yaml = sys.modules.get("yaml", absent)
-    sys.modules["yaml"] = None  # it cannot be imported now, and numba gives the file up
+    before = {name: sys.modules.get(name, absent) for name in ("yaml", "scipy")}
+    for name in [name for name, module in before.items() if module is absent or name == "yaml"]:
+        sys.modules[name] = None  # it cannot be imported now, and numba gives it up
     try:
         yield
     finally:
-        if yaml is absent:
-            del sys.modules["yaml"]
-        else:
-            sys.modules["yaml"] = yaml
+        for name, module in before.items():
+            if module is absent:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module
         config = sys.modules.get("numba.core.config")
         if config is not None:
             config._config_fname = os.devnull

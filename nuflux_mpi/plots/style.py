@@ -101,10 +101,22 @@ def saved(figure, runs, path):
     if path.suffix and path.suffix[1:].lower() not in formats:
         raise InputError(f"The figure {path} cannot be written: its suffix must be one of {', '.join(sorted(formats))}.")
     try:
-        figure.savefig(path, metadata=metadata_of(runs, path.suffix.lower()))
+        _write(figure, path, metadata_of(runs, path.suffix.lower()))
     except OSError as error:
         raise InputError(f"The figure {path} cannot be written: {error}.") from None
     return figure
+
+
+def _write(figure, path, metadata):
+    """savefig, which draws a figure twice, the first time for nothing but its layout; a PNG is drawn once here."""
+    if path.suffix.lower() != ".png":
+        figure.savefig(path, metadata=metadata)
+        return
+    dpi, figure.dpi = figure.dpi, matplotlib.rcParams["savefig.dpi"]
+    try:
+        figure.canvas.print_png(path, metadata=metadata)
+    finally:
+        figure.dpi = dpi
 
 
 def metadata_of(runs, suffix):

@@ -204,7 +204,7 @@ EIGENMODE = {
 def test_a_run_writes_its_growth_and_info_repeats_the_verdict(comm, shared_tmp_path):
     run = nuflux_mpi.simulate(EIGENMODE, out=shared_tmp_path / "run", comm=comm)
     comm.Barrier()
-    waves, verdict = growth.read(shared_tmp_path / "run" / growth.FILE)
+    waves, verdict = growth.read(shared_tmp_path / "run" / growth_table.FILE)
     # k = -0.7: gamma^2 = 0.56 - (k + 0.9)^2
     assert waves.k == pytest.approx([-0.7]) and waves.theory == pytest.approx(
         [np.sqrt(0.52)], rel=1e-10

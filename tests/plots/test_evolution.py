@@ -350,7 +350,7 @@ def test_for_publication_the_title_is_left_out(tmp_path, monkeypatch):
         assert function(run).get_suptitle().startswith("two synthetic beams")
         assert function(run, title=False).get_suptitle() == ""
     write_run(tmp_path)
-    monkeypatch.setattr(style.Figure, "savefig", lambda figure, *_, **__: drawn.append(figure.get_suptitle()))
+    monkeypatch.setattr(style, "_write", lambda figure, *_: drawn.append(figure.get_suptitle()))
     for options in ([], ["--no-title"], ["--what", "spectrum", "--no-title"]):
         assert commands.main(["plot", str(tmp_path), *options]) == 0
     assert [bool(title) for title in drawn] == 3 * [True] + 3 * [False] + [False]  # energy, spectrum, energy gained
