@@ -446,11 +446,11 @@ def _info(arguments):
 
 def _info_of_file(path, arguments):
     from ..analysis import inventory
-    from ..results import origin
+    from ..results import stored_provenance
 
     if arguments.toml:
-        return origin.config_toml(path).rstrip("\n")
-    return inventory.as_json(origin.origins(path)) if arguments.json else origin.described(path)
+        return stored_provenance.config_toml(path).rstrip("\n")
+    return inventory.as_json(stored_provenance.read(path)) if arguments.json else stored_provenance.described(path)
 
 
 def _info_of_runs(runs, arguments):

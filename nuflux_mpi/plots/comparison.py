@@ -233,7 +233,7 @@ def _power_by_wave(axes, run, look):
     if axes:
         last = run.series["psi2"][-1]
         curve(axes, run.series["k"], np.ma.masked_less(last, last.max() * 1e-12 or 1.0), **look)
-        shells = r"$|k|$" if len(space_of(run.series)) > 1 else "$k$"
-        axes.set(ylabel=r"$\Sigma_a|\psi_{a,k}|^2\ [n^2]$", xlabel=rf"wavenumber {shells} $[\mu]$")
+        symbol = r"$|k|$" if len(space_of(run.series)) > 1 else "$k$"
+        axes.set(ylabel=r"$\Sigma_a|\psi_{a,k}|^2\ [n^2]$", xlabel=rf"wavenumber {symbol} $[\mu]$")
         axes.set_title("power by wave at the end of each run")
     return known

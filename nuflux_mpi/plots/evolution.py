@@ -21,7 +21,7 @@ from ..results.names import algebra_of, space_of
 from ..theory import linear
 from . import binning
 from .drawing import Line2D, Patch
-from .space import shells
+from .space import shell_spectrum
 from .style import (
     BLUE,
     FEWEST_SNAPSHOTS,
@@ -177,10 +177,10 @@ def spectrum(run, path=None, title=True):
     linear theory for the initial mean P^z, and on top of them the measured ones (`growth`), each wave in its own window.
     Lower left: total power of the unstable waves, the time of all windows shaded. Dashed lines mark the unstable band.
     How well they agree is said by the log and by `info`, not here. Returns the Figure; InputError without psi2. In two
-    and three dimensions it is that of `plots_space.shells`.
+    and three dimensions it is that of `space.shell_spectrum`.
     """
     if len(space_of(run.series)) > 1:
-        return shells(run, path, title)
+        return shell_spectrum(run, path, title)
     if not len(run.series.get("psi2", ())):
         raise InputError("The run recorded no power spectra: set output.spectrum_every.")
     found = survey(run)

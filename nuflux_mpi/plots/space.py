@@ -200,7 +200,7 @@ def _energy_gained(run, kappa):
     return kappa.sum(axis=0) / np.sum(run.series["density"])
 
 
-def shells(run, path=None, title=True):
+def shell_spectrum(run, path=None, title=True):
     """Power of flavor coherence in shells of abs(k): over time, in all, and at a few times.
 
     Returns the Figure; InputError without psi2.

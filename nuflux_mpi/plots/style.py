@@ -126,19 +126,19 @@ def metadata_of(runs, suffix):
     """
     if not runs:
         return {}
-    found = {label: _origin(run) for label, run in runs.items()}
+    found = {label: _attributes(run) for label, run in runs.items()}
     title = ", ".join(dict.fromkeys(run.title for run in runs.values()))
     if suffix == ".pdf":
         return {"Title": title, "Subject": json.dumps(found)}
     if suffix == ".png":
         entries = {
-            f"{label}: {name}" if label else name: value for label, origin in found.items() for name, value in origin.items()
+            f"{label}: {name}" if label else name: value for label, attrs in found.items() for name, value in attrs.items()
         }
         return {"Title": title, **entries}
     return {}
 
 
-def _origin(run):
+def _attributes(run):
     """Attributes of a run as text: config, version, commit, command, machine, libraries; older runs may lack some."""
     attrs, config = run.attrs, run.toml()
     commit = str(attrs.get("git_commit") or "unknown") + ("-dirty" if attrs.get("git_dirty") == 1 else "")

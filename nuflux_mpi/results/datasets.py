@@ -10,6 +10,23 @@ COORDINATES = {"coordinates": "v sign density"}  # by which xarray knows that th
 _MORE = ("labels", "axis", "period")  # attributes that `label` and `fields_file` add
 
 
+class RunFile:
+    """An HDF5 file that a run writes, `_file`, as far as checkpoints ask it who it is."""
+
+    _file = None
+    _forms = None  # until they are asked for, and again when a dataset was added
+
+    def forms(self):
+        """`content.forms` of the file; call on one rank."""
+        if self._forms is None:
+            self._forms = content.forms(self._file)
+        return self._forms
+
+    @property
+    def attrs(self):
+        return self._file.attrs
+
+
 def create(file, name, shape, dtype=float):
     """Dataset with unit and meaning as attributes; growing, and `shape` that of a row, if it has a record axis."""
     dims, unit, _ = LAYOUT[name]

@@ -6,7 +6,7 @@ from ..storage import hdf5
 from . import content, datasets
 
 
-class FieldsFile:
+class FieldsFile(datasets.RunFile):
     """A file of snapshots; every method is collective but `forms`.
 
     rows: number of snapshots. sums: {name: content sum} of what this rank has written; those of all ranks add up.
@@ -45,7 +45,7 @@ class FieldsFile:
         return self
 
     def _begin(self, box, leading, sums):
-        self._box, self._names, self.rows, self._forms = box, list(leading), 0, None
+        self._box, self._names, self.rows = box, list(leading), 0
         self.sums = {name: 0 for name in ("time", *leading)} | sums
         self._along = {name: content.local_weights(shape, box) for name, shape in leading.items()}
 
@@ -67,16 +67,6 @@ class FieldsFile:
     def _count(self, name, values, along):
         record = content.weights(0, [self.rows])
         self.sums[name] = (self.sums[name] + content.sum_of(values, [record, *along])) % content.WORD
-
-    def forms(self):
-        """`content.forms` of the file; call on one rank."""
-        if self._forms is None:
-            self._forms = content.forms(self._file)
-        return self._forms
-
-    @property
-    def attrs(self):
-        return self._file.attrs
 
     def close(self):
         self._file.close()

@@ -14,7 +14,7 @@ _PAUSE = 1.0
 _MOST = 4 * 2**20
 
 
-class SeriesFile:
+class SeriesFile(datasets.RunFile):
     """series.h5, on rank 0 only. Datasets appear with the first row, which fixes names and shapes.
 
     Rows are in the file after `flush`, which is to be called as soon as `due` says so, before every checkpoint and at the
@@ -63,7 +63,7 @@ class SeriesFile:
     def _begin(self, rows, sums, last):
         self.rows, self.sums = rows, sums
         self._last = last  # of the difference quotients, which count in `sums` when there is a next row
-        self._open, self._forms, self._unfit = {}, None, False
+        self._open, self._unfit = {}, False
         self._waiting, self._bytes, self._written = {axis: [] for axis in RECORD_AXES}, 0, clock.monotonic()
 
     def _make(self, name, shape, dtype=float, values=None):
@@ -154,16 +154,6 @@ class SeriesFile:
         if name not in self._open:
             self._open[name] = self._file[name]
         return self._open[name]
-
-    def forms(self):
-        """`content.forms` of the file."""
-        if self._forms is None:
-            self._forms = content.forms(self._file)
-        return self._forms
-
-    @property
-    def attrs(self):
-        return self._file.attrs
 
     def warn(self, lines):
         """Keep the warnings so far with the file, as far as there is room for them.

@@ -14,7 +14,7 @@ def facts(run):
         ("run", str(run.directory) if run.directory else "in memory"),
         ("title", run.title),
         ("case", case(run)),
-        ("made", origin(run)),
+        ("made", made(run)),
         ("command", run.attrs.get("command_line", "")),
         ("progress", run.progress()),
         ("energy", energy(run)),
@@ -36,7 +36,7 @@ def case(run):
     )
 
 
-def origin(run):
+def made(run):
     when = run.attrs.get("created", "unknown time")
     version = run.attrs.get("nuflux_version", "of unknown version")
     commit = str(run.attrs.get("git_commit") or "unknown")[:12]

@@ -21,11 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ..flavor.algebra import algebra
 from ..physics.initial import single_wave
 from ..physics.modes import build, crossings, quadrature
 from ..run.simulation import simulate
 from ..runtime.collective import on_root
 from ..theory import linear
+
+TWO = algebra()  # flavors, in all that is published here
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def one_wave(modes, zeta, k, psi, times, comm=None):
 
     def wave():
         P = np.asarray(run.fields["P"])
-        return np.fft.fft(P[:, :, 0] + 1j * P[:, :, 1], axis=-1)[..., n] / P.shape[-1]
+        return np.fft.fft(TWO.coherence(P, TWO.pairs[0], axis=2), axis=-1)[..., n] / P.shape[-1]
 
     return _on_root(comm, wave)
 
@@ -555,7 +558,7 @@ def fast_pendulum(comm=None):
 
     series = homogeneous(0.93, wave * 1e-5 / np.abs(wave / n).max(), 2400.0, 5.0, comm)
     t, P = series["time"], series["P_mean"]
-    dip = 1 - P[:, :, 2] / n
+    dip = 1 - TWO.difference(P, TWO.pairs[0], axis=2) / n
     depth = 2 * (Gamma * L1) ** 2 / (omega_P**2 + Gamma**2) * v**2 / ((omega_P - v * L1) ** 2 + Gamma**2)
     # t_0 from one number: the last direction's dip at t = 1000, long before the swing.
     t0 = 1000 + np.arccosh(np.sqrt(depth[-1] / dip[t == 1000, -1])) / Gamma
@@ -579,7 +582,7 @@ def homogeneous_gain(alpha, comm=None):
     """
     modes = build(peaked(32, alpha))
     series = homogeneous(alpha, np.where(modes.v > 0, 1e-6 * modes.n, 0.0), 1000.0, 10.0, comm, rtol=1e-12)
-    size = np.linalg.norm(series["P_mean"][:, :, :2], axis=(1, 2))
+    size = np.linalg.norm(TWO.coherence(series["P_mean"], TWO.pairs[0], axis=2), axis=1)
     return size[51:].max() / size[:51].max()
 
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from test_reader import synthetic
 
-from nuflux_mpi.results import origin
+from nuflux_mpi.results import stored_provenance
 from nuflux_mpi.results.reader import MemoryRun, Run
 
 plots = pytest.importorskip("nuflux_mpi.plots.evolution")
@@ -99,10 +99,10 @@ def test_a_simulation_and_a_run_directory_show_themselves(comm, shared_tmp_path)
 def test_a_figure_is_a_picture_with_its_provenance(run, tmp_path):
     figure = plots.energy(run)
     content, shown = figure._repr_png_()
-    assert content.startswith(origin.PNG) and set(shown) == {"width", "height"}
+    assert content.startswith(stored_provenance.PNG) and set(shown) == {"width", "height"}
     (tmp_path / "cell.png").write_bytes(content)
-    told = origin.origins(tmp_path / "cell.png")
-    assert told[origin.ONE]["command_line"] == MEAN and told[origin.ONE]["config_toml"] == run.toml()
+    told = stored_provenance.read(tmp_path / "cell.png")
+    assert told[stored_provenance.ONE]["command_line"] == MEAN and told[stored_provenance.ONE]["config_toml"] == run.toml()
 
 
 def test_a_figure_stays_a_figure_of_matplotlib(run, tmp_path):
@@ -115,7 +115,7 @@ def test_a_figure_stays_a_figure_of_matplotlib(run, tmp_path):
     assert len(again.axes) == len(figure.axes)
     content = io.BytesIO()
     again.savefig(content, format="png")
-    assert content.getvalue().startswith(origin.PNG) and again._repr_png_()[0].startswith(origin.PNG)
+    assert content.getvalue().startswith(stored_provenance.PNG) and again._repr_png_()[0].startswith(stored_provenance.PNG)
 
 
 def test_ipython_shows_runs_and_figures(run):

@@ -12,7 +12,7 @@ import pytest
 from nuflux_mpi.analysis import compare, growth
 from nuflux_mpi.config import resolve
 from nuflux_mpi.errors import InputError
-from nuflux_mpi.results import origin
+from nuflux_mpi.results import stored_provenance
 from nuflux_mpi.results.reader import MemoryRun, Run
 
 PROVENANCE = {
@@ -274,7 +274,7 @@ def test_pipes_in_a_run_directory_are_not_waited_for(tmp_path):
     with pytest.raises(InputError, match="run.toml cannot be read: it is no plain file"):
         run.toml()
     assert run.log() == ""
-    for read in (growth.read, origin.origins):
+    for read in (growth.read, stored_provenance.read):
         with pytest.raises(InputError, match="growth.csv cannot be read: .*no plain file"):
             read(tmp_path / "growth.csv")
 

@@ -1,6 +1,6 @@
 """Where a file or a figure came from: the provenance that a run wrote into it, read back.
 
-    origins("fields.h5"), origins("energy.png")      {label: attributes}, config_toml among them
+    read("fields.h5"), read("energy.png")      {label: attributes}, config_toml among them
 
 HDF5 files have it as attributes, PNG as text chunks, PDF in the document's information. Figures of several runs have it
 for each, under a label. Nothing but the standard library is needed for figures, and h5py for files.
@@ -20,7 +20,7 @@ SUFFIXES = ".h5, .png, .pdf"
 ONE = ""  # label where there is one run
 
 
-def origins(path):
+def read(path) -> dict[str, dict]:
     """{label: {name: value}} for a file of a run or a figure; InputError if it has none."""
     path = Path(path)
     try:
@@ -49,7 +49,7 @@ def origins(path):
 
 def config_toml(path):
     """The config, as TOML text, that repeats the run of a file or figure. InputError if it shows several runs."""
-    found = origins(path)
+    found = read(path)
     if len(found) > 1:
         raise InputError(f"{path} shows {len(found)} runs ({', '.join(found)}): ask one of their directories.")
     return next(iter(found.values()))["config_toml"]
@@ -58,7 +58,7 @@ def config_toml(path):
 def described(path):
     """The same as lines of text for `info`."""
     lines = []
-    for label, attrs in origins(path).items():
+    for label, attrs in read(path).items():
         if label:
             lines.append(f"{label}:")
         width = max(map(len, attrs))
@@ -102,7 +102,7 @@ def _by_label(texts):
 
 
 def _of_pdf(content):
-    """The subject of the document, in which figures keep their origin as JSON."""
+    """The subject of the document, in which figures keep it as JSON."""
     match = re.search(rb"/Subject\s*(\((?:[^\\()]|\\.)*\)|<[0-9A-Fa-f\s]*>)", content, re.DOTALL)
     try:
         found = json.loads(_pdf_string(match[1])) if match else {}

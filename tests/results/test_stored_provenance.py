@@ -8,7 +8,7 @@ from nuflux_mpi import config
 from nuflux_mpi.cli import commands
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.plots import evolution, momentum
-from nuflux_mpi.results import origin
+from nuflux_mpi.results import stored_provenance
 
 TITLE = "Umlaute äöü, (brackets) \\ and 漢字"  # what PNG and PDF strings escape or cannot say in Latin-1
 
@@ -33,11 +33,11 @@ def test_every_file_and_figure_gives_the_config_back(run, tmp_path, name):
     if name.startswith("a."):
         path = tmp_path / name
         evolution.energy(run, path)
-    assert origin.config_toml(path) == run.toml()
+    assert stored_provenance.config_toml(path) == run.toml()
     case = tmp_path / "again.toml"
-    case.write_text(origin.config_toml(path), encoding="utf-8")
+    case.write_text(stored_provenance.config_toml(path), encoding="utf-8")
     assert config.resolve(case) == config.resolve(run.directory / "run.toml")
-    (found,) = origin.origins(path).values()
+    (found,) = stored_provenance.read(path).values()
     for key in (
         "nuflux_version",
         "git_commit",
@@ -60,11 +60,11 @@ def test_every_file_and_figure_gives_the_config_back(run, tmp_path, name):
 def test_a_figure_of_several_runs_names_them(run, tmp_path, suffix):
     path = tmp_path / f"levels.{suffix}"
     momentum.missing_energy({"energy": run, "again": run}, path)
-    found = origin.origins(path)
+    found = stored_provenance.read(path)
     assert set(found) == {"energy", "again"}
     assert found["again"]["config_toml"] == run.toml()
     with pytest.raises(InputError, match="shows 2 runs"):
-        origin.config_toml(path)
+        stored_provenance.config_toml(path)
 
 
 def test_what_has_no_origin_is_refused_in_one_sentence(tmp_path, run):
@@ -79,7 +79,7 @@ def test_what_has_no_origin_is_refused_in_one_sentence(tmp_path, run):
         Figure().savefig(tmp_path / f"other.{suffix}")
     for path in (empty, foreign, cut, tmp_path / "other.png", tmp_path / "other.pdf"):
         with pytest.raises(InputError) as caught:
-            origin.origins(path)
+            stored_provenance.read(path)
         assert str(path) in str(caught.value) and str(caught.value).count("\n") == 0
 
 
