@@ -275,11 +275,11 @@ def _stable(run):
 def record(run):
     """Measure a run that lies in a directory, and write FILE there. Call on one rank.
 
-    Nothing without power spectra, in more dimensions than one, or for a state without sharp directions, whose linear theory is
-    another one.
+    Nothing without power spectra, in more dimensions than one, or for a state of which there is no linear theory of sharp
+    directions.
     """
     alone = len(space_of(run.series)) == 1
-    if alone and len(run.series.get("psi2", ())) and linear.has_sharp_directions(run.config):
+    if alone and len(run.series.get("psi2", ())) and linear_problem.applies(run.config):
         waves = measure(run)
         verdict = waves.verdict(run.config["equations"]["level"])
         if not len(waves) and _stable(run):

@@ -17,6 +17,7 @@ from ..config import dimensions, per_axis
 from ..errors import InputError
 from ..flavor.algebra import of_components
 from ..physics import initial, modes
+from ..physics.terms import background, chosen
 from ..runtime.limits import available_memory
 from ..storage import start_file
 from ..theory import growth_curve, linear
@@ -113,16 +114,17 @@ def problem(config) -> Problem:
     return Problem(config, background(config, directions, zeta), psi, directions.bins)
 
 
-def background(config, directions: modes.Modes, q, pair: int = 0) -> Background:
-    """The Background of a pair of flavors whose densities differ by q (modes,), with what the terms of a config add."""
-    from ..physics.levels import terms_of  # late: it comes with what runs need
-
-    shift, coupling = 0.0, None
-    for term in terms_of(config, directions):
-        one, matrix = term.linear(directions.algebra.pairs[pair])
-        shift = shift + one
-        coupling = matrix if coupling is None or matrix is None else coupling + matrix
-    return Background(directions.velocity, directions.s, q, shift, coupling)
+def applies(config) -> bool:
+    """Whether there is a linear theory of a resolved config: sharp directions, and a background that no term turns."""
+    if not linear.has_sharp_directions(config):
+        return False
+    if chosen(config):
+        directions = modes.build(config["modes"], dimensions(config))
+        try:
+            background(config, directions, np.zeros(len(directions)))
+        except InputError:
+            return False
+    return True
 
 
 def of_run(run) -> list[Background]:

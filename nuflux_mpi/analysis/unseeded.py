@@ -20,6 +20,7 @@ from ..config import dimensions, per_axis
 from ..errors import InputError
 from ..physics import initial, modes
 from ..physics.seeding import highest_harmonics
+from ..physics.terms import background as background_of
 from ..theory import linear
 from . import linear_problem
 
@@ -70,7 +71,7 @@ def of_spectrum(config, k, psi2, Pz):
 
 def _has_theory(config):
     """Whether waves may be missed at all: an eigenmode is wanted alone."""
-    return linear.has_sharp_directions(config) and config["initial"]["kind"] != "eigenmode"
+    return linear_problem.applies(config) and config["initial"]["kind"] != "eigenmode"
 
 
 def _without_seeds(section):
@@ -139,7 +140,7 @@ def _transform_of(shape):
 
 def _sentence(config, directions, zeta, power):
     """The sentence; power: function of wave vectors as above."""
-    axes, background = dimensions(config), linear_problem.background(config, directions, zeta)
+    axes, background = dimensions(config), background_of(config, directions, zeta)
     most, size = min(MOST_WAVES, int(MOST_OPERATIONS / (len(directions) ** 3 + CALL))), background.size
     if most < FEWEST_WAVES or size == 0:
         return None

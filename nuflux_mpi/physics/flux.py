@@ -45,17 +45,18 @@ class FluxTransform:
 
 
 class MomentumDerivative:
-    """Spectral derivative by p_z of (4, points, width) real arrays, along the middle axis; no communication.
+    """Spectral derivative by p_z of (coefficients, points, width) real arrays, along the middle axis; no communication.
 
     Write to `values` and call: `values` then holds the derivative. The wave of shortest length has none, so that the
-    derivative is skew-adjoint on the grid. width: how many points of space are taken together.
+    derivative is skew-adjoint on the grid. shape: (coefficients, points); width: how many points of space are taken together.
     """
 
-    def __init__(self, points, spacing, width, effort):
+    def __init__(self, shape, spacing, width, effort):
         from mpi4py_fft import fftw
 
-        self.values = fftw.aligned((4, points, width), dtype=np.dtype(float))
-        waves = self._waves = fftw.aligned((4, points // 2 + 1, width), dtype=np.dtype(complex))
+        points = shape[1]
+        self.values = fftw.aligned((*shape, width), dtype=np.dtype(float))
+        waves = self._waves = fftw.aligned((shape[0], points // 2 + 1, width), dtype=np.dtype(complex))
         flags = (getattr(fftw, f"FFTW_{effort.upper()}"), fftw.FFTW_DESTROY_INPUT)
         self._forward = fftw.rfftn(self.values, axes=(1,), flags=flags, output_array=waves)
         self._backward = fftw.irfftn(waves, s=(points,), axes=(1,), flags=flags, output_array=self.values)

@@ -27,11 +27,7 @@ from .flux import MomentumDerivative
 from .full_grid import CENTRE_AT_START, ENDS, MomentumGrid, beams, check_grid
 from .initial import occupied
 from .level import Level
-from .polarization import C
-from .terms.self_interaction import moments, refractive_energy
-
-# Coefficients (w0, W) of G_m in terms of the moments (n_m, D_m).
-_POTENTIAL = np.array([1.5, 0.5, 0.5, 0.5])
+from .terms.self_interaction import coefficients, moments, refractive_energy
 
 # Parts of the largest f, at the ends of the p_z grid and next to p = 0, that are worth a warning: at 1e-5 and 2e-4 the
 # two bunches of docs/full.md still keep momentum to 3e-6 and energy to 2e-8.
@@ -63,7 +59,7 @@ class Full(Level):
 
     @classmethod
     def declare(cls, modes, settings, terms=(), axes=1):
-        grid, count, species = MomentumGrid(settings), len(modes), len(set(modes.s))
+        grid, count, species, C = MomentumGrid(settings), len(modes), len(set(modes.s)), modes.algebra.components
         shape = (species, len(grid.p_perp), 1 + C, len(grid.p_z))
         velocity = grid.v[None, :, None, :, None]
         f = Field("rho", shape, velocity, flux=settings["group_velocity"], stored="phase_space")
@@ -77,10 +73,11 @@ class Full(Level):
         modes, settings, box = self.modes, self.settings, self.box
         check_grid(settings, modes.v, modes.s)
         grid = self.grid = MomentumGrid(settings)
+        C, self._factors = modes.algebra.components, coefficients(modes.algebra)
         self.signs = np.array(sorted(set(modes.s), reverse=True), dtype=float)
         parts = len(self.signs) * len(grid.p_perp)
         points = int(np.prod(box.local_shape))
-        self._f = self.transform.physical.reshape(parts, 4, len(grid.p_z), points)
+        self._f = self.transform.physical.reshape(parts, 1 + C, len(grid.p_z), points)
         self.f = self.fields["rho"]
         # Per part q = (species, p_perp) and p_z.
         self._sign = np.repeat(self.signs, len(grid.p_perp))[:, None]
@@ -89,8 +86,8 @@ class Full(Level):
         self._dv = np.tile(grid.dv_dp, (len(self.signs), 1))
         self._moment_weights = [np.ascontiguousarray(self._sign * self._weight * self._v**m) for m in range(2)]
         self._shares = self._share()
-        self._N = np.zeros((len(modes), 4, _SUMS, points))
-        self.G, self.dG = np.zeros((2, 4, points)), np.zeros((2, 4, points))
+        self._N = np.zeros((len(modes), 1 + C, _SUMS, points))
+        self.G, self.dG = np.zeros((2, 1 + C, points)), np.zeros((2, 1 + C, points))
         self.gradient = box.gradient(self.declared.gradient)
         self._choose_terms(points)
         self.picture.drive(self.source)
@@ -107,12 +104,11 @@ class Full(Level):
             self._flux = self.transform.flux.reshape(self._f.shape)
             self._brackets.append(self._group_velocity)
         if settings["force"]:
-            self._derivative = MomentumDerivative(len(grid.p_z), grid.spacing, self._width, self.box.fftw)
+            self._derivative = MomentumDerivative(self._f.shape[1:3], grid.spacing, self._width, self.box.fftw)
             self._brackets.append(self._force)
         if settings["group_velocity"] != settings["force"]:
-            self._squeezed = np.zeros((4, len(grid.p_z), self._width))
+            self._squeezed = np.zeros((1 + self.modes.algebra.components, len(grid.p_z), self._width))
             self._brackets.append(self._compression)
-        self._others = [term for term in self.terms if term.has("potential") and type(term) not in self.own_terms]
         self._rest = self._commutator if settings["commutator"] else self._vanish
 
     # The terms. Each works on the points start..stop of one part; what a bracket returns, if anything, is to be added
@@ -145,7 +141,7 @@ class Full(Level):
 
     def source(self, t):
         """Everything but free streaming, in place on the lines in `transform.physical`; Phi into `transform.flux`."""
-        self._potentials(t)
+        self._take_moments(t)
         n = self._f.shape[3]
         for q in range(len(self._f)):
             for start in range(0, n, self._width):
@@ -156,13 +152,13 @@ class Full(Level):
                     if change is not None:
                         full.add(self._f[q], change, start, stop)
 
-    def _potentials(self, t):
+    def _take_moments(self, t):
         """G_0, G_1 and their gradients from f."""
         w0, w1 = self._moment_weights
         full.moments(self._f, w0, w1, self.G)
-        for term in self._others:
+        for term in self._potentials:
             term.potential(t, self._f, self.G[:, 1:])
-        self.G *= _POTENTIAL[:, None]
+        self.G *= self._factors[:, None]
         self.dG[...] = self.gradient(self.G).reshape(self.dG.shape)
 
     def start(self, t, u, P, density=None):
@@ -175,11 +171,11 @@ class Full(Level):
         """
         P = np.asarray(P, dtype=float)
         if self.settings["distribution"] == "file":
-            self._fill_from_file(P.reshape(len(P), 3, -1))
+            self._fill_from_file(P.reshape(*P.shape[:2], -1))
         else:
             density = np.zeros(len(P)) if density is None else np.asarray(density, dtype=float)
             n = occupied(density, P, self.box) if density.ndim == 1 else density
-            self._fill(P.reshape(len(P), 3, -1), n.reshape(len(P), -1))
+            self._fill(P.reshape(*P.shape[:2], -1), n.reshape(len(P), -1))
         lower, *_, upper = phase_space.occupations(self._f)
         lowest, self._largest_at_start = -self.box.max(-lower), self.box.max(upper)
         if lowest < -1e-12 * self._largest_at_start:  # rounding of a P that was normalised to n
@@ -275,11 +271,11 @@ class Full(Level):
         G = self._potential_of(N)
         Phi, F = np.empty((2, len(N), N.shape[-1]))
         for a, s in enumerate(self.modes.s):
-            slope = self.gradient(np.ascontiguousarray(N[a, :, :2]).reshape(8, -1)).reshape(4, 2, -1)
+            slope = self.gradient(np.ascontiguousarray(N[a, :, :2]).reshape(2 * N.shape[1], -1)).reshape(-1, 2, N.shape[-1])
             F[a] = s * (np.einsum("cz,cz->z", G[0], slope[:, 0]) - np.einsum("cz,cz->z", G[1], slope[:, 1]))
             Phi[a] = s * np.einsum("cz,cz->z", G[1], N[a, :, 3])
         space = (len(N), *self.box.local_shape)
-        P = N[:, 1:, 0].reshape(len(N), 3, *self.box.local_shape)
+        P = N[:, 1:, 0].reshape(len(N), -1, *self.box.local_shape)
         return {"P": P, "Phi": Phi.reshape(space), "F": F.reshape(space)}
 
     def take_state(self, t, u):
@@ -290,7 +286,12 @@ class Full(Level):
     def axes(self):
         """Coordinates along axes that only this level's results have, by name."""
         grid = self.grid
-        return {"species": self.signs, "p_perp": grid.p_perp, "coefficient": np.arange(4), "p_z": grid.p_z}
+        return {
+            "species": self.signs,
+            "p_perp": grid.p_perp,
+            "coefficient": np.arange(1 + self.modes.algebra.components),
+            "p_z": grid.p_z,
+        }
 
     def warnings(self, row):
         """What the user should know about a row of :meth:`measure`: {subject: one sentence}."""
@@ -331,7 +332,7 @@ class Full(Level):
 
     def _potential_of(self, N):
         """Coefficients (w0, W) of G_0, G_1 and the same sum with v^2, (3, 4, n), from the sums over each beam."""
-        return _POTENTIAL[:, None] * np.einsum("a,acmz->mcz", self.modes.s, N[:, :, :3])
+        return self._factors[:, None] * np.einsum("a,acmz->mcz", self.modes.s, N[:, :, :3])
 
     def _over_box(self):
         """int f dz of the lines in `transform.physical`, (parts, 4, points). Collective."""
@@ -360,15 +361,15 @@ class Full(Level):
         F = self._over_box()
         # The moments times their factors in the potential: products of two of them have one factor too many.
         M = self._potential_of(self._N)
-        dM = self.gradient(M[:2].reshape(8, -1)).reshape(2, 4, -1)
-        energy_parts = 0.5 / _POTENTIAL * box.cell * box.total(np.sum(M[0] ** 2 - M[1] ** 2, axis=-1))
-        power = -box.cell * box.total((1.0 / _POTENTIAL) @ np.sum(dM[0] * M[1] - dM[1] * M[2], axis=-1))
+        dM = self.gradient(M[:2].reshape(-1, M.shape[-1])).reshape(2, *M.shape[1:])
+        energy_parts = 0.5 / self._factors * box.cell * box.total(np.sum(M[0] ** 2 - M[1] ** 2, axis=-1))
+        power = -box.cell * box.total((1.0 / self._factors) @ np.sum(dM[0] * M[1] - dM[1] * M[2], axis=-1))
         n = self._weight * F[:, 0]
         p_z, kinetic = grid.p_z, self._kinetic_by_beam(F)
-        by_species = F.reshape(len(self.signs), -1, 4, len(p_z))
+        by_species = F.reshape(len(self.signs), -1, F.shape[1], len(p_z))
         f_p = np.einsum("j,sjci->sci", grid.weight, by_species) / (grid.spacing * box.volume)
         U_trace, U_osc = energy_parts[0], energy_parts[1:].sum()
-        P = self._N[:, 1:, 0].reshape(len(self._N), C, *box.local_shape)
+        P = self._N[:, 1:, 0].reshape(len(self._N), -1, *box.local_shape)
         transverse, longitudinal = refractive_energy(moments(P, self.modes), box)
         return {
             **phase_space.measures(f, self._weight, box),

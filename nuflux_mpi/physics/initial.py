@@ -15,6 +15,7 @@ from ..flavor.algebra import Algebra, algebra, of_components
 from ..theory import linear
 from .modes import Modes
 from .seeding import highest_harmonics
+from .terms import background as linear_background
 
 
 def polarization(config, modes: Modes, box) -> np.ndarray:
@@ -67,7 +68,7 @@ def coherence(config, modes: Modes, r, box) -> np.ndarray:
     initial, zeta = config["initial"], background(config, modes)
     unit = np.ones(len(modes)) if initial["amplitudes_in"] == "n" else np.abs(zeta) if modes.n is None else modes.n
     if initial["kind"] == "eigenmode":
-        return _eigenmode(initial, modes, zeta, unit, r, box)
+        return _eigenmode(config, modes, zeta, unit, r, box)
     return _TRANSVERSE[initial["kind"]](initial, len(modes), r, box) * _column(unit, len(r))
 
 
@@ -254,15 +255,16 @@ _SHAPES = {
 _TRANSVERSE = {"seeds": _seeds, "power-law": _power_law, "fourier": _fourier, "profile": _profile}
 
 
-def _eigenmode(initial, modes, zeta, unit, r, box):
+def _eigenmode(config, modes, zeta, unit, r, box):
     """One wave of linear theory, psi_a = A_a exp(i (k z + phase)), with k.r in more dimensions.
 
     The amplitude is its largest |A_a| / unit_a, the phase that of the largest A_a in units of n. InputError if the
     wave does not grow and a growing one is wanted.
     """
+    initial = config["initial"]
     k = wave_vector(initial["n"], box)
     shown = f"{k[0]:.6g}" if len(r) == 1 else f"({', '.join(f'{component:.6g}' for component in k)})"
-    omega, waves = linear.eigenmodes(k, modes.velocity, modes.s, zeta)
+    omega, waves = linear.eigenmodes(k, *linear_background(config, modes, zeta))
     root = initial["root"]
     if initial["growing"] and omega[root].imag <= linear.ROUND_OFF * np.sum(np.abs(zeta)):
         raise InputError(

@@ -52,6 +52,8 @@ class Level:
         self.fields = self.declared.views(self.transform.physical)
         for term in terms:
             term.enter(box)
+        # Those whose potentials add to the one that the level itself takes from its state.
+        self._potentials = [term for term in terms if term.has("potential") and type(term) not in self.own_terms]
         self._lay_out()
 
     def _lay_out(self):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..time.methods import SPLITTINGS
 from .fields import Declaration
 from .full import Full
 from .interaction import InteractionPicture
@@ -15,7 +16,10 @@ from .modes import build as build_modes
 from .momentum import Momentum
 from .polarization import Energy, Standard
 from .terms import chosen
+from .terms.total import without_flow
 
+# Parts of a term for which a level needs a place, see `Level.takes`.
+PARTS = ("potential", "mode_potential", "source", "fields")
 LEVELS = {level.level: level for level in (Standard, Energy, Momentum, Full)}
 
 
@@ -75,3 +79,24 @@ def build(level, box, modes, settings=None, terms=None):
     terms = [term(None, modes) for term in level.own_terms] if terms is None else terms
     picture = InteractionPicture.of(box, level.declare(modes, settings, terms, box.dimensions))
     return level(box, modes, settings, picture, terms)
+
+
+def problems(config):
+    """What is wrong between the level, the terms and the method of a resolved config, one sentence each."""
+    level, method = level_of(config), config["time"]["method"]
+    for term in chosen(config):
+        if any(term.has(part) and part not in level.takes for part in PARTS):
+            able = [name for name, one in LEVELS.items() if all(part in one.takes for part in PARTS if term.has(part))]
+            yield f"equations.level must be {' or '.join(able)} with [{term.section}], not {level.level}."
+    if method in SPLITTINGS:
+        missing = without_flow((*level.own_terms, *chosen(config)))
+        if not level.splits:
+            yield (
+                f"time.method must be adams, auto or a Runge-Kutta pair (8vr, ...) with equations.level = {level.level}, not "
+                f"{method}: splitting is for the levels standard and energy, at which neutrinos keep their momenta."
+            )
+        elif missing:
+            yield (
+                f"time.method must be adams, auto or a Runge-Kutta pair (8vr, ...), not {method}: splitting needs the exact "
+                f"local flow of every term, and there is none of {' and '.join(missing)}."
+            )

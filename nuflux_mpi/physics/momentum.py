@@ -23,12 +23,12 @@ from . import phase_space
 from .fields import Declaration, Field
 from .initial import occupied
 from .level import Level
-from .polarization import C
 from .terms.force import ForceDensity
+from .terms.self_interaction import coefficients
 
 
 def to_amplitudes(f, dq):
-    """Amplitudes in y of f (modes, 4, Q, ...) real over q, as real lines of the same shape; see `kernels.push`."""
+    """Amplitudes in y of f (modes, 1 + C, Q, ...) real over q, as real lines of the same shape; see `kernels.push`."""
     Q = f.shape[2]
     wave = np.fft.rfft(f, axis=2) * dq
     lines = np.empty(f.shape)
@@ -39,7 +39,7 @@ def to_amplitudes(f, dq):
 
 
 def from_amplitudes(lines, dq):
-    """f over q (modes, 4, Q, ...) from its amplitudes, the inverse of `to_amplitudes`."""
+    """f over q (modes, 1 + C, Q, ...) from its amplitudes, the inverse of `to_amplitudes`."""
     Q = lines.shape[2]
     wave = np.zeros(lines.shape[:2] + (Q // 2 + 1,) + lines.shape[3:], dtype=complex)
     wave[:, :, 0] = lines[:, :, 0]
@@ -49,7 +49,7 @@ def from_amplitudes(lines, dq):
 
 
 class Momentum(Level):
-    """Level "momentum". State: the amplitudes f_a(y, z), lines (modes, 4, Q, z), see :func:`nuflux_mpi.kernels.kernels.push`.
+    """Level "momentum". State: the amplitudes f_a(y, z), lines (modes, 1 + C, Q, z), see :func:`nuflux_mpi.kernels.kernels.push`.
 
     settings: resolved section [momentum]: `points` = Q and `half_width` of the grid of q, and the distribution at the start.
     Fields: P = int f dq as polarization, and kappa = int q Tr f dq less its value at the start; the state itself, f over
@@ -61,7 +61,7 @@ class Momentum(Level):
 
     @classmethod
     def declare(cls, modes, settings=None, terms=(), axes=1):
-        count, points = len(modes), settings["points"]
+        count, points, C = len(modes), settings["points"], modes.algebra.components
         f = Field("f", (count, 1 + C, points), modes.velocity[:, None, None], stored="phase_space")
         made = (Field("P", (count, C), evolved=False), *(Field(name, (count,), evolved=False) for name in ("kappa", "F")))
         gradient = (1 + C) * (1 + axes)
@@ -70,19 +70,18 @@ class Momentum(Level):
         return Declaration(axes, (f, *made), gradient=gradient, beside=beside, passing_states=3)
 
     def _lay_out(self):
-        Q, modes = self.settings["points"], len(self.modes)
+        Q, modes, C = self.settings["points"], len(self.modes), self.modes.algebra.components
         self.q = phase_space.grid(Q, self.settings["half_width"])
         self.dq = 2.0 * self.settings["half_width"] / Q
         self.distribution = phase_space.distribution(self.settings, self.q, self.box.comm)
         self.y = 2 * np.pi / (Q * self.dq) * np.arange(Q // 2 + 1)
         self.f_hat = self.fields["f"]
-        self.P = np.zeros((modes, 3) + self.box.local_shape)
+        self.P = np.zeros((modes, C) + self.box.local_shape)
         self.kappa = np.zeros((modes,) + self.box.local_shape)
-        self.M = np.zeros((2, 4) + self.box.local_shape)
+        self.M = np.zeros((2, 1 + C) + self.box.local_shape)
         self._weights = np.stack((self.s, self.s * self.v))
         self._gradient = self.box.gradient(self.declared.gradient)
-        self._force = ForceDensity(self.box, self.modes, (1.5, *(0.5,) * C), self.terms)
-        self._others = [term for term in self.terms if term.has("potential") and type(term) not in self.own_terms]
+        self._force = ForceDensity(self.box, self.modes, coefficients(self.modes.algebra), self._potentials)
         # int q Tr f dq is linear in the amplitudes: Re(f_y Q_y) summed over y and -y, with Q_y = sum_q q e^{i q y} / Q
         wave = np.fft.rfft(self.q).conj() / Q
         self._q_moment = np.empty(Q)
@@ -96,9 +95,9 @@ class Momentum(Level):
 
     def source(self, t):
         np.einsum("ma,acz->mcz", self._weights, self.f_hat[:, :, 0], out=self.M)  # y = 0: (n_a, P_a)
-        for term in self._others:
+        for term in self._potentials:
             term.potential(t, self.f_hat[:, 1:, 0], self.M[:, 1:])
-        dM = self._gradient(self.M.reshape(8, -1)).reshape(self.M.shape)
+        dM = self._gradient(self.M.reshape(self.declared.gradient, -1)).reshape(self.M.shape)
         kernels.push(self.f_hat, self.v, self.s, self.y, self.M, dM)
 
     def start(self, t, u, P, density):
@@ -107,7 +106,7 @@ class Momentum(Level):
         n_a is the density or, where larger, the largest |P_a| in the box, so that no occupation is negative.
         """
         n = occupied(density, P, self.box)
-        N = np.empty((len(n), 4) + self.box.local_shape)
+        N = np.empty((len(n), 1 + P.shape[1]) + self.box.local_shape)
         N[:, 0], N[:, 1:] = n.reshape(-1, *[1] * self.box.dimensions), P
         f = N[:, :, None] * self.distribution.reshape(-1, *[1] * self.box.dimensions)
         self.put(t, u, f=f)
@@ -115,7 +114,7 @@ class Momentum(Level):
         self._largest_at_start = self.box.max(phase_space.occupations(f)[-1])
 
     def put(self, t, u, f):
-        """u <- the state at time t of f (modes, 4, Q, *local_shape), local."""
+        """u <- the state at time t of f (modes, 1 + C, Q, *local_shape), local."""
         self.f_hat[...] = to_amplitudes(f, self.dq)
         self.picture.store(t, u)
 
@@ -127,12 +126,12 @@ class Momentum(Level):
         return {"P": self.P, "kappa": self.kappa, "F": self._force(t, self.f_hat[:, :, 0])}
 
     def take_state(self, t, u):
-        """{"f": (modes, 4, Q, *local_shape)} at time t, a new local array."""
+        """{"f": (modes, 1 + C, Q, *local_shape)} at time t, a new local array."""
         self.picture.fields(t, u)
         return {"f": from_amplitudes(self.f_hat, self.dq)}
 
     def axes(self):
-        return {"q": self.q, "coefficient": np.arange(4)}
+        return {"q": self.q, "coefficient": np.arange(1 + self.modes.algebra.components)}
 
     def rates(self):
         return np.abs(self.f_hat).max(axis=(1, 2)).reshape(len(self.modes), -1)

@@ -21,11 +21,9 @@ from ..kernels import local_flow
 from .fields import Declaration, Field
 from .level import Level
 from .terms.force import ForceDensity
-from .terms.self_interaction import SelfInteraction
+from .terms.self_interaction import SelfInteraction, coefficients
 from .terms.term import Here
 from .terms.total import Total
-
-C = 3  # components of a flavor vector
 
 
 class Standard(Level):
@@ -38,16 +36,15 @@ class Standard(Level):
 
     @classmethod
     def declare(cls, modes, settings=None, terms=(), axes=1):
-        P = Field("P", (len(modes), C), modes.velocity[:, None])
+        P = Field("P", (len(modes), modes.algebra.components), modes.velocity[:, None])
         return Declaration(axes, (P, *(field for term in terms for field in term.fields(axes))))
 
     def _lay_out(self):
         box = self.box
         self.P = self.fields["P"]
-        self.D = np.zeros((1 + box.dimensions, C) + box.local_shape)
-        speeds = np.ascontiguousarray(self.modes.velocity.T, dtype=float)  # as kernels want them, axis by axis
+        self.D = np.zeros((1 + box.dimensions, self.modes.algebra.components) + box.local_shape)
         at_once = {name: field.reshape(*field.shape[: -box.dimensions], -1) for name, field in self.fields.items()}
-        self._here = Here(at_once, speeds, self.s, self.D.reshape(*self.D.shape[:2], -1), work=self.s)
+        self._here = Here(at_once, self.modes.speeds, self.s, self.D.reshape(*self.D.shape[:2], -1), work=self.s)
         self.total = Total(self.terms, self._here, box, [field.name for field in self.declared.evolved if field.active])
         passive = len(self.declared.segments) > 1
         self.picture.drive(self.source, 1, self.active_source if passive else None, self.total.flow)
@@ -83,6 +80,7 @@ class Energy(Standard):
         count, flavor = len(modes), super().declare(modes, settings, terms, axes)
         kappa = Field("kappa", (count,), modes.velocity, active=False)
         F = Field("F", (count, axes)[: 2 if axes > 1 else 1], evolved=False)
+        C = modes.algebra.components
         gradient = C * (1 + axes)
         return Declaration(
             axes,
@@ -95,7 +93,7 @@ class Energy(Standard):
     def _lay_out(self):
         super()._lay_out()
         self.kappa = self.fields["kappa"]
-        self._force = ForceDensity(self.box, self.modes, (0.5,) * C, self.terms)
+        self._force = ForceDensity(self.box, self.modes, coefficients(self.modes.algebra)[1:], self._potentials)
         self.F = np.zeros((len(self.modes),) + self.box.vector_shape + self.box.local_shape)
 
     def start(self, t, u, P, density):

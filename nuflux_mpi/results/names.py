@@ -1,7 +1,10 @@
 """Names, dimensions, units and meanings of everything a run stores: the one table behind files, readers and docs."""
 
+from collections import ChainMap
+
 from ..box.axes import AXES
 from ..flavor.algebra import Algebra, algebra, of_components
+from ..physics.terms import Stored
 
 
 def _components(flavors: Algebra) -> str:
@@ -93,6 +96,7 @@ LAYOUT = {
     "Phi": (("time", "mode", "{space}"), "n", "number flux beyond v n, with a minus sign: Tr Phi of Eq. 20, summed likewise"),
 }
 
+LAYOUT = ChainMap(LAYOUT, Stored())  # and what terms store, which may be entered in their list at any time
 # Series of difference quotients, each with the series that it differentiates. The last one changes with the next row.
 DIFFERENCES = {"dU_osc_dt_difference": "U_osc", "dK_dt_difference": "K"}
 RECORD_AXES = ("time", "spectrum_time")  # unlimited; the length of `time` is the commit mark of a file
@@ -129,3 +133,10 @@ def dimensions(name, space=AXES[1]):
     vector = ("axis",) if len(space) > 1 else ()
     groups = {"{space}": space, "{vector}": vector}
     return tuple(axis for entry in LAYOUT[name][0] for axis in groups.get(entry, (entry,)))
+
+
+def learn(entries):
+    """Know names that terms of another process store, {name: (dimensions, unit, meaning)}, as in `LAYOUT`."""
+    unknown = {name: (tuple(entry[0]), *entry[1:]) for name, entry in entries.items() if name not in LAYOUT}
+    if unknown:
+        LAYOUT.maps.append(unknown)

@@ -19,7 +19,7 @@ if __name__ == "__main__":
 
 from ..storage import hdf5  # noqa: E402
 from . import content, datasets
-from .names import RECORD_AXES, dimensions  # noqa: E402
+from .names import RECORD_AXES, dimensions, learn  # noqa: E402
 
 # Errors of a disk, a network or a permission, in the words of `errno`.
 _SYSTEM = {
@@ -55,11 +55,12 @@ def examine(request):
     `system` has the system's words if it would not let us read; `copied` tells whether there is a copy.
 
     request: `path`; `rows`, the number of records by record axis that it must have; `sums` and `forms` by dataset as in
-    `content`, or None where they are not known; `named`, attributes that it must have, and `attributes`, their sum as in
-    `content`, each or None; `copy`, a path to
-    which its complete records are written if the disk has room for them, or ""; `room`, see `_opened`.
+    `content`, or None where they are not known; `stored`, what terms store, as in `names.learn`; `named`, attributes that it
+    must have, and `attributes`, their sum as in `content`, each or None; `copy`, a path to which its complete records are
+    written if the disk has room for them, or ""; `room`, see `_opened`.
     """
     answer = {"problem": "", "system": "", "copied": False}
+    learn(request["stored"])
     try:
         size = os.path.getsize(request["path"])
         with _opened(request["path"], request["room"]) as file:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FileProblem, InputError
+from ..physics.terms import Stored
 from ..runtime import child
 from ..storage import hdf5
 from ..storage.atomic import sync
@@ -110,6 +111,7 @@ def _examined(directory, memory, copy):
             "rows": rows,
             "sums": known and known.sums,
             "forms": known and known.forms,
+            "stored": dict(Stored()),
             "named": known and known.named,
             "attributes": known.attributes if known and not copy else None,
             "copy": _copies(path) if copy else "",

@@ -554,6 +554,7 @@ def test_sums_of_blocks_are_those_of_the_file(half):
             "room": 0,
             "sums": memory["files"]["series.h5"]["sums"],
             "forms": None,
+            "stored": {},
             "named": None,
             "attributes": None,
         }

@@ -38,12 +38,10 @@ class Time(Section):
         return self.end - self.start
 
     def problems(self, config: Any) -> Iterator[str]:
-        level = config.equations.level
-        if self.method in SPLITTINGS and level not in ("standard", "energy"):
-            yield (
-                f"time.method must be adams, auto or a Runge-Kutta pair (8vr, ...) with equations.level = {level}, not "
-                f"{self.method}: splitting is for the levels standard and energy, at which neutrinos keep their momenta."
-            )
+        if config.terms or self.method in SPLITTINGS:
+            from ...physics import levels  # late: with them come all kernels
+
+            yield from levels.problems(config)
         yield from times.problems(self, config.output)
 
 

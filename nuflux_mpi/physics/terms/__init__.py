@@ -4,9 +4,17 @@
 May import what physics may; nothing here needs numba or MPI before a run is built.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
 from .force import WeakForce
 from .self_interaction import SelfInteraction
 from .term import Term
+
+if TYPE_CHECKING:
+    from ...theory.linear import Background
 
 TERMS: list[type[Term]] = [SelfInteraction, WeakForce]
 
@@ -21,6 +29,33 @@ def chosen(config) -> list[type[Term]]:
     return [term for term in TERMS if term.section and config.get(term.section) is not None]
 
 
-def stored() -> dict[str, tuple]:
+class Stored(Mapping):
     """What the terms of `TERMS` store, by name: (dimensions, unit, meaning), as in results/names.py."""
-    return {name: entry for term in TERMS for name, entry in term.series.items()}
+
+    def __getitem__(self, name: str) -> tuple:
+        for term in TERMS:
+            if name in term.series:
+                return term.series[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for term in TERMS for name in term.series)
+
+    def __len__(self) -> int:
+        return sum(len(term.series) for term in TERMS)
+
+
+def background(config, modes, q, pair: int = 0) -> Background:
+    """What linear theory is about, for a pair of flavors (an index) whose densities differ by q (modes,), with what the terms
+    of a resolved config add. InputError where that is no stationary state of a term.
+    """
+    from ...theory.linear import Background
+
+    plain = Background(modes.velocity, modes.s, q)
+    shift, coupling = 0.0, None
+    for term in chosen(config):
+        part = term(config[term.section], modes).linear(plain, pair)
+        shift = shift + part.shift
+        if part.coupling is not None:
+            coupling = part.coupling if coupling is None else coupling + part.coupling
+    return plain._replace(shift=shift, coupling=coupling)

@@ -22,8 +22,8 @@ class ForceDensity:
 
     Eq. 22: dK_a/dt = int v_a . F_a. Calling it with a time and the coefficients N of N_a, P alone or (n, P), (modes, coefficients,
     *local_shape), gives (modes, *local_shape), in more dimensions than one (modes, axes, *local_shape), local; collective.
-    potential: for each coefficient its factor in Omega_a = G_0 - v_a . G_1, 1/2 for P and 3/2 for n. terms: those of the run,
-    whose potentials are parts of Omega_a. Modes are taken in batches to bound the memory.
+    potential: for each coefficient its factor in Omega_a = G_0 - v_a . G_1, 1/2 for P and 3/2 for n. terms: those
+    whose potentials are parts of Omega_a, too. Modes are taken in batches to bound the memory.
     """
 
     BATCH = 8
@@ -35,7 +35,7 @@ class ForceDensity:
 
     def __init__(self, box, modes, potential, terms=()):
         self.box, self.velocity, self.s = box, modes.velocity, modes.s
-        self._terms = [term for term in terms if term.has("potential") and term.name != "self_interaction"]
+        self._terms = terms
         self._potential = np.array(potential)
         self._batch = min(self.BATCH, len(modes))
         self._gradient = box.gradient(self._batch * len(potential))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...flavor.algebra import of_components
 from .term import Term
 
 
@@ -11,9 +12,18 @@ def moments(P, modes):
 
 
 def refractive_energy(D, box):
-    """(transverse, longitudinal) parts of U_osc = 1/4 int (D_0.D_0 - D_1.D_1) (Eq. 5), from the moments. Collective."""
+    """(transverse, longitudinal) parts of U_osc = 1/4 int (D_0.D_0 - D_1.D_1) (Eq. 5), from the moments. Collective.
+
+    Transverse is what flavor coherence has, longitudinal what the diagonal of density matrices has.
+    """
     by_component = 0.25 * box.integral(D[0] ** 2 - np.sum(D[1:] ** 2, axis=0))
-    return by_component[0] + by_component[1], by_component[2]
+    coherent = [place for pair in of_components(len(by_component)).pairs for place in (pair.real, pair.imaginary)]
+    return sum(by_component[coherent]), sum(np.delete(by_component, coherent))
+
+
+def coefficients(algebra):
+    """Factors (1 + C,) of the moments (n_m, P_m) in Omega = w0 1 + W.lambda, beside 1 - v_a.v_b: those of traces, then 1/2."""
+    return np.array([algebra.trace_weight, *[0.5] * algebra.components])
 
 
 class SelfInteraction(Term):

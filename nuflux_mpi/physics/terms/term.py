@@ -7,11 +7,14 @@ D (1 + axes, C, n) of which each mode takes W_a = D_0 - sum_i v_ai D_i, and turn
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from ..fields import Field
+
+if TYPE_CHECKING:
+    from ...theory.linear import Background, Linear
 
 
 @dataclass
@@ -39,7 +42,8 @@ class Term:
     energy: the name of the series that is summed into the budget. needs_gradient: whether `source` reads dD. passive: whether it
     gives rates of passive fields alone. commutes: whether `flow` commutes with the local flow of all other terms. own_kernels: functions that call once what the term compiles.
 
-    settings: the section of the resolved config, or None; modes: :class:`~nuflux_mpi.physics.modes.Modes`; algebra: of the flavors.
+    settings: the section of the resolved config, or None; modes: :class:`~nuflux_mpi.physics.modes.Modes`. Times are counted from
+    the start of the run.
     """
 
     name: ClassVar[str] = ""
@@ -52,8 +56,8 @@ class Term:
     commutes: ClassVar[bool] = False
     own_kernels: ClassVar[tuple] = ()
 
-    def __init__(self, settings, modes, algebra=None):
-        self.settings, self.modes, self.algebra = settings, modes, algebra
+    def __init__(self, settings, modes):
+        self.settings, self.modes, self.algebra = settings, modes, modes.algebra
 
     @classmethod
     def has(cls, part: str) -> bool:
@@ -81,13 +85,15 @@ class Term:
         """The series of the term, by name, of P and its moments D, both (..., *local_shape). Collective."""
         return {}
 
-    def linear(self, pair) -> tuple:
-        """(shift, coupling): what is added to omega psi_a = [...] psi_a + sum_b [...]_ab psi_b, for one pair of flavors.
+    def linear(self, background: Background, pair: int) -> Linear:
+        """What is added to omega psi_a = [...] psi_a + sum_b [...]_ab psi_b for one pair of flavors, an index of `algebra.pairs`.
 
-        shift: (modes,) or a number; coupling: (modes, modes) or None. Both may be complex. A term that makes the start
-        no stationary state raises InputError.
+        shift (modes,) or a number; coupling (modes, modes) or None; both may be complex. InputError if the background is no
+        stationary state of the term.
         """
-        return 0.0, None
+        from ...theory.linear import Linear
+
+        return Linear(0.0, None)
 
     def flow(self, h: float, here: Here) -> None:
         """Carry the fields over a time h by this term alone, exactly."""

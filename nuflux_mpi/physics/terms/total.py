@@ -53,10 +53,12 @@ COMPILED_TERMS = {name for names in FUSED for name in names}
 FLOWS = {("self_interaction",): "_turn", ("self_interaction", "force"): "_turn_and_drive"}
 
 
-def flow_problem(terms) -> str:
-    """Why no splitting method can carry these terms, in words, or "". A term needs a flow that commutes with the others."""
-    missing = [term.name for term in _beyond_flows(terms) if not (term.has("flow") and term.commutes)]
-    return f"{' and '.join(missing)} {'has' if len(missing) == 1 else 'have'} no exact local flow" if missing else ""
+def without_flow(terms) -> list[str]:
+    """Names of those of the terms (objects or classes) for which a splitting method has no exact local flow.
+
+    A term needs one of its own that commutes with the others, or to be part of a joint one.
+    """
+    return [term.name for term in _beyond_flows(terms) if not (term.has("flow") and term.commutes)]
 
 
 def _joint(terms) -> tuple[str, ...]:
@@ -191,7 +193,7 @@ def plain(terms, t, here: Here, gradient) -> dict[str, np.ndarray]:
         if term.has("mode_potential"):
             W += term.mode_potential(t)[:, :, None]
     rates = {name: np.zeros_like(field) for name, field in here.fields.items()}
-    rates["P"] += np.cross(W, P, axis=1)
+    rates["P"] += terms[0].algebra.cross(W, P, axis=1)
     for term in terms:
         term.source(t, here, rates)
     return rates
