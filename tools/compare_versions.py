@@ -225,11 +225,15 @@ class Checkout:
         self.path = Path(path).resolve()
         if not (self.path / "nuflux_mpi" / "__init__.py").exists():
             raise SystemExit(f"compare_versions: {path} is no checkout: it has no nuflux_mpi")
-        commit = self._git("rev-parse", "--short=12", "HEAD") or "unknown"
+        self.commit = commit = self._git("rev-parse", "--short=12", "HEAD") or "unknown"
         self.clean = commit != "unknown" and not self._git("status", "--porcelain", "--", "nuflux_mpi")
         # A checkout with changes has a place of its own, since there may be several of one commit.
         own = "" if self.clean else f"-changed-{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:6]}"
         self.name, self.results = f"{commit}{own}", keep / f"{commit}{own}"
+
+    def moved(self):
+        """Whether the checkout is at another commit than when it was looked at first."""
+        return self.commit != (self._git("rev-parse", "--short=12", "HEAD") or "unknown")
 
     def _git(self, *words):
         done = subprocess.run(["git", "-C", self.path, *words], capture_output=True, text=True)
@@ -470,6 +474,8 @@ def main(words=None):
     for checkout in filter(None, (old, new)):
         checkout.forget(names if not checkout.clean else [name for name in names if checkout.failure(name)])
         print(f"{checkout.name}: {len(names)} runs, {carry_out_all(checkout, plan):.0f} s", flush=True)
+        if checkout.moved():
+            raise SystemExit(f"compare_versions: {checkout.path} went to another commit meanwhile: remove {checkout.results}")
     if new is None:
         failed = [f"{name}: {old.failure(name)[-300:]}" for name in names if old.failure(name)]
         print("\n".join(failed))
