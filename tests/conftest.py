@@ -8,12 +8,11 @@ that must not be an MPI process.
 """
 
 import functools
-import signal
-import subprocess
 import sys
 import time
 
 import hypothesis
+import processes
 import pytest
 
 from nuflux_mpi.runtime import environment
@@ -127,30 +126,10 @@ def run_cli():
     return _run_cli
 
 
-def _run_cli(args, ranks=None, timeout=120, cwd=None, env=None):
+def _run_cli(args, ranks=None, timeout=120, cwd=None, env=()):
     """Run `python -m nuflux_mpi ARGS`, under mpirun if `ranks` is a number; return a CompletedProcess with text output.
 
     args: list of strings or paths. timeout: seconds after which the run is ended and the test fails with its output.
     env: variables to set on top of the present environment, without those of a launcher (a value None removes one).
     """
-    command = [sys.executable, "-m", "nuflux_mpi", *map(str, args)]
-    if ranks is not None:
-        command = ["mpirun", "-n", str(ranks), *command]
-    variables = environment.mpirun_environment() | {"OMP_NUM_THREADS": "1"}
-    for name, value in (env or {}).items():
-        variables.pop(name, None) if value is None else variables.update({name: str(value)})
-
-    process = subprocess.Popen(
-        command, cwd=cwd, env=variables, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        out, err = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGTERM)  # mpirun ends its ranks on SIGTERM; on SIGKILL it could leave them behind
-        try:
-            out, err = process.communicate(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            out, err = process.communicate()
-        pytest.fail(f"{' '.join(command)} did not end in {timeout} s\n--- stdout\n{out}\n--- stderr\n{err}")
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+    return processes.carry_out(processes.python(["-m", "nuflux_mpi", *args], ranks), timeout, cwd=cwd, env=env or ())

@@ -1,16 +1,10 @@
-"""Modules from their files: the tools, which are no package, and modules of the package once more in another form.
-
-And records of a run as they are after a checkpoint.
-"""
+"""Modules of the package once more in another form, and records of a run as they are after a checkpoint."""
 
 import importlib.util
 import json
 import sys
-from pathlib import Path
 
 from nuflux_mpi.time.memory import plain, read
-
-TOOLS = Path(__file__).resolve().parent.parent / "tools"
 
 
 def load(path, name):
@@ -20,11 +14,6 @@ def load(path, name):
     sys.modules[name] = module  # dataclasses look their module up
     specification.loader.exec_module(module)
     return module
-
-
-def load_tool(name):
-    """The module tools/<name>.py."""
-    return load(TOOLS / f"{name}.py", name)
 
 
 def through_json(record):

@@ -2,18 +2,12 @@
 
 import sys
 
+import bench
 import numpy as np
 import pytest
-from loading import load_tool
 
 from nuflux_mpi.box.plan import blocks
 from nuflux_mpi.run import check
-
-
-@pytest.fixture(scope="module")
-def bench():
-    return load_tool("bench")
-
 
 GRID = {"points": 24, "half_width": 5.5, "distribution": "gaussian", "sigma": 0.8}
 
@@ -21,7 +15,7 @@ GRID = {"points": 24, "half_width": 5.5, "distribution": "gaussian", "sigma": 0.
 @pytest.mark.mpi
 @pytest.mark.parametrize("points", [96, 50])  # shared evenly by 1, 2, 3 and 4 ranks, and not
 @pytest.mark.parametrize("level, modes, grid", [("standard", 4, None), ("energy", 4, None), ("momentum", 2, GRID)])
-def test_messages_of_one_right_hand_side(bench, comm, level, modes, grid, points):
+def test_messages_of_one_right_hand_side(comm, level, modes, grid, points):
     counting = bench.CountingComm(comm)
     row = bench.count(counting, modes, points, level, grid)
     equations = bench.problem(counting, modes, points, level, grid, fftw="estimate", exchange="messages")[0]
@@ -47,7 +41,7 @@ def test_messages_of_one_right_hand_side(bench, comm, level, modes, grid, points
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("node", [1, 2, 4])
-def test_ranks_of_a_node_send_no_messages_to_each_other(bench, comm, node):
+def test_ranks_of_a_node_send_no_messages_to_each_other(comm, node):
     row = bench.count(bench.CountingComm(comm), 4, 96, "standard", None, exchange=node)
     nodes = [min(node, comm.size - first) for first in range(0, comm.size, node)]
     # Every rank has one partner on each other node, and all lines go to the points of all nodes but their own.
@@ -61,7 +55,7 @@ def test_ranks_of_a_node_send_no_messages_to_each_other(bench, comm, node):
 
 
 @pytest.mark.mpi
-def test_forecast_of_the_bytes_a_rank_sends(bench, comm):
+def test_forecast_of_the_bytes_a_rank_sends(comm):
     row = bench.count(bench.CountingComm(comm), 8, 96, "energy", None)
     equations = bench.problem(comm, 8, 96, "energy", None, fftw="estimate")[0]
     expected = check.exchange_bytes(equations.box.plan, equations.declared.segments, equations.declared.gradient)
@@ -69,7 +63,7 @@ def test_forecast_of_the_bytes_a_rank_sends(bench, comm):
 
 
 @pytest.mark.mpi
-def test_all_ranks_are_measured_against_one(bench, comm):
+def test_all_ranks_are_measured_against_one(comm):
     rows = bench.speedup(bench.CountingComm(comm), 2, 64, "energy", None, ("adams",), 1, "auto")
     alone, together, ratio = np.transpose(rows)  # the right-hand side and the loop
     assert len(rows) == 2 and np.all(together > 0)
@@ -78,7 +72,7 @@ def test_all_ranks_are_measured_against_one(bench, comm):
         assert np.all(ratio > 0)
 
 
-def test_a_table_is_measured(bench, capsys, monkeypatch, tmp_path):
+def test_a_table_is_measured(capsys, monkeypatch, tmp_path):
     table = tmp_path / "table.json"
     options = ["--modes", "2", "--points", "64", "--level", "energy", "--repeat", "1", "--cpu", "--json", str(table)]
     monkeypatch.setattr(sys, "argv", ["bench.py", *options])

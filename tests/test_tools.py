@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from loading import load_tool
-
-from nuflux_mpi.runtime import environment
+from processes import carry_out, python
+from summarize_tests import main as summarize
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,11 +25,6 @@ def test_what_tools_import_exists(path):
 # --- the summary -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def summarize():
-    return load_tool("summarize_tests").main
-
-
 def write_session(directory, name, status, **outcomes):
     """The files of one pytest session: its exit code and its report of tests (passed, failed, error or skipped)."""
     (directory / f"{name}.status").write_text(f"{status}\n")
@@ -43,7 +37,7 @@ def last_line(capsys):
     return capsys.readouterr().out.splitlines()[-1]
 
 
-def test_sessions_are_summed(summarize, tmp_path, capsys):
+def test_sessions_are_summed(tmp_path, capsys):
     write_session(tmp_path, "serial", 0, a="passed", b="skipped")
     write_session(tmp_path, "ranks1", 0, c="passed", d="skipped")
     write_session(tmp_path, "ranks2", 0, c="passed", d="passed")
@@ -51,27 +45,27 @@ def test_sessions_are_summed(summarize, tmp_path, capsys):
     assert last_line(capsys) == "4 passed, 0 failed, 2 skipped"
 
 
-def test_failures_and_errors_count_as_failed(summarize, tmp_path, capsys):
+def test_failures_and_errors_count_as_failed(tmp_path, capsys):
     write_session(tmp_path, "serial", 1, a="failed", b="error", c="passed")
     assert summarize(tmp_path) == 1
     assert last_line(capsys) == "1 passed, 2 failed, 0 skipped"
 
 
-def test_a_test_skipped_on_every_number_of_ranks_fails(summarize, tmp_path, capsys):
+def test_a_test_skipped_on_every_number_of_ranks_fails(tmp_path, capsys):
     for ranks in 1, 2:
         write_session(tmp_path, f"ranks{ranks}", 0, never="skipped", always="passed")
     assert summarize(tmp_path) == 1
     assert last_line(capsys) == "2 passed, 1 failed, 2 skipped"
 
 
-def test_a_killed_session_fails(summarize, tmp_path, capsys):
+def test_a_killed_session_fails(tmp_path, capsys):
     write_session(tmp_path, "serial", 0, a="passed")
     (tmp_path / "ranks3.status").write_text("124\n")
     assert summarize(tmp_path) == 1
     assert last_line(capsys) == "1 passed, 1 failed, 0 skipped"
 
 
-def test_nothing_ran_is_a_failure(summarize, tmp_path, capsys):
+def test_nothing_ran_is_a_failure(tmp_path, capsys):
     (tmp_path / "serial.status").write_text("5\n")
     assert summarize(tmp_path) == 1
     assert last_line(capsys) == "0 passed, 1 failed, 0 skipped"
@@ -117,16 +111,8 @@ def run_guarded(directory, text):
     shutil.copy(ROOT / "tests" / "conftest.py", directory)
     (directory / "test_guarded.py").write_text(text)
     (directory / "pytest.ini").write_text("[pytest]\n")
-    command = ["mpirun", "-n", "3", sys.executable, "-m", "pytest", "--with-mpi", "-p", "no:cacheprovider", "-q", "--color=no"]
-    return subprocess.run(
-        command,
-        cwd=directory,
-        env=environment.mpirun_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
+    command = python(["-m", "pytest", "--with-mpi", "-p", "no:cacheprovider", "-q", "--color=no"], ranks=3)
+    return carry_out(command, timeout=90, cwd=directory, env={"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"})
 
 
 def test_the_guard_makes_all_ranks_agree(tmp_path):
@@ -148,16 +134,8 @@ def test_the_guard_ends_a_test_that_waits_for_a_failed_rank(tmp_path):
 
 
 def run_script(*arguments, cwd, **variables):
-    environ = environment.mpirun_environment() | {"NUFLUX_PYTHON": sys.executable} | variables
-    return subprocess.run(
-        ["bash", ROOT / "tools" / "run.sh", *arguments],
-        cwd=cwd,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    command = ["bash", ROOT / "tools" / "run.sh", *arguments]
+    return carry_out(command, cwd=cwd, env={"NUFLUX_PYTHON": sys.executable} | variables)
 
 
 def test_run_sh_passes_the_exit_code_on(tmp_path):

@@ -5,7 +5,7 @@ import re
 import h5py
 import numpy as np
 import pytest
-from loading import load_tool
+from bench import CountingComm
 
 import nuflux_mpi
 from nuflux_mpi import config
@@ -306,7 +306,7 @@ def test_a_run_starts_from_a_file(axes, comm, shared_tmp_path):
 @pytest.mark.parametrize("level", [polarization.Standard, polarization.Energy])
 def test_messages_of_one_right_hand_side_are_those_of_the_formula(level, axes, points, comm):
     """8 N (f l + g)(1 - 1/R) of docs/box.md, with blocks that are even on 1 to 4 ranks; and the forecast of `check`."""
-    counting = load_tool("bench").CountingComm(comm)
+    counting = CountingComm(comm)
     directions = modes.build(config.resolve(oblique(axes))["modes"], axes)
     box = Box([5.0] * axes, points, 12, counting, exchange="messages")
     one = levels.build(level, box, directions)
@@ -328,7 +328,7 @@ def test_messages_of_one_right_hand_side_are_those_of_the_formula(level, axes, p
 @pytest.mark.parametrize("axes, points", [(1, [96]), (2, [10, 24]), (3, [6, 6, 24])])
 @pytest.mark.parametrize("level", ["standard", "energy"])
 def test_messages_of_one_flow_of_a_splitting_are_those_of_the_forecast(level, axes, points, comm):
-    counting = load_tool("bench").CountingComm(comm)
+    counting = CountingComm(comm)
     if axes > 1:
         case = oblique(axes, equations={"level": level}, time={"method": "4bm"}, box={"points": points})
     else:

@@ -1,15 +1,15 @@
 """Mangled configs: refused in sentences or carried out, never a traceback, and nothing that is silently not a number.
 
-The examples are those of tools/fuzz_config.py, which has many more of them and the command line around.
+The examples are those of mangled_configs.py, which has many more of them and the command line around.
 """
 
 import copy
 import tomllib
 from pathlib import Path
 
+import mangled_configs as fuzz
 import pytest
 from hypothesis import HealthCheck, given, settings
-from loading import load_tool
 
 import nuflux_mpi
 from nuflux_mpi import config
@@ -18,7 +18,6 @@ from nuflux_mpi.config import resolving
 from nuflux_mpi.errors import InputError, NumericalFailure
 from nuflux_mpi.time.times import schedule
 
-fuzz = load_tool("fuzz_config")
 SLOW_IS_FINE = settings(suppress_health_check=list(HealthCheck))
 
 

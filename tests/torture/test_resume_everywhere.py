@@ -3,9 +3,8 @@
 import random
 
 import pytest
-from loading import load_tool
+import resume_everywhere as tool
 
-tool = load_tool("resume_everywhere")
 # One and two dimensions in turn, where a level has both.
 KINDS = [
     (method, level, 1 + (i + j) % 2 * (level in ("standard", "energy")))

@@ -1,41 +1,22 @@
-"""tools/torture_files.py: a few of its trials; and reading commands where HDF5 crashes."""
+"""Damaged files of runs: a few trials; and reading commands where HDF5 crashes."""
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-from nuflux_mpi.runtime import environment
-
-ROOT = Path(__file__).resolve().parents[2]
+from processes import carry_out, python
 
 
 def test_damaged_files_end_in_the_right_result_or_in_a_sentence():
-    command = [
-        sys.executable,
-        ROOT / "tools" / "torture_files.py",
-        "--flips",
-        "3",
-        "--cuts",
-        "2",
-        "--swaps",
-        "2",
-        "--seed",
-        "5",
-    ]
-    done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, timeout=290, env=environment.mpirun_environment()
-    )
+    words = ["files", "--flips", 3, "--cuts", 2, "--swaps", 2, "--seed", 5]
+    done = carry_out(python([Path(__file__).parent, *words]), timeout=290)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "0 of 7 failed"
 
 
 PROGRAM = """
 import os, signal, sys
-from nuflux_mpi import cli
+from nuflux_mpi.cli import commands as cli
 def end(arguments):
     print("read", flush=True)
     {}
@@ -60,11 +41,5 @@ sys.exit(cli.main())
     ],
 )
 def test_a_reading_command_ends_as_its_child_does(line, code, said):
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(line)],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": ""},
-    )
+    done = carry_out(python(["-c", PROGRAM.format(line)]), env={"PYTHONFAULTHANDLER": ""})
     assert (done.returncode, done.stdout, done.stderr) == (code, "read\n", said)

@@ -3,26 +3,19 @@
 Each number's tolerance stands, with its reason, beside it in nuflux_mpi/published.py.
 """
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from loading import load_tool
+from processes import carry_out, python
+from validate import main as validate
 
 from nuflux_mpi import config
-from nuflux_mpi.runtime import environment
 from nuflux_mpi.validation import published
 from nuflux_mpi.validation.published import PROBLEMS, Row
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = [name for name, problem in PROBLEMS.items() if problem.quick]
-
-
-@pytest.fixture(scope="module")
-def validate():
-    return load_tool("validate").main
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -98,20 +91,20 @@ def test_the_job_is_the_published_problem_and_the_case_a_tenth_of_it():
 # ---- the tool
 
 
-def test_validate_ends_with_0_and_shows_both_numbers(validate, capsys):
+def test_validate_ends_with_0_and_shows_both_numbers(capsys):
     assert validate(["stationary_wave"]) == 0
     out = capsys.readouterr().out
     assert "0.252783558621" in out and "all numbers agree" in out and "DISAGREES" not in out
 
 
-def test_validate_ends_with_1_when_a_number_disagrees(validate, capsys, monkeypatch):
+def test_validate_ends_with_1_when_a_number_disagrees(capsys, monkeypatch):
     monkeypatch.setitem(published.GOLDEN_RATIO, 8, (0.3213179367, 0.1707466637))  # 1e-9 off
     assert validate(["golden_ratio"]) == 1
     wrong = [line for line in capsys.readouterr().out.splitlines() if "DISAGREES" in line]
     assert len(wrong) == 1 and "nu_x content of v = +1 at t = 8" in wrong[0]
 
 
-def test_validate_makes_tables_for_the_documents(validate, capsys):
+def test_validate_makes_tables_for_the_documents(capsys):
     assert validate(["stationary_wave", "--markdown"]) == 0
     assert "| Omega | 0.252783558621 | 0.25278356" in capsys.readouterr().out
 
@@ -125,13 +118,13 @@ def test_validate_makes_tables_for_the_documents(validate, capsys):
         (["code_comparison", "--figure", "x.png"], "--figure needs the results of a run"),
     ],
 )
-def test_validate_refuses_what_does_not_fit_together(validate, capsys, words, sentence):
+def test_validate_refuses_what_does_not_fit_together(capsys, words, sentence):
     with pytest.raises(SystemExit) as end:
         validate(words)
     assert end.value.code == 2 and sentence in capsys.readouterr().err
 
 
-def test_validate_takes_a_run_and_draws_it(validate, capsys, tmp_path):
+def test_validate_takes_a_run_and_draws_it(capsys, tmp_path):
     """A run that is too short for the answer, from larger seeds: growth agrees, the end does not."""
     from nuflux_mpi import simulate
 
@@ -157,13 +150,6 @@ def test_validate_takes_a_run_and_draws_it(validate, capsys, tmp_path):
 
 
 def test_validate_runs_on_several_ranks():
-    done = subprocess.run(
-        ["mpirun", "-n", "2", sys.executable, ROOT / "tools" / "validate.py", "golden_ratio"],
-        env=environment.mpirun_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = carry_out(python([ROOT / "tools" / "validate.py", "golden_ratio"], ranks=2))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("all numbers agree") == 1

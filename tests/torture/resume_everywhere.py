@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """A checkpoint after every step of random small runs: does each run go on from each of them, bit for bit?
 
-    python tools/resume_everywhere.py --runs 200 --seed 1          all methods and levels in turn; exit code 1 if one failed
-    python tools/resume_everywhere.py --runs 1 --seed 1 --first 17      one of them again
-    mpirun -n 2 python tools/resume_everywhere.py --runs 40             the same on several ranks
+    python tests/torture resume --runs 200 --seed 1          all methods and levels in turn; exit code 1 if one failed
+    python tests/torture resume --runs 1 --seed 1 --first 17      one of them again
+    mpirun -n 2 python tests/torture resume --runs 40             the same on several ranks
 
 A run writes a checkpoint after each step, and its directory is copied each time. From each copy it is resumed, and must
 end with every number that the undisturbed run has stored, in the series and in the fields, but for the wall time.
@@ -17,9 +16,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 
 METHODS = {"3bs": 3, "5dp": 5, "5bs": 5, "6vr": 6, "7vr": 7, "8vr": 8, "4bm": 4, "6bm": 5, "adams": 8}
 LEVELS = ("standard", "energy", "momentum", "full")

@@ -1,6 +1,6 @@
-"""A run with a defect built in, for tools/torture.py: from a given time on one rank fails, or spoils the state.
+"""A run with a defect built in, for faults.py: from a given time on one rank fails, or spoils the state.
 
-    mpirun -n 3 python tools/torture_fault.py exception 1 0.5 MARK run case.toml --out DIR
+    mpirun -n 3 python tests/torture/defect.py exception 1 0.5 MARK run case.toml --out DIR
 
 patches the right-hand side of the running program, on rank 1, from t = 0.5 on, and then is `python -m nuflux_mpi` with
 the arguments that follow. `exception` raises a RuntimeError there, `nan` puts a not-a-number into the state. The file
@@ -10,10 +10,8 @@ MARK is made when it happens.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from nuflux_mpi.cli import commands  # noqa: E402
-from nuflux_mpi.physics.interaction import InteractionPicture  # noqa: E402
+from nuflux_mpi.cli import commands
+from nuflux_mpi.physics.interaction import InteractionPicture
 
 
 def spoil(kind, rank, time, mark):

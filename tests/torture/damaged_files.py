@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Damage to the files of runs: does each resumed run end with the right result, or in a sentence?
 
-    python tools/torture_files.py --flips 2000 --cuts 200 --swaps 50 --seed 1     exit code 1 if one did not
+    python tests/torture files --flips 2000 --cuts 200 --swaps 50 --seed 1     exit code 1 if one did not
 
 Small runs with every kind of file are finished, stopped, or killed in the middle. A trial takes a copy of one, turns a bit of
 one of its files, cuts one, or puts something else in its place (a file of another run or of an earlier state, another file of
@@ -23,15 +22,12 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import mpi4py  # noqa: E402
@@ -41,6 +37,7 @@ mpi4py.rc.initialize = False
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
+from processes import python, start  # noqa: E402
 
 from nuflux_mpi import config  # noqa: E402
 from nuflux_mpi.analysis import growth  # noqa: E402, F401  (loaded for all runs)
@@ -49,7 +46,7 @@ from nuflux_mpi.kernels import kernels  # noqa: E402
 from nuflux_mpi.physics import diagnostics  # noqa: E402, F401
 from nuflux_mpi.results import content, probe, provenance, run_directory, summary  # noqa: E402, F401
 from nuflux_mpi.run import check, simulation  # noqa: E402, F401  (loaded for all runs)
-from nuflux_mpi.runtime import child, environment  # noqa: E402
+from nuflux_mpi.runtime import child  # noqa: E402
 from nuflux_mpi.time.integrator import KERNELS  # noqa: E402
 
 CASE = """
@@ -225,9 +222,8 @@ def trial(kind, seed, number, scratch, real=False):
     before = contents(directory)
     words = ["run", scratch / "case.toml", "--out", directory, "--deterministic", "--resume", "auto"]
     if real:
-        line = [sys.executable, "-m", "nuflux_mpi", *map(str, words)]
         with open(log, "w") as output:
-            code = subprocess.run(line, stdout=output, stderr=output, env=environment.mpirun_environment()).returncode
+            code = start(python(["-m", "nuflux_mpi", *words]), stdout=output, stderr=output).wait()
     else:
         code = in_child(lambda: command(words), log)
     said = log.read_text(errors="replace")

@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """Mangled configs and command lines: each must run, or be refused in sentences, and never end in a traceback.
 
-    python tools/fuzz_config.py --examples 1000
-    python tools/fuzz_config.py --examples 1000 --seed 7 --seconds 2
-    python tools/fuzz_config.py --examples 0 --sweep
+    python tests/torture configs --examples 1000
+    python tests/torture configs --examples 1000 --seed 7 --seconds 2
+    python tests/torture configs --examples 0 --sweep
 
 Each example is a small config of one of the kinds and levels that something was done to: values of other types, NaN,
 infinities, huge and tiny numbers, unicode, keys and sections that are missing, too many, misspelled or elsewhere, deep
@@ -29,8 +28,6 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import hypothesis  # noqa: E402
 import hypothesis.strategies as some  # noqa: E402
