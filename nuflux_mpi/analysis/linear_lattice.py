@@ -7,12 +7,12 @@ is not judged. No ranks, no MPI.
 
 from __future__ import annotations
 
-import csv
 import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..box.axes import AXES
 from ..config import per_axis
 from ..errors import InputError
 from ..physics.modes import shown
@@ -107,20 +107,12 @@ def _table(lattice, growing):
     return lines
 
 
-def write(lattice, directory, text):
-    """linear.txt (the report) and linear.csv (every growing wave, the fastest first) in `directory`; -> paths."""
-    paths = [directory / name for name in ("linear.txt", "linear.csv")]
-    axes = lattice.n.shape[1]
-    names = "xyz"[:axes] if axes == 3 else "xz"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        paths[0].write_text(text + "\n", encoding="utf-8")
-        with open(paths[1], "w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow([*(f"n_{name}" for name in names), *(f"k_{name}" for name in names), "gamma", "omega"])
-            for i in lattice.growing:
-                omega = lattice.omega[i]
-                table.writerow([*lattice.n[i].tolist(), *lattice.k[i].tolist(), float(omega.imag), float(omega.real)])
-    except OSError as error:
-        raise InputError(f"--out: {directory} cannot be written ({error.strerror or error}).") from None
-    return paths
+def tables(lattice) -> dict[str, list]:
+    """Rows of linear.csv, every growing wave, the fastest first, with their heading."""
+    names = AXES[lattice.n.shape[1]]
+    rows = [
+        [*lattice.n[i].tolist(), *lattice.k[i].tolist(), float(lattice.omega[i].imag), float(lattice.omega[i].real)]
+        for i in lattice.growing
+    ]
+    heading = [*(f"n_{name}" for name in names), *(f"k_{name}" for name in names), "gamma", "omega"]
+    return {"linear.csv": [heading, *rows]}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def _chosen(problem, k, span, continuous):
     if continuous:
         if k is None and span is None:
             raise InputError("linear: --continuous needs --k or --range.")
-        return np.unique(k) if span is None else np.linspace(*sorted(span), CONTINUOUS_POINTS)
+        return np.unique(k or ()) if span is None else np.linspace(min(span), max(span), CONTINUOUS_POINTS)
     if k is not None:
         return np.unique([_on_lattice(problem, value) for value in k])
     if span is not None:
@@ -205,10 +206,10 @@ def predicted(problem):
     zeta = problem.two_beams
     if zeta is None:
         return None
-    psi = np.fft.fft(problem.psi[np.argsort(-problem.v)], axis=-1) / problem.psi.shape[-1]
-    length = problem.config["box"]["length"]
-    k = 2 * np.pi * np.fft.fftfreq(psi.shape[-1], length / psi.shape[-1])
-    alpha, gamma = linear.growing_amplitude(k, *psi, *zeta), linear.two_beam_growth(k, *zeta)
+    points, length = problem.psi.shape[-1], problem.config["box"]["length"]
+    plus, minus = np.fft.fft(problem.psi[np.argsort(-problem.v)], axis=-1) / points
+    k = 2 * np.pi * np.fft.fftfreq(points, length / points)
+    alpha, gamma = linear.growing_amplitude(k, plus, minus, *zeta), linear.two_beam_growth(k, *zeta)
     omega_0 = -sum(zeta)
     power = np.abs(alpha) ** 2 * (np.abs(k + omega_0 + 1j * gamma) ** 2 + np.abs(k - omega_0 - 1j * gamma) ** 2)
     limit = 1e-2 * np.sum(problem.background.q**2)
@@ -329,26 +330,30 @@ def _prediction_lines(problem):
     return lines
 
 
-def write(result, directory, text):
-    """linear.txt (the report), linear.csv (every growing wave) and eigenvector.csv (the fastest) in `directory`; -> paths."""
-    paths = [directory / name for name in ("linear.txt", "linear.csv", "eigenvector.csv")]
+def tables(result) -> dict[str, list]:
+    """Rows of linear.csv (every wave solved) and eigenvector.csv (the fastest one), with their headings, by name."""
+    growing = {wave.k for wave in result.waves}
+    rows = [[wave.k, wave.omega.imag, wave.omega.real, wave.kind, wave.line_width] for wave in result.waves]
+    rows += [[float(k), 0.0, "", "stable", ""] for k in result.k if k not in growing]
+    rows.sort(key=lambda row: (row[0], -row[1]))
+    v, s, zeta = result.problem.v, result.problem.background.s, result.problem.background.q
+    psi = result.fastest.psi if result.fastest else []
+    fastest = [[a, *map(float, (v[a], s[a], zeta[a], value.real, value.imag))] for a, value in enumerate(psi)]
+    return {
+        "linear.csv": [["k", "gamma", "omega", "kind", "line_width"], *rows],
+        "eigenvector.csv": [["mode", "v", "sign", "zeta", "psi_real", "psi_imag"], *fastest],
+    }
+
+
+def write(tables: dict[str, list], directory: Path, text: str) -> list[Path]:
+    """The report as linear.txt, and tables by their names, in `directory`; -> paths. InputError where they cannot be written."""
+    paths = [directory / name for name in ("linear.txt", *tables)]
     try:
         directory.mkdir(parents=True, exist_ok=True)
         paths[0].write_text(text + "\n", encoding="utf-8")
-        with open(paths[1], "w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(["k", "gamma", "omega", "kind", "line_width"])
-            growing = {wave.k for wave in result.waves}
-            rows = [[wave.k, wave.omega.imag, wave.omega.real, wave.kind, wave.line_width] for wave in result.waves]
-            rows += [[float(k), 0.0, "", "stable", ""] for k in result.k if k not in growing]
-            table.writerows(sorted(rows, key=lambda row: (row[0], -row[1])))
-        with open(paths[2], "w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(["mode", "v", "sign", "zeta", "psi_real", "psi_imag"])
-            psi = result.fastest.psi if result.fastest else []
-            for a, value in enumerate(psi):
-                direction = (float(np.squeeze(values[a])) for values in result.problem.background[:3])
-                table.writerow([a, *direction, float(value.real), float(value.imag)])
+        for path, rows in zip(paths[1:], tables.values()):
+            with open(path, "w", newline="", encoding="utf-8") as file:
+                csv.writer(file, lineterminator="\n").writerows(rows)
     except OSError as error:
         raise InputError(f"--out: {directory} cannot be written ({error.strerror or error}).") from None
     return paths

@@ -537,7 +537,7 @@ def _linear(arguments):
     print(text)
     figures = [arguments.output] if arguments.output else []
     if arguments.out:
-        for path in linear_report.write(result, Path(arguments.out), text):
+        for path in linear_report.write(linear_report.tables(result), Path(arguments.out), text):
             print(path)
         figures.append(Path(arguments.out) / "linear.png")
     if figures:
@@ -546,7 +546,7 @@ def _linear(arguments):
 
 
 def _linear_in_space(arguments, problem):
-    from ..analysis import linear_lattice
+    from ..analysis import linear_lattice, linear_report
 
     for option in ("k", "range", "continuous", "output"):
         if getattr(arguments, option):
@@ -559,7 +559,8 @@ def _linear_in_space(arguments, problem):
     lattice = linear_lattice.solve(problem)
     text = linear_lattice.report(lattice)
     print(text)
-    for path in linear_lattice.write(lattice, Path(arguments.out), text) if arguments.out else ():
+    tables = linear_lattice.tables(lattice)
+    for path in linear_report.write(tables, Path(arguments.out), text) if arguments.out else ():
         print(path)
     return EXIT_DONE
 

@@ -261,11 +261,9 @@ def measures(f, weight, box, occupation=1.0, largest=1.0):
             for i, density in enumerate(_densities(eigenvalues, occupation)):
                 sums[i] += weight[a, part] @ density.sum(axis=1)
     names = ("number", "casimir2", "casimir3", "entropy", "fermi_entropy")
-    result = dict(zip(names, (box.cell * box.total(sums)).tolist()))
     # The largest of a list of arrays is asked of the box, which knows about NaN and ranks.
-    result["occupation_min"] = -box.max(-np.array(lowest)) / largest
-    result["occupation_max"] = box.max(np.array(highest)) / largest
-    return result
+    extremes = {"occupation_min": -box.max(-np.array(lowest)) / largest, "occupation_max": box.max(np.array(highest)) / largest}
+    return dict(zip(names, (box.cell * box.total(sums)).tolist())) | extremes
 
 
 def occupation_advice(row, largest_at_start, remedy):

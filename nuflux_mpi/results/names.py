@@ -18,7 +18,8 @@ def _coefficients(flavors: Algebra) -> str:
     return f"coefficient of a density matrix {flavors.formula}: 0 n, 1 to {flavors.components} {names}"
 
 
-# name: (dimensions, unit, meaning), for two flavors, see `meaning`; {space} stands for the space axes of the box, {vector} for an axis along which there is
+# name: (dimensions, unit, meaning), for two flavors, see `meaning`; {space} stands for the space axes of the box, {vector} for
+# an axis along which there is
 # one entry for each of them, if they are several.
 LAYOUT = {
     "time": (("time",), "1/mu", "time"),

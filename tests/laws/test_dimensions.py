@@ -9,7 +9,7 @@ from bench import CountingComm
 
 import nuflux_mpi
 from nuflux_mpi import config
-from nuflux_mpi.analysis import compare, linear_lattice, linear_problem
+from nuflux_mpi.analysis import compare, linear_lattice, linear_problem, linear_report
 from nuflux_mpi.box.box import Box
 from nuflux_mpi.cli import commands
 from nuflux_mpi.errors import InputError
@@ -571,7 +571,7 @@ def test_linear_theory_of_a_case_has_the_fastest_wave_of_the_lattice(tmp_path):
     assert rates[fastest] == pytest.approx(max(rates), abs=1e-7) and max(rates) > 0.1
     text = linear_lattice.report(lattice)
     assert f"gamma = {max(rates):.10g}" in text and "box of length 6 x 7" in text
-    written = linear_lattice.write(lattice, tmp_path, text)
+    written = linear_report.write(linear_lattice.tables(lattice), tmp_path, text)
     rows = written[1].read_text().splitlines()
     assert rows[0] == "n_x,n_z,k_x,k_z,gamma,omega" and len(rows) == 1 + len(lattice.growing)
     assert rows[1].startswith(",".join(map(str, lattice.n[fastest])))
