@@ -9,6 +9,7 @@ import io
 import json
 import math
 import tomllib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def as_json(data):
 
 def plain(value):
     """The same in types of JSON: lists for arrays, None for numbers that are not finite, text for bytes."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(name): plain(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(entry) for entry in value]

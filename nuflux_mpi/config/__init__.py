@@ -24,7 +24,7 @@ from .toml import flat, to_toml, toml_value
 if TYPE_CHECKING:
     from .catalog import schema
     from .documents import documentation, json_schema
-    from .resolving import resolve
+    from .resolving import resolve, stored
     from .source import cases
     from .templates import template
 
@@ -40,6 +40,7 @@ __all__ = [
     "per_axis",
     "resolve",
     "schema",
+    "stored",
     "template",
     "to_toml",
     "toml_value",
@@ -64,6 +65,7 @@ _HOMES = {
     "documentation": "documents",
     "json_schema": "documents",
     "resolve": "resolving",
+    "stored": "resolving",
     "cases": "source",
     "DEFAULT_CASE": "source",
     "template": "templates",

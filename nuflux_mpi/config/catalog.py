@@ -2,6 +2,7 @@
 
 import functools
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -121,6 +122,19 @@ def _own_sections() -> dict[str, Kinds]:
     hints = get_type_hints(Config)
     found = {name: _classes(hints[name]) for name in Config.key_names}
     return {"": (Config,)} | {name: kinds for name, kinds in found.items() if kinds}
+
+
+def kind_of(kinds: Kinds, table: Mapping) -> tuple[type[Section] | None, Entry | None]:
+    """The class that a table chooses by kind, distribution and the like, or the key whose value names none of them."""
+    for name, entry in entries(kinds).items():
+        having = [kind for kind in kinds if name in kind.key_names]
+        if not entry.selects or len(having) < len(kinds):
+            continue
+        value = getattr(kinds[0], name) if table.get(name) is None else table[name]
+        kinds = tuple(kind for kind in kinds if getattr(kind, name) == value)
+        if not kinds:
+            return None, entry
+    return kinds[0], None
 
 
 def is_optional(name: str) -> bool:

@@ -1,12 +1,14 @@
 """From what a user writes to a resolved config, in which every default is written out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
 from ..physics import direction_table, seeding
 from ..storage import config_text
+from ..storage.section import Section
+from . import catalog
 from . import source as sources
 from .models.root import Config
 from .toml import to_toml
@@ -48,6 +50,31 @@ def resolve(source: Any, overrides: Iterable[str] = (), base_dir: Path | str | N
         )
         raise InputError(config_text.told([problem], label))
     return resolved
+
+
+def stored(table: Mapping) -> Config:
+    """A config as it stands in results, of this or of another version: nothing is checked.
+
+    Keys that are missing have their defaults; those that no section has now are kept. A section without a kind of today, and
+    what is no section, is a plain value.
+    """
+    if isinstance(table, Config):
+        return table
+    values = {name: value for name, value in table.items() if value is not None}
+    for name, kinds in catalog.sections().items():
+        given = table.get(name)
+        if name and (isinstance(given, Mapping) or given is None and not catalog.is_optional(name)):
+            kind, _ = catalog.kind_of(kinds, given or {})
+            values[name] = _stored_section(kind, given or {}) if kind else given
+    return Config.unchecked(values)
+
+
+def _stored_section(kind: type[Section], given: Mapping) -> Section:
+    values = dict(given)
+    for entry in catalog.entries((kind,)).values():
+        if entry.table and entry.name in values:
+            values[entry.name] = [entry.table.unchecked(item) for item in values[entry.name]]
+    return kind.unchecked(values)
 
 
 def _make_paths_portable(raw: dict) -> None:

@@ -50,30 +50,19 @@ def sections_of(raw: Mapping, problems: list[str]) -> dict[str, Any]:
 def checked(where: str, table: Mapping, problems: list[str]) -> Section | None:
     """A section as the object of its kind, or None with sentences appended to `problems`."""
     kinds = catalog.sections()[where]
-    kind = _kind_of(where, kinds, table, problems)
-    values = kind and _checked_values(where, kinds, table, problems, kind)
-    return kind(**values) if kind and values is not None else None
+    kind, wrong = catalog.kind_of(kinds, table)
+    if kind is None:  # nobody knows which other keys are meant
+        problems.append(refusal(f"{where}.{wrong.name}", wrong.allowed, table[wrong.name]))
+        return None
+    values = _checked_values(where, kinds, table, problems, kind)
+    return None if values is None else kind(**values)
 
 
-def _kind_of(where: str, kinds: Kinds, table: dict, problems: list[str]) -> type[Section] | None:
-    """The class that a table chooses by kind, distribution and the like; without it nobody knows which keys are meant."""
-    for name, entry in catalog.entries(kinds).items():
-        having = [kind for kind in kinds if name in kind.key_names]
-        if not entry.selects or len(having) < len(kinds):
-            continue
-        value = getattr(kinds[0], name) if table.get(name) is None else table[name]
-        kinds = tuple(kind for kind in kinds if getattr(kind, name) == value)
-        if not kinds:
-            problems.append(refusal(f"{where}.{name}", entry.allowed, value))
-            return None
-    return kinds[0]
-
-
-def _checked_values(where: str, kinds: Kinds, table: dict, problems: list[str], kind: Any = Config) -> dict[str, Any] | None:
+def _checked_values(where: str, kinds: Kinds, given: Mapping, problems: list[str], kind: Any = Config) -> dict[str, Any] | None:
     """The values of the keys of a table that are given, or None with sentences appended to `problems`."""
     from pydantic_core import ValidationError
 
-    table = {name: value for name, value in table.items() if value is not None}
+    table: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     known = catalog.entries(kinds)
     here = {name: known[name] for name in kind.key_names if name in known}
     alone = [name for name in here if known[name].per_axis and isinstance(table.get(name), list) and len(table[name]) == 1]

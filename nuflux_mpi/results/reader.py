@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import to_toml
+from ..config import Config, stored, to_toml
 from ..errors import EnvironmentProblem, InputError
 from ..runtime.remedies import install_hint
 from ..storage.atomic import read_plain
@@ -107,9 +107,9 @@ class _Elsewhere(Mapping):
 
 
 class BaseRun:
-    """What every run offers: `config` (resolved dict), `attrs` (provenance), `series`, `fields`, and reports."""
+    """What every run offers: `config` (:class:`~nuflux_mpi.config.Config`), `attrs` (provenance), `series`, `fields`, and reports."""
 
-    config: dict
+    config: Config
     attrs: dict
     series: Mapping
     fields: Fields
@@ -205,12 +205,12 @@ class BaseRun:
 class MemoryRun(BaseRun):
     """A run that never touched a file: the same interface over arrays.
 
-    config: resolved dict. series, fields: dicts of arrays, with names and shapes of the files. attrs: provenance. Under
+    config: resolved, or a dict of it. series, fields: dicts of arrays, with names and shapes of the files. attrs: provenance. Under
     mpirun all ranks have the series; fields and phase_space are None on all ranks but 0.
     """
 
     def __init__(self, config, series, fields, attrs=None, phase_space=()):
-        self.config = config
+        self.config = stored(config)
         self.series = Series(series)
         self.fields = Fields(_Elsewhere() if fields is None else dict(fields))
         self.phase_space = Fields(_Elsewhere() if phase_space is None else dict(phase_space))
@@ -251,7 +251,7 @@ class Run(BaseRun):
 
     @cached_property
     def config(self):
-        return tomllib.loads(self.toml())
+        return stored(tomllib.loads(self.toml()))
 
     def toml(self):
         """The resolved config as it was written: `stored_config`."""

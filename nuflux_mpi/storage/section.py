@@ -55,6 +55,14 @@ class Section(Mapping):
         if values:
             raise TypeError(f"{type(self).__name__} has no {', '.join(values)}")
 
+    @classmethod
+    def unchecked(cls, values: Mapping) -> Self:
+        """A section of values that another version may have written: keys may be missing, and others be there."""
+        section, known = cls.__new__(cls), [name for name in cls.key_names if name in values or hasattr(cls, name)]
+        section.__dict__.update({name: values[name] if name in values else copy.copy(getattr(cls, name)) for name in known})
+        section.__dict__.update(values)
+        return section
+
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a config cannot be changed: make another one with {name} by replace(), or give overrides")
 

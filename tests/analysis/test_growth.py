@@ -142,7 +142,7 @@ def test_waves_driven_by_others_are_not_taken_for_growing_ones():
 
 def test_amplitudes_below_the_tolerance_are_not_used():
     run = synthetic_run()
-    run.config["time"]["rtol"] = 1e-5
+    run.config = run.config.replace(time=run.config.time.replace(rtol=1e-5))
     waves = growth.measure(run)
     # psi at the start of a window is at least 50 times the tolerance.
     assert waves.step_error.max() < growth.DISTURBED

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import tomllib
 from typing import Annotated, Literal
 
 import pytest
@@ -170,3 +171,33 @@ def test_a_section_of_a_term_is_checked_like_the_others(turning, section, words)
 
 def test_no_other_section_has_its_name():
     assert not set(terms.sections()) & set(models.root.Config.key_names)
+
+
+# ---- configs in results
+
+
+def test_a_stored_config_of_another_version_is_read():
+    """Keys that are missing have their defaults, those of another version stay, and nothing is refused."""
+    written = config.resolve("single_wave").plain()
+    written["modes"] |= {"kind": "beams", "flavors": 3}
+    written["box"] = {"length": 10.0, "points": 16}
+    written["initial"]["waves"][0].pop("phase")
+    del written["run"], written["output"]["log_every"]
+    stored = config.stored(written | {"matter": {"density": 1.0}})
+    assert stored.box.exchange == "auto" and stored.run.timeout == 0.0 and stored.output.log_every == 10.0
+    assert stored.initial.waves[0].phase == 0.0 and stored.initial.waves[0].n == written["initial"]["waves"][0]["n"]
+    assert stored["modes"]["flavors"] == 3 and stored["matter"] == {"density": 1.0}
+    assert stored.full is None and "full" not in stored and config.stored(stored) is stored
+
+
+def test_a_stored_section_of_an_unknown_kind_stays_a_dict():
+    written = config.resolve("two_beam").plain() | {"initial": {"kind": "vortex", "winding": 2}}
+    assert config.stored(written)["initial"] == {"kind": "vortex", "winding": 2}
+
+
+@pytest.mark.parametrize("case", config.cases())
+def test_a_stored_config_is_the_one_that_was_resolved(case):
+    resolved = config.resolve(case)
+    stored = config.stored(tomllib.loads(config.to_toml(resolved)))
+    assert stored == resolved and [type(one) for one in stored.values()] == [type(one) for one in resolved.values()]
+    assert list(stored) == list(resolved) and config.to_toml(stored) == config.to_toml(resolved)

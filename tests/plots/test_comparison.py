@@ -14,6 +14,10 @@ from test_evolution import axes_titled, line, png_text, title_of  # noqa: E402  
 from nuflux_mpi.plots import comparison  # noqa: E402
 
 
+def changed(config, section, name, value):
+    return config.replace(**{section: config[section].replace(**{name: value})})
+
+
 def runs_with(key, values, **changes):
     """Synthetic runs that differ in one key "section.name" of the config."""
     found = []
@@ -39,7 +43,7 @@ def test_runs_are_named_by_the_keys_that_differ():
     assert comparison.names(same) == ["run 0", "run 1"]
     many = runs_with("time.rtol", [1e-8, 1e-10])
     for number, key in enumerate(("atol", "start", "end")):
-        many[1].config["time"][key] = number + 20.0
+        many[1].config = changed(many[1].config, "time", key, number + 20.0)
     assert comparison.names(many) == ["run 0", "run 1"]  # four keys would be no name
     twins = runs_with("time.rtol", [1e-8, 1e-8, 1e-9])
     assert comparison.names(twins) == ["time.rtol = 1e-08 (run 0)", "time.rtol = 1e-08 (run 1)", "time.rtol = 1e-09"]
@@ -74,7 +78,7 @@ def test_levels_lengths_and_times_may_differ():
     assert all(axes.get_xlim() == (0, 30) for axes in figure.axes)
     np.testing.assert_array_equal(line(axes_titled(figure, "refractive"), 1)[0], long.series["time"])
     assert figure.get_suptitle().startswith("two synthetic beams")  # one title, L and N for both
-    long.config["box"]["points"] = 64
+    long.config = changed(long.config, "box", "points", 64)
     assert comparison.comparison([standard, long]).get_suptitle() == ""
 
 

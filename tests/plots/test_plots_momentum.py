@@ -95,7 +95,8 @@ def test_runs_of_one_level_are_told_apart():
 def test_a_figure_of_several_runs_names_what_they_share():
     runs = {"energy": level_run("energy"), "momentum": level_run("momentum")}
     assert momentum.missing_energy(runs).get_suptitle() == evolution.energy(runs["energy"]).get_suptitle() != ""
-    runs["momentum"].config["box"]["points"] *= 2
+    config = runs["momentum"].config
+    runs["momentum"].config = config.replace(box=config.box.replace(points=2 * config.box.points))
     assert momentum.missing_energy(runs).get_suptitle() == ""
 
 

@@ -1,6 +1,6 @@
 """The whole config: its sections, and conditions between them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
 from ...storage.config_text import LONGEST_NAME
@@ -34,14 +34,23 @@ class Config(Section):
         terms = {name: values.pop(name) for name in list(values) if name not in self.key_names}
         super().__init__(**values)
         self.__dict__.update(terms)
-        for name, value in list(self.__dict__.items()):
-            if value is None and name not in ("title", "name"):
-                del self.__dict__[name]  # the class has it as None
+        self._drop_absent()
+
+    @classmethod
+    def unchecked(cls, values: Mapping) -> Self:
+        config = super().unchecked(values)
+        config._drop_absent()
+        return config
+
+    def _drop_absent(self) -> None:
+        """Sections that are None are no keys; as attributes they are None, since the class has them so."""
+        for name in [name for name, value in self.__dict__.items() if value is None and name not in ("title", "name")]:
+            del self.__dict__[name]
 
     @property
     def terms(self) -> dict[str, Section]:
         """The sections of terms that the run has."""
-        return {name: section for name, section in self.items() if name not in self.key_names}
+        return {name: section for name, section in self.sections.items() if name not in self.key_names}
 
     @property
     def sections(self) -> dict[str, Section]:
