@@ -224,12 +224,17 @@ def test_a_run_stores_what_the_tables_list(comm):
 # --- other pages -----------------------------------------------------------------------------------------------------
 
 
-def test_every_module_is_on_the_architecture_page():
+def test_every_room_and_module_is_on_the_architecture_page():
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`(\w+\.py)`", text.split("## Rules")[0]))
-    assert named == {
-        path.name for path in (ROOT / "nuflux_mpi").rglob("*.py") if path.name not in ("__init__.py", "__main__.py")
-    }
+    parts = re.split(r"^### (.*)$", text.split("\n## Rooms\n")[1].split("\n## ")[0], flags=re.MULTILINE)
+    package, told = ROOT / "nuflux_mpi", {}
+    for title, part in zip(parts[1::2], parts[2::2]):
+        told[title.strip("`")] = sorted(re.findall(r"^\| `([\w/]+\.py)`", part, re.MULTILINE))
+    files = [path.relative_to(package) for path in package.rglob("*.py") if path.stem not in ("__init__", "__main__")]
+    rooms = {file.parts[0] for file in files if len(file.parts) > 1}
+    there = {room: sorted("/".join(file.parts[1:]) for file in files if file.parts[0] == room) for room in rooms}
+    there["Beside the rooms"] = sorted(file.name for file in files if len(file.parts) == 1)
+    assert told == there
 
 
 def test_exit_codes_are_those_of_the_code():
