@@ -200,6 +200,12 @@ class Algebra:
             return _back(axis, [0.5 * (n + P[2]), 0.5 * (n - P[2])])
         return _back(axis, np.asarray(n) / self.flavors + np.tensordot(self.content_weights, P, 1))
 
+    def excess(self, P, flavor: int = 0, axis: int = 0) -> np.ndarray:
+        """N_flavor,flavor - n/F, what a flavor has more than its share, without the axis of the components: P^z/2 of nu_e for
+        two flavors."""
+        (P,), weights = _in_front(axis, P), self.content_weights[flavor]
+        return sum(weight * part for weight, part in zip(weights, P) if weight)
+
     def difference(self, P, pair: Pair, axis: int = 0) -> np.ndarray:
         """N_first,first - N_second,second of a pair, without the axis of the components: P^z for two flavors."""
         (P,), weights = _in_front(axis, P), self.content_weights[pair.first] - self.content_weights[pair.second]

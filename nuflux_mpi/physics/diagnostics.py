@@ -1,10 +1,11 @@
 """What a run reports: energies, invariants, spectra. Functions of the fields; every number is the same on all ranks.
 
-P: (modes, 3, *local_shape), kappa: (modes, *local_shape), F: (modes, *vector_shape, *local_shape), local, in units of n,
+P: (modes, components, *local_shape), kappa: (modes, *local_shape), F: (modes, *vector_shape, *local_shape), local, in units of n,
 mu n and mu^2 n. Equation numbers are those of Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024); v D_1 of one dimension stands
 for sum_i v_i D_i, and D_2 for the D_ij, in more.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -18,7 +19,7 @@ SHARP = ("energies", "power", "drift")
 
 
 def second_moments(P, modes):
-    """D_ij = sum_b s_b v_bi v_bj P_b, shape (axes, axes, 3, *local_shape), local."""
+    """D_ij = sum_b s_b v_bi v_bj P_b, shape (axes, axes, components, *local_shape), local."""
     v = modes.velocity
     return np.tensordot(np.einsum("b,bi,bj->ijb", modes.s, v, v), P, axes=1)
 
@@ -71,9 +72,9 @@ BATCH = 16
 
 
 class Spectrum:
-    """Power of flavor coherence per wave: sum over modes of |psi_{a,k}|^2 with psi = P^x + i P^y = sum_k psi_k exp(i k z).
+    """Power of flavor coherence per wave: sum over modes and pairs of flavors of |psi_{a,k}|^2 with psi = sum_k psi_k exp(i k z).
 
-    For a box of one dimension; of more: `Shells`. `k`: ascending signed wave numbers of the grid (points,), 1/mu. Calling
+    Of two flavors psi is P^x + i P^y. For a box of one dimension; of more: `Shells`. `k`: ascending signed wave numbers of the grid (points,), 1/mu. Calling
     it with P returns the power (points,), the same on all ranks. Modes are taken in batches of at most `batch` to
     bound the memory. Collective.
     """
@@ -82,7 +83,7 @@ class Spectrum:
         (N,), (length,) = box.points, box.length
         self.box, self._lowest = box, -((N - 1) // 2)
         self.k = 2 * np.pi / length * np.arange(self._lowest, N // 2 + 1)
-        self._count, self._batch = len(modes), min(batch, len(modes))
+        self._count, self._batch, self._pairs = len(modes), min(batch, len(modes)), modes.algebra.pairs
         transform = self._transform = box.transform(self._batch, self._batch, aligned=True)
         half = transform.rows // 2
         harmonic = np.broadcast_to(transform.harmonic, transform.shape)[:half]
@@ -94,11 +95,11 @@ class Spectrum:
     def __call__(self, P):
         transform, N, batch = self._transform, self.box.global_points, self._batch
         half, power = transform.rows // 2, np.zeros(N)
-        for first in range(0, self._count, batch):
+        for first, pair in itertools.product(range(0, self._count, batch), self._pairs):
             some = P[first : first + batch]
             transform.physical[...] = 0.0
-            transform.physical[: len(some)] = some[:, 0]
-            transform.physical[batch : batch + len(some)] = some[:, 1]
+            transform.physical[: len(some)] = some[:, pair.real]
+            transform.physical[batch : batch + len(some)] = some[:, pair.imaginary]
             spectral = transform.forward()
             x, y = spectral[:half], spectral[half:]
             power += np.bincount(self._plus, (np.abs(x + 1j * y) ** 2).ravel(), minlength=N)
@@ -133,7 +134,7 @@ class Shells:
     """
 
     def __init__(self, box, modes, batch=BATCH):
-        self.box, self._batch = box, min(batch, len(modes))
+        self.box, self._batch, self._pairs = box, min(batch, len(modes)), modes.algebra.pairs
         transform = self._transform = box.transform(2 * self._batch)
         self.k = shell_wavenumbers(box.length, box.points)
         self._square = sum((2 * np.pi / L * harmonic) ** 2 for harmonic, L in zip(transform.harmonics, box.length))
@@ -146,10 +147,10 @@ class Shells:
         transform, batch = self._transform, self._batch
         power = np.zeros(transform.shape)
         lines = transform.physical.reshape(batch, 2, *self.box.local_shape)
-        for first in range(0, len(P), batch):
-            some = P[first : first + batch, :2]
+        for first, pair in itertools.product(range(0, len(P), batch), self._pairs):
+            some = P[first : first + batch]
             lines[...] = 0.0
-            lines[: len(some)] = some
+            lines[: len(some), 0], lines[: len(some), 1] = some[:, pair.real], some[:, pair.imaginary]
             spectral = transform.forward()
             power += spectral.real**2 + spectral.imag**2
         power *= transform.weight / self.box.global_points**2
@@ -194,15 +195,16 @@ class Diagnostics:
         self.scale = np.where(self.n > 0, self.n, 1.0)
         self.drift = Drift(P, modes, self.scale, box) if "drift" in parts else None
         self.spectrum = Spectrum(box, modes) if box.dimensions == 1 else Shells(box, modes)
-        self.gradient = box.gradient(3 * (1 + box.dimensions))
+        self.gradient = box.gradient(modes.algebra.components * (1 + box.dimensions))
         self.norm2 = float(box.mean(np.sum(P**2, axis=1)).sum())
-        self.survivors = survivors(modes, self.n, box.mean(P)[:, 2])
+        self.survivors = survivors(modes, self.n, modes.algebra.excess(box.mean(P), axis=1))
         self.energy_at_start = None
 
     @staticmethod
-    def lines(modes: int, axes: int) -> int:
-        """Real functions of space that its transforms hold for so many modes: those of the spectrum, and of the gradient."""
-        return 2 * min(BATCH, modes) + Box.gradient_lines(3 * (1 + axes), axes)
+    def lines(modes) -> int:
+        """Real functions of space that its transforms hold for such modes: those of the spectrum, and of the gradient."""
+        axes = modes.velocity.shape[1]
+        return 2 * min(BATCH, len(modes)) + Box.gradient_lines(modes.algebra.components * (1 + axes), axes)
 
     def measure(self, t, fields):
         """Series by name at time t; names as in docs/output.md. `psi2` is the power spectrum."""
@@ -227,11 +229,14 @@ class Diagnostics:
 
     def _flavor(self, t, fields, D, series):
         """Box averages of P, flavor content, survival, the largest length of P."""
-        P, box = fields["P"], self.box
-        mean, scale = box.mean(P), self.scale.reshape(-1, *[1] * box.dimensions)
-        longest = box.max(np.sqrt(np.sum(P**2, axis=1)) / scale)
-        survival = {name: _survival(mean[:, 2], *of_species) for name, of_species in self.survivors.items()}
-        return {"P_mean": mean, "P_length_max": longest, "nu_x": self._content(mean[:, 2]), **survival}
+        P, box, algebra = fields["P"], self.box, self.modes.algebra
+        mean, pure = box.mean(P), algebra.largest(self.scale).reshape(-1, *[1] * box.dimensions)
+        longest = box.max(np.sqrt(np.sum(P**2, axis=1)) / pure)
+        excess = algebra.excess(mean, axis=1)
+        survival = {name: _survival(algebra, excess, *one) for name, one in self.survivors.items()}
+        with np.errstate(divide="ignore", invalid="ignore"):  # NaN for an empty mode
+            others = 1.0 - 1.0 / algebra.flavors - excess / self.n
+        return {"P_mean": mean, "P_length_max": longest, "nu_x": others, **survival}
 
     def _spectrum(self, t, fields, D, series):
         return self.spectrum.series(fields["P"], self.norm2)
@@ -258,29 +263,27 @@ class Diagnostics:
             series["energy_residual"] = series["energy"] - self.energy_at_start
         return series
 
-    def _content(self, Pz):
-        """nu_x part of each mode, (n_a - P_a^z) / (2 n_a) of box averages; NaN for an empty mode."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return 0.5 * (1.0 - Pz / self.n)
 
+def survivors(modes, n, excess):
+    """{name of a survival probability: (weights, excess of the same neutrinos with their flavor unchanged)}, (modes,) each.
 
-def survivors(modes, n, Pz):
-    """{name of a survival probability: (weights, P^z of the same neutrinos with their flavor unchanged)}, (modes,) each.
-
-    n: densities, Pz: box averages of P^z at the start. Directions of an angular distribution start as nu_e and anti-nu_e.
-    Beams say by P^z how many nu_e they start with, (n_a + P_a^z) / 2; one that begins with P^z = 0 tells nothing about
-    survival and is left out, and so is a species without any nu_e.
+    n: densities, excess: that of nu_e, n_ee - n/F, in box averages at the start; P^z/2 for two flavors. Directions of an angular
+    distribution start as nu_e and anti-nu_e. Beams say by their excess how many nu_e they start with; one that begins
+    without tells nothing about survival and is left out, and so is a species without any nu_e.
     """
+    flavors = modes.algebra.flavors
     if modes.nu_weight is not None:
-        found = {"P_ee": (modes.nu_weight, n), "P_ee_bar": (modes.antinu_weight, n)}
+        pure = (1.0 - 1.0 / flavors) * n
+        found = {"P_ee": (modes.nu_weight, pure), "P_ee_bar": (modes.antinu_weight, pure)}
         return {name: (weight, start) for name, (weight, start) in found.items() if weight.sum() > 0}
-    electrons = np.where(np.abs(Pz) > 1e-9 * n, 0.5 * (n + Pz), 0.0)
+    electrons = np.where(np.abs(excess) > 5e-10 * n, n / flavors + excess, 0.0)
     electrons[electrons < 1e-3 * n] = 0.0  # of a beam of nu_x: those are its seeds
     found = {name: np.where(modes.s == sign, electrons, 0.0) for name, sign in (("P_ee", 1), ("P_ee_bar", -1))}
-    return {name: (weight, Pz) for name, weight in found.items() if weight.sum() > 0}
+    return {name: (weight, excess) for name, weight in found.items() if weight.sum() > 0}
 
 
-def _survival(Pz, weight, start):
-    """Mean of (1 + P^z / start) / 2 with the weight."""
+def _survival(algebra, excess, weight, start):
+    """Mean of (1 + (F - 1) excess / start) / F with the weight; of two flavors excess / start is P^z over that of the start."""
     there = weight > 0
-    return float(np.sum(weight[there] * 0.5 * (1.0 + Pz[there] / start[there])) / weight[there].sum())
+    each = (1.0 + (algebra.flavors - 1) * (excess[there] / start[there])) / algebra.flavors
+    return float(np.sum(weight[there] * each) / weight[there].sum())

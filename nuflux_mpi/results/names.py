@@ -19,8 +19,7 @@ def _coefficients(flavors: Algebra) -> str:
 
 
 # name: (dimensions, unit, meaning), for two flavors, see `meaning`; {space} stands for the space axes of the box, {vector} for
-# an axis along which there is
-# one entry for each of them, if they are several.
+# an axis along which there is one entry for each of them, if they are several.
 LAYOUT = {
     "time": (("time",), "1/mu", "time"),
     "mode": (("mode",), "", "index of the mode"),

@@ -150,7 +150,7 @@ def memory_per_rank(setup, ranks):
     gradients = holds.beside
     if setup.method in SPLITTINGS:
         gradients += 2 * holds.flow_gradient  # the series of the moments, and the gradient's own lines
-    lines = Diagnostics.lines(len(setup.modes), axes) + Box.gradient_lines(gradients, axes)
+    lines = Diagnostics.lines(setup.modes) + Box.gradient_lines(gradients, axes)
     beside = 8 * cut.points_per_rank.max() * (WORK_STATES * lines + holds.arrays)
     fluxes = holds.flux_lines / holds.lines
     return PROCESS_BYTES + state * (kept + WORK_STATES + 2 * fluxes + holds.passing_states) + beside

@@ -197,7 +197,7 @@ def test_survival_of_beams_is_that_of_their_own_start(comm):
     assert series["P_ee"] == pytest.approx(0.5 * (1 + mean[0] / 0.5), rel=1e-13)
     assert series["P_ee_bar"] == pytest.approx(0.5 * (1 + mean[2] / 0.15), rel=1e-13)
     two = diagnostics.survivors(
-        Modes(v=np.ones(2), s=np.ones(2), n=np.ones(2), weight=np.ones(2)), np.ones(2), np.array([1.0, 0.5])
+        Modes(v=np.ones(2), s=np.ones(2), n=np.ones(2), weight=np.ones(2)), np.ones(2), np.array([0.5, 0.25])
     )
     np.testing.assert_allclose(two["P_ee"][0], [1.0, 0.75])  # n_e of either beam
     assert "P_ee_bar" not in two  # without antineutrinos there is no such number

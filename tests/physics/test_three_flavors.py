@@ -12,8 +12,10 @@ import pytest
 
 from nuflux_mpi import config
 from nuflux_mpi.analysis import linear_problem
+from nuflux_mpi.box.box import Box
 from nuflux_mpi.flavor.algebra import algebra
 from nuflux_mpi.physics import initial, modes, phase_space
+from nuflux_mpi.physics.diagnostics import Diagnostics
 from nuflux_mpi.results import datasets, figure_modes, names
 from nuflux_mpi.results.reader import MemoryRun
 from nuflux_mpi.results.run_directory import coordinates
@@ -82,6 +84,35 @@ def test_a_start_of_the_first_two_flavors_is_that_of_two(three, monkeypatch):
     occupations = three.occupations(n, P, axis=1)
     np.testing.assert_allclose(occupations[:, -1], np.broadcast_to(n, (3, 32)), rtol=1e-14)
     np.testing.assert_allclose(occupations[:, :-1], 0, atol=1e-15)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("points", [32, [6, 8]])
+def test_a_row_of_two_flavors_among_three_is_that_of_two(points, three, comm):
+    """Contents, survival, spectra: all but what knows the energy and the angle between the components."""
+    lines, dimensions = 24, np.size(points)
+    box = Box(10.0 if dimensions == 1 else [10.0, 12.0], points, lines, comm)
+    resolved = config.resolve(SOURCE | {"initial": SOURCE["initial"] | {"seed": 4}})
+    v = [1.0, -0.6, 0.3] if dimensions == 1 else [[0.0, 1.0], [0.8, -0.6], [0.6, 0.3]]
+    directions = dataclasses.replace(modes.build(resolved["modes"]), v=np.array(v), direction=None)
+    row = {}
+    for flavors in (2, 3):
+        some = dataclasses.replace(directions, flavors=flavors)
+        P = initial.polarization(resolved, some, box)
+        measured = Diagnostics(box, some, P, some.n, parts=("flavor", "spectrum"))
+        turned = P.copy()  # a later state: the coherence has grown
+        for part in (some.algebra.pairs[0].real, some.algebra.pairs[0].imaginary):
+            turned[:, part] *= 3
+        row[flavors] = measured.measure(1.0, {"P": turned})
+        norm = np.sum(np.sum(box.mean(P**2), axis=1))  # the fields' 2-norm counts all components: it is another one
+        row[flavors]["norm"] = norm
+    for name in ("nu_x", "P_ee", "P_ee_bar"):
+        np.testing.assert_allclose(row[3][name], row[2][name], rtol=0, atol=1e-15)  # a few roundings of numbers up to 1
+    for name in ("psi2", "k_rms"):
+        np.testing.assert_allclose(row[3][name], row[2][name], rtol=1e-13)
+    shares = [row[flavors]["coherence"] * np.sqrt(row[flavors]["norm"]) for flavors in (2, 3)]
+    assert shares[0] == pytest.approx(shares[1], rel=1e-12)
+    assert row[2]["psi2"].sum() > 0 and 0 < row[2]["P_ee"] <= 1
 
 
 def test_densities_that_the_start_decides_are_those_of_pure_states(three):
