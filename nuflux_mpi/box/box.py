@@ -33,6 +33,7 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import InputError
+from . import fft_plans
 from .axes import AXES
 from .derivative import Gradient, Slope
 from .node import node_of
@@ -94,6 +95,10 @@ class Box:
     def node(self):
         """The :class:`~nuflux_mpi.box.node.Node` of this rank. Collective at the first use."""
         return node_of(self.comm, self.exchange)
+
+    def remember_plans(self):
+        """Keep what FFTW has learned about the transforms of this box for later runs. Call it on one rank."""
+        fft_plans.remember()
 
     @property
     def vector_shape(self):

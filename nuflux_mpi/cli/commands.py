@@ -331,7 +331,7 @@ def _run(arguments):
 
 def _carry_out(simulation, stop, bare=False):
     """Run with progress on rank 0, close in words, draw the figures; -> exit code. bare: no command was given."""
-    from ..results.names import LOG
+    from ..results.file_names import LOG
     from ..run.messages import as_text_only
     from ..run.progress import Progress
     from ..runtime.collective import on_root

@@ -102,12 +102,6 @@ DIFFERENCES = {"dU_osc_dt_difference": "U_osc", "dK_dt_difference": "K"}
 RECORD_AXES = ("time", "spectrum_time")  # unlimited; the length of `time` is the commit mark of a file
 SPACE = AXES[3]
 
-# Files of a run directory that others than their writers must know.
-LOG = "run.log"
-STOP = "STOP"
-FIGURES = ("energy", "spectrum", "angular", "maps", "distribution", "energy_gained")  # that a run draws by itself
-FIGURE_FILES = tuple(f"{name}.png" for name in FIGURES)
-
 
 def algebra_of(arrays) -> Algebra:
     """The flavor algebra of a run from its arrays by name, such as those of a file."""

@@ -29,7 +29,8 @@ from ..storage.atomic import read_plain
 from ..time.times import near
 from . import display, lock, summary
 from .datasets import usable
-from .names import LAYOUT, LOG, RECORD_AXES, dimensions, space_of
+from .file_names import LOG
+from .names import LAYOUT, RECORD_AXES, dimensions, space_of
 
 POSTMORTEM = "postmortem.h5"  # the last good state of a run that failed
 

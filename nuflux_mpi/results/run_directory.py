@@ -30,7 +30,8 @@ from ..storage.atomic import check_plain, local, read_plain, sync, try_to_write,
 from ..time.memory import FileMemory
 from . import checkpoint, content, growth_table, xdmf
 from .fields_file import FieldsFile
-from .names import FIGURE_FILES, LOG, SPACE, STOP
+from .file_names import FIGURE_FILES, LOG, STOP
+from .names import SPACE
 from .reader import POSTMORTEM, MemoryRun, Run
 from .resume import check_finished, continued, keep_config
 from .series_file import SeriesFile

@@ -14,7 +14,7 @@ import warnings
 from contextlib import contextmanager
 
 from ..errors import RunWarning
-from ..results.names import LOG
+from ..results.file_names import LOG
 from .progress import Progress
 
 LOGGER = logging.getLogger("nuflux_mpi")

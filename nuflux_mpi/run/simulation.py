@@ -1,28 +1,16 @@
 """A run from config to results: each of the program's nouns in its order, one line each in `Simulation.__init__`."""
 
 import time as clock
-import weakref
 from contextlib import suppress
 
-import numpy as np
-
-from .. import config as configuration
-from ..analysis import growth, unseeded
-from ..box import columns, fft_plans
 from ..errors import InputError, NumericalFailure, RunWarning, WriteFailure
-from ..kernels import kernels
-from ..physics import initial
-from ..results import checkpoint, growth_table, outside, provenance
+from ..results import provenance
 from ..results.ledger import Ledger, Timed
-from ..results.names import DIFFERENCES
-from ..runtime import extras
-from ..runtime.collective import any_rank, first_problem, largest, on_root
-from ..time import petsc_options
-from ..time.memory import RunMemory
-from ..time.times import SAME, schedule
-from . import finite, messages, start_copy
+from ..runtime.collective import first_problem, largest
+from ..time.times import schedule
+from . import messages
 from .interrupt import INTERRUPT, Interrupt, stopped
-from .run_warnings import Watch
+from .problem import Problem
 from .stopping import Pace
 from .watchdog import Watchdog
 
@@ -59,165 +47,52 @@ class Simulation:
     def __init__(
         self, config, out=None, overrides=(), comm=None, overwrite=False, resume="never", deterministic=False, checkout=None
     ):
-        self.ledger = Ledger()
-        self._checkout = checkout or provenance.commit()
-        from mpi4py import MPI
+        self.ledger, self.pace, self.stopped = Ledger(), Pace(), ""
+        self._over, self._checkpoint_due, self._step_began = False, False, 0.0
+        checkout = checkout or provenance.commit()
+        self.comm = comm = _started(comm)
 
-        from ..box.box import Box
+        from ..physics import initial
         from ..physics.diagnostics import Diagnostics
         from ..physics.levels import Setup
-        from ..runtime.environment import check_index_size, check_parallel
-        from ..runtime.limits import check_memory, claim_algebra
-        from ..time.integrator import KERNELS, Integrator, initialize
-        from .check import memory_per_rank
+        from . import prepare
+        from .recorder import Recorder
 
-        claim_algebra()
-        comm = self.comm = MPI.COMM_WORLD if comm is None else comm
-        self.said = on_root(comm, outside.check)
-        self.config = config = on_root(comm, configuration.resolve, config, overrides)
-        self.config, said = on_root(comm, start_copy.take_up, config, out, resume)
-        config, self.said = self.config, self.said + said
-        petsc = initialize(comm, config["petsc"]["options"])
-        check_parallel(comm)
-        self.said += [*petsc_options.ignored(petsc.Options()), *filter(None, [outside.differing(comm)])]
-        if deterministic:
-            self.config = config = config.replace(box=config.box.replace(fftw="estimate"))
-
-        self._setup = setup = Setup.of(config)
-        check_memory(on_root(comm, memory_per_rank, setup, comm.Get_size()), comm)
-        place, times = config["box"], config["time"]
-        modes, holds, method = setup.modes, setup.declared, setup.method
-        self.modes = modes
-        other_axes = (columns.touch,) if configuration.dimensions(config) > 1 else ()
-        own_kernels = [touch for part in (setup.level, *setup.terms) for touch in part.own_kernels]
-        kernels.warm_up(comm, *own_kernels, *KERNELS.get(method, ()), *other_axes)
-        check_index_size(2 * holds.lines * (np.prod(place["points"], dtype=int) // 2 + 1), 8 * petsc.IntType().itemsize)
-        self.box = box = Box(
-            place["length"],
-            place["points"],
-            holds.lines,
-            comm,
-            origin=place["origin"],
-            fftw=place["fftw"],
-            exchange=place["exchange"],
-        )
-        P = initial.polarization(config, modes, box)
-        self.density = initial.density(P, modes, box)
-        self.equations = setup.build(box)
-        self.integrator = Integrator.of(
-            Timed(self.equations.picture, self.ledger),
-            comm,
-            method=method,
-            rtol=times["rtol"],
-            atol=times["atol"],
-            origin=times["start"],
-            dt_initial=times["dt_initial"],
-            dt_min=times["dt_min"],
-            dt_max=times["dt_max"],
-            options=config["petsc"]["options"],
-        )
-        self.stopped = ""
-        self.pace, self._lock = Pace(), None
-        self._rows, self._warned = [], {}  # the last rows of the series; warnings so far by subject
-        self._wall_time = 0.0  # of the runs before this one
-        self._voice, self._over = None, False
-        self._watchdog = Watchdog(config["run"]["timeout"], comm.Get_rank(), lambda: f"at t = {self.t:.6g}")
+        self.config, said = prepare.configured(comm, config, overrides, out, resume, deterministic)
+        setup = Setup.of(self.config)
+        prepare.check_room(setup, comm)
+        prepare.load_loops(setup, comm)
+        self.modes = setup.modes
+        self.box = prepare.box_of(setup, comm)
+        P = initial.polarization(self.config, self.modes, self.box)
+        self.density = initial.density(P, self.modes, self.box)
+        self.equations = setup.build(self.box)
+        self.integrator = prepare.integrator_of(setup, Timed(self.equations.picture, self.ledger), comm)
+        self._watchdog = Watchdog(self.config["run"]["timeout"], comm.Get_rank(), lambda: f"at t = {self.t:.6g}")
+        self._recorder = None
         try:
-            self.diagnostics = Diagnostics(box, modes, P, self.density, parts=setup.level.diagnostics, terms=setup.terms)
+            parts, terms = setup.level.diagnostics, setup.terms
+            self.diagnostics = Diagnostics(self.box, self.modes, P, self.density, parts=parts, terms=terms)
             self.equations.start(0.0, self.integrator.u, P, self.density)
-            self._norm = self.integrator.norm()
-            self._watch = Watch(config, modes, times["rtol"] + (times["atol"] / self._norm if self._norm else 0.0))
-            self.output = self._open_output(out, overwrite, resume)
+            self._problem = Problem(comm, setup, self.box, self.density, self.equations, self.diagnostics, self.integrator)
+            self._recorder = Recorder(self._problem, self.ledger, self.pace, self._watchdog, checkout)
+            self.output = self._recorder.open(out, overwrite, resume)
         except BaseException as error:
             self._unlock()
             if isinstance(error, InputError):  # on all ranks alike
                 self.integrator.destroy()
             raise
-
-    def _open_output(self, out, overwrite, resume):
-        from ..results.run_directory import Memory, RunDirectory, Stored, choose_directory, coordinates
-
-        config, box = self.config, self.box
-        level = self.equations
-        leading, state_leading = (level.declared.stored(file) for file in ("fields", "phase_space"))
-        self._axes = coordinates(box, self.modes, self.density, level.axes())
-        k = self.diagnostics.spectrum.k if config["output"]["spectrum_every"] else None
-        text = on_root(self.comm, configuration.to_toml, config)
-        self._attrs = provenance.attributes(config, text, box, self._checkout)
-        parts = Stored(config, self._attrs, box, self._axes, leading, state_leading, k)
-        self._fresh = True
-        if out is None:
-            return Memory(parts)
-        directory, found, own = on_root(self.comm, choose_directory, config, out, overwrite, resume)
-        on_root(self.comm, self._take_lock, directory)
-        self._layout, before = checkpoint.Layout(level.transform), None
-        if found:
-            saved = self._load(found)
-            self._fresh = not own
-            before = saved.memory if own else None
-            if own and before.run_id:
-                self._attrs["run_id"] = before.run_id
-            end = config["time"]["end"]
-            if self.integrator.t > self._duration * (1.0 + SAME):
-                reached = config["time"]["start"] + self.integrator.t
-                raise InputError(f"--resume: time.end = {end:g} is before t = {reached:g}, which {saved.path} has reached")
-            if self.finished and own:
-                output = RunDirectory.closed(directory, before, config, self.comm)
-                self.said += output.said
-                return output
-            if self.finished:
-                raise InputError(f"--resume: {saved.path} is at t = {self.t:g}: time.end must be later")
-        self.said += on_root(self.comm, start_copy.keep, directory, config, self._fresh)
-        output = RunDirectory(directory, before, parts)
-        if self._warned:
-            output.warn(list(self._warned.values()))
-        self.said += output.said
-        return output
-
-    def _take_lock(self, directory):
-        from ..results.lock import RunLock
-
-        self._lock = RunLock(directory)
-        weakref.finalize(self, self._lock.release)  # also of a simulation that nobody closed
-
-    def _load(self, found):
-        """Take up the first checkpoint of `found` that is whole. -> it"""
-        from ..results.run_directory import check_same_physics
-
-        integrator = self.integrator
-
-        def accept(path, config, memory, vectors):
-            check_same_physics(path, config, self.config)
-            integrator.understands(memory.integrator, vectors)
-
-        saved, said = checkpoint.load(found, self._layout, accept, self.comm)
-        self.said += [said] if said else []
-        memory = saved.memory
-        # The start is made anew from the config; only a file, or another version of this code, could make it another one.
-        if abs(self._norm - memory.norm_at_start) > 1e-9 * memory.norm_at_start:
-            raise InputError(f"--resume: the initial state is not the one that {saved.path} began with")
-        self._norm = memory.norm_at_start
-        integrator.t, integrator.u[...] = memory.since_start, saved.vectors[0]
-        integrator.recall(memory.integrator, saved.vectors[1:])
-        self.equations.count_in(memory.unit)
-        self.diagnostics.energy_at_start = memory.energy_at_start
-        self._rows, self._wall_time = memory.recent, memory.wall_time
-        self._warned, self._watch.onset, self._watch.largest_tail = memory.warned, memory.coherent_since, memory.largest_tail
-        return saved
+        self.said = said + self._recorder.said
 
     @property
     def t(self):
-        """The time that is reached. The integrator's own counts from time.start, see :mod:`~nuflux_mpi.time.times`."""
-        return self.config["time"]["end"] if self.finished else self.config["time"]["start"] + self.integrator.t
-
-    @property
-    def _duration(self):
-        return self.config["time"]["end"] - self.config["time"]["start"]
+        """The time that is reached, see :class:`~nuflux_mpi.run.problem.Problem`."""
+        return self._problem.t
 
     @property
     def finished(self):
         """Whether the end time is reached, which is met exactly."""
-        return self.integrator.t >= self._duration
+        return self._problem.finished
 
     def describe(self):
         """What is about to run, in a few lines."""
@@ -225,6 +100,8 @@ class Simulation:
         length, points = " x ".join(f"{L:g}" for L in box.length), " x ".join(map(str, box.points))
         cut = f"cut as {box.plan.N1} x {box.plan.N2} points" if box.plan.factored else "in slabs"
         exchange = f"{box.node}, " if box.size > 1 else ""
+        from ..kernels import kernels
+
         kernels_used = "compiled kernels (numba)" if kernels.COMPILED else f"NumPy kernels (slower: {kernels.WHY_NOT})"
         lines = [
             config["title"] or config["name"],
@@ -271,11 +148,11 @@ class Simulation:
         """
         if self._over and not self.finished:
             raise InputError('This simulation has ended: make a new one (resume="auto" goes on in its directory).')
-        self._begun = clock.monotonic()
-        self._voice = messages.Voice(self.comm, self.output.directory, self.config, progress)
+        voice = messages.Voice(self.comm, self.output.directory, self.config, progress)
+        self._recorder.begin(voice)
         try:
-            with self._voice, Interrupt(stop) as asked:
-                run = self._carried_out(asked)
+            with voice, Interrupt(stop) as asked:
+                run = self._carried_out(voice, asked)
         except KeyboardInterrupt:
             if self.comm.Get_size() == 1:  # a second one, which may come anywhere: leave no lock and no open file behind
                 self.close()
@@ -284,230 +161,69 @@ class Simulation:
             raise stopped(self.t, self.output.directory)
         return run
 
-    def _carried_out(self, stop):
+    def _carried_out(self, voice, stop):
         for sentence in self.comm.bcast(self.said):
-            self._voice.worry(sentence)
+            voice.worry(sentence)
         if self.finished:
             self._unlock()
             return self.output.result()
-        integrator, self._over = self.integrator, True
-        integrator.begin(norm=self._norm)  # that of the start, also when the run is resumed
-        self._voice.begin(self.describe())
+        self._over = True
+        self.integrator.begin(norm=self._recorder.norm)  # that of the start, also when the run is resumed
+        voice.begin(self.describe())
         self.ledger.start = clock.monotonic() - self.ledger.begin
         try:
-            self._advance(stop)
+            self._advance(voice, stop)
         except NumericalFailure as failure:
-            raise NumericalFailure(self._report_damage(str(failure))) from None
-        integrator.view()
-        self.output.close()
-        run = self.output.result()
-        if run.directory and not self.stopped:
-            problem = on_root(self.comm, self._record_growth, run)
-            if problem:
-                self._voice.worry(problem)
-        if run.directory and self.box.dimensions > 1:
-            problem = on_root(self.comm, self._describe_for_viewers, run)
-            if problem:
-                self._voice.worry(problem)
-        self._unlock()
-        self._voice.end(run, self.ledger)
+            raise NumericalFailure(self._recorder.report_damage(str(failure))) from None
+        self.integrator.view()
+        run = self._recorder.finish(self.stopped)
+        voice.end(run, self.ledger)
         return run
 
-    def _record_growth(self, run):
-        """Growth rates of a finished run, which is whole without them. Call on one rank. -> what went wrong, or ""."""
-        said = []
-        with extras.attempted(f"{run.directory / growth_table.FILE} cannot be written", said.append):
-            growth.record(run)
-        return "".join(said)
-
-    def _describe_for_viewers(self, run):
-        """fields.xmf for ParaView and VisIt, without which a run is whole, too. Call on one rank. -> what went wrong, or ""."""
-        from ..results import xdmf
-
-        said = []
-        with extras.attempted("fields.xmf cannot be written", said.append):
-            xdmf.write(run)
-        return "".join(said)
-
-    def _advance(self, stop):
+    def _advance(self, voice, stop):
         """From output time to output time, with checkpoints between."""
-        times, every = self.config["time"], self.config["output"]
+        times, every, recorder = self.config["time"], self.config["output"], self._recorder
         cadences = {name: every[f"{name}_every"] for name in ("series", "fields", "spectrum", "phase_space")}
         plan, done = schedule(times["start"], times["end"], cadences), self.integrator.t
-        if self._fresh:
-            self._rows = []
-            power = self._record(self.t, set(cadences))
-            self._look_at_start(power)
-            self._checkpoint()
+        if recorder.fresh:
+            recorder.start(set(cadences))
         if self.comm.Get_rank() == 0:
-            fft_plans.remember()
-        self._saved, self._due = clock.monotonic(), False
+            self.box.remember_plans()
+        recorder.saved = clock.monotonic()
         self._ask(stop)
 
         def after_step():
-            taken = clock.monotonic() - self._stepped
+            taken = clock.monotonic() - self._step_began
             self.pace.note(step=taken)
             self.ledger.stepping += taken
-            self._voice.update(self.t, self.integrator.statistics, self._rows[-1])
+            voice.update(self.t, self.integrator.statistics, recorder.rows[-1])
             self.ledger.output += self.output.keep_up()
             self._ask(stop)
-            return self.stopped or self._due
+            return self.stopped or self._checkpoint_due
 
         with self._watchdog:
             for since_start, t, due in plan:
-                reached = since_start - done <= 1e-12 * self._duration
+                reached = since_start - done <= 1e-12 * self._problem.duration
                 while not reached and not self.stopped:
-                    self._stepped = clock.monotonic()
+                    self._step_began = clock.monotonic()
                     reached = self.integrator.advance(since_start, after_step)
                     if reached:
-                        self._record(t, due)
+                        recorder.record(t, due)
                     if reached and not self.stopped:  # a method that runs freely meets many output times within one step
                         self._ask(stop)
-                    if self._due or self.stopped or self.finished:
-                        self._checkpoint()
+                    if self._checkpoint_due or self.stopped or self.finished:
+                        self._checkpoint_due = False
+                        recorder.checkpoint()
 
     def _ask(self, stop):
         """Find out together whether to stop, and whether a checkpoint is due: one reduction. Collective."""
         reason, every = stop() if stop else "", self.config["output"]["checkpoint_every"]
-        due = self.comm.Get_rank() == 0 and 0 < every <= clock.monotonic() - self._saved
+        due = self.comm.Get_rank() == 0 and 0 < every <= clock.monotonic() - self._recorder.saved
         wish = largest(self.comm, 2 if reason else int(due))
         self._watchdog.pat()
-        self._due, self._stepped = wish == 1, clock.monotonic()
+        self._checkpoint_due, self._step_began = wish == 1, clock.monotonic()
         if wish == 2:
             self.stopped = first_problem(self.comm, reason if isinstance(reason, str) else "request" if reason else "")
-
-    def _checkpoint(self):
-        """Save all that is needed to go on; where that fails the run goes on with the checkpoints it has. Collective."""
-        self._due = False
-        if self.output.directory is None:
-            return
-        begin = clock.monotonic()
-        self.output.sync()
-        remembered, vectors = self.integrator.memory()
-        memory = RunMemory(
-            since_start=self.integrator.t,
-            integrator=remembered,
-            norm_at_start=self._norm,
-            wall_time=self._elapsed(),
-            unit=self.equations.unit,
-            energy_at_start=self.diagnostics.energy_at_start,
-            coherent_since=self._watch.onset,
-            largest_tail=self._watch.largest_tail,
-            recent=[{name: value for name, value in row.items() if np.ndim(value) < 2} for row in self._rows[-2:]],
-            warned=self._warned,
-            **self.output.known(),
-        )
-        self._watchdog.pat(self.comm.Get_size() * sum(vector.nbytes for vector in (self.integrator.u, *vectors)))
-        cost, problem = checkpoint.write(
-            self.output.directory, self._layout, [self.integrator.u, *vectors], memory, self._attrs, self.comm
-        )
-        self.pace.note(checkpoint=cost.seconds)
-        self._saved = clock.monotonic()
-        self.ledger.checkpoints += self._saved - begin
-        if problem:
-            self._voice.worry(f"warning: no checkpoint at t = {self.t:.6g}: {problem}; the run goes on", "checkpoint")
-        else:
-            self._voice.note(checkpoint.sentence(self.t, cost))
-
-    def _elapsed(self):
-        return self._wall_time + clock.monotonic() - self._begun
-
-    def _record(self, t, due):
-        """Write what is due of the state at hand, whose time is told as t. -> the power spectrum, if it was measured"""
-        begin, power, since_start = clock.monotonic(), None, self.integrator.t
-        level = self.equations
-        fields = level.take(since_start, self.integrator.u)
-        self._watchdog.pat(self.comm.Get_size() * sum(field.nbytes for field in fields.values()))
-        if "fields" in due:
-            finite.check_fields(t, fields, self.comm)
-            self.output.append_fields(t, fields)
-        if due & {"series", "spectrum"}:
-            measured = self.diagnostics.measure(since_start, fields)
-            power = measured.pop("psi2")
-            if "series" in due:
-                self._append(t, self.diagnostics.complete(measured | level.measure()))
-            if "spectrum" in due and self.config["output"]["spectrum_every"]:
-                finite.check_row(t, {"psi2": power})
-                self.output.append_spectrum(t, power)
-        if "phase_space" in due and level.declared.stored("phase_space"):
-            state = level.take_state(since_start, self.integrator.u)
-            finite.check_fields(t, state, self.comm)
-            self.output.append_state(t, state)
-        taken = clock.monotonic() - begin
-        self.pace.note(output=taken)
-        self.ledger.output += taken
-        return power
-
-    def _look_at_start(self, power):
-        """Warn of waves that grow by linear theory and have no seed, and of files that will be huge. Collective."""
-        from .check import large_files
-
-        P, k, algebra = self._rows[-1]["P_mean"], self.diagnostics.spectrum.k, self.modes.algebra
-        difference = algebra.difference(P, algebra.pairs[0], axis=1)
-        found = {"seeds": on_root(self.comm, unseeded.of_spectrum, self.config, k, power, difference)}
-        if self.output.directory is not None:
-            found["files"] = "; ".join(on_root(self.comm, large_files, self._setup, self.comm.Get_size()))
-        self._warn(self.t, {subject: sentence for subject, sentence in found.items() if sentence})
-
-    def _append(self, t, measured):
-        """A row of the series: what was measured, rates of change by differences, and counts."""
-        counts, rows = self.integrator.statistics, self._rows
-        row = {
-            "time": t,
-            **measured,
-            **{slope: np.nan for slope, name in DIFFERENCES.items() if name in measured},
-            "step": counts.steps,
-            "dt": counts.dt,
-            "rejections": counts.rejections,
-            "rhs_evaluations": counts.rhs_evaluations,
-            "wall_time": self._elapsed(),
-        }
-        rows.append(row | {"time": self.integrator.t})
-        del rows[:-3]
-        amended = {}
-        for slope, name in DIFFERENCES.items() if len(rows) > 1 else ():
-            if name in row:
-                row[slope] = _slope(rows, name, rows[-1]["time"])
-                # The row before now has neighbours on both sides.
-                amended[slope] = _slope(rows, name, rows[-2]["time"])
-        finite.check_row(t, row, {"nu_x": self.density > 0} | dict.fromkeys(DIFFERENCES, len(rows) > 1))
-        for slope, value in amended.items():
-            self.output.amend(slope, value)
-        self.output.append(row)
-        self._warn(t, self._watch(row) | self.equations.warnings(row))
-
-    def _warn(self, t, found):
-        """Say and keep what is worth a warning at time t, {subject: sentence}, once for each subject."""
-        for subject in [name for name in found if name not in self._warned]:
-            text = self._warned[subject] = f"warning at t = {t:.6g}: {found[subject]}"
-            self.output.warn(list(self._warned.values()))
-            self._voice.worry(text, subject)
-
-    def _report_damage(self, failure):
-        """The sentence with the place of the damage, and postmortem.h5 with the last good state. Collective."""
-        place = self._place_of_damage()
-        if self.output.directory is None:
-            return f"{failure}; {place}"
-        t, fields = self.t, self.equations.take(self.integrator.t, self.integrator.u)
-        path = self.output.postmortem(t, fields, self._attrs | {"failure": failure, "place": place}, self._axes)
-        return f"{failure}; {place}; the last good state, t = {t:.6g}, is in {path}"
-
-    def _place_of_damage(self):
-        """Where the last good state changes fastest, or not in numbers at all, in words. Collective."""
-        level, t = self.equations, self.integrator.t
-        for moment in (t, t + self.integrator.attempted):
-            level.picture.fields(moment, self.integrator.u, level.picture.needed)
-            level.picture.source(moment)
-            rates = level.rates()
-            if any_rank(self.comm, not np.isfinite(rates).all()):
-                break
-        worst = np.where(np.isfinite(rates), rates, np.inf)
-        row, point = np.unravel_index(np.argmax(worst), worst.shape)
-        where = [float(x.ravel()[point]) for x in np.broadcast_arrays(*self.box.coordinates())]
-        value, row, *where = max(self.comm.allgather((float(worst[row, point]), int(row), *where)))
-        what = "is not finite" if np.isinf(value) else f"is largest ({value:.3g})"
-        place = ", ".join(f"{axis} = {x:.6g}" for axis, x in zip(self.box.axis_names, where))
-        return f"the rate of change {what} at {place} {level.place(row)}"
 
     def close(self):
         """Close the files and free PETSc's objects (collective)."""
@@ -516,13 +232,15 @@ class Simulation:
         self._unlock()
 
     def _unlock(self):
-        if self._lock:
-            self._lock.release()
-            self._lock = None
+        if self._recorder:
+            self._recorder.unlock()
 
 
-def _slope(rows, name, t):
-    """Rate of change of a series, summed over modes, at one of the last two or three rows: of the parabola (or line)."""
-    times = np.array([row["time"] for row in rows]) - t
-    values = [np.sum(row[name]) for row in rows]
-    return float(np.polynomial.polynomial.polyfit(times, values, len(rows) - 1)[1])
+def _started(comm):
+    """The communicator of a run, COMM_WORLD for None, with MPI and what NumPy needs under way."""
+    from mpi4py import MPI
+
+    from ..runtime.limits import claim_algebra
+
+    claim_algebra()
+    return MPI.COMM_WORLD if comm is None else comm

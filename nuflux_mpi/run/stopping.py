@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ..errors import InputError
-from ..results.names import STOP
+from ..results.file_names import STOP
 
 WALLTIME = "the end of the wall time"
 _SAFETY = 1.5  # the next step may take longer than any before

@@ -18,7 +18,7 @@ from nuflux_mpi.cli import commands
 from nuflux_mpi.errors import InputError, NumericalFailure
 from nuflux_mpi.results import checkpoint
 from nuflux_mpi.results.reader import Run
-from nuflux_mpi.run import simulation
+from nuflux_mpi.run import recorder, simulation
 from nuflux_mpi.run.progress import Progress
 from nuflux_mpi.time.memory import IntegratorMemory, RunMemory, Statistics
 
@@ -72,7 +72,8 @@ def test_steps_past_many_output_times_do_not_multiply_checkpoints(tmp_path, monk
     write = checkpoint.write
     monkeypatch.setattr(checkpoint, "write", lambda *arguments: written.append(1) or write(*arguments))
     now = itertools.count()  # a second for each look at the clock
-    monkeypatch.setattr(simulation, "clock", SimpleNamespace(monotonic=lambda: float(next(now))))
+    for module in (simulation, recorder):
+        monkeypatch.setattr(module, "clock", SimpleNamespace(monotonic=lambda: float(next(now))))
     config = {**case(method="adams"), "output": {"series_every": 0.003, "checkpoint_every": 200.0, "figures": False}}
     run = simulate(config, tmp_path)
     assert len(run.series["time"]) > 10 * run.series["step"][-1]
@@ -273,7 +274,9 @@ def test_no_wrong_bit_goes_unnoticed(halves):
             bad = bytearray(good)
             bad[place] ^= 1 << rng.integers(8)
             newest.write_bytes(bad)
-            _, said = checkpoint.load(checkpoint.candidates(path), simulation._layout, lambda *_: None, simulation.comm)
+            _, said = checkpoint.load(
+                checkpoint.candidates(path), simulation._recorder.layout, lambda *_: None, simulation.comm
+            )
             assert said.startswith("checkpoint.h5 is damaged")
 
 

@@ -22,6 +22,7 @@ from nuflux_mpi.results import checkpoint, content, datasets, names, probe, seri
 from nuflux_mpi.results import resume as resuming
 from nuflux_mpi.results.reader import Run
 from nuflux_mpi.run import finite
+from nuflux_mpi.run.recorder import Recorder
 from nuflux_mpi.runtime import child, environment
 from nuflux_mpi.storage import hdf5
 
@@ -236,14 +237,14 @@ def test_a_cut_file_of_version_1_has_no_zeros(runs, half, monkeypatch, name, par
 
 def as_of_version_1(monkeypatch):
     """Let checkpoints know neither sums nor names of runs."""
-    known = nuflux_mpi.Simulation._load
+    known = Recorder._load
 
     def load(self, found):
         saved = known(self, found)
         saved.memory.files, saved.memory.run_id, saved.memory.created = {}, "", ""
         return saved
 
-    monkeypatch.setattr(nuflux_mpi.Simulation, "_load", load)
+    monkeypatch.setattr(Recorder, "_load", load)
 
 
 def test_identity_is_the_same_everywhere(runs, half):

@@ -194,6 +194,6 @@ def test_a_foreign_memory_is_a_sentence(method, change, words, tmp_path):
 def test_a_memory_that_cannot_be_written_costs_the_checkpoint_and_not_the_run(tmp_path, monkeypatch):
     """A fault of the program: the numbers are worth more."""
     with nuflux_mpi.Simulation(config("adams", 1.0), out=tmp_path) as simulation:
-        monkeypatch.setattr(simulation._watch, "onset", object())
+        monkeypatch.setattr(simulation._recorder.watch, "onset", object())
         run = simulation.run()
     assert run.finished and not (tmp_path / checkpoint.NEWEST).exists()

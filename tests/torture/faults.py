@@ -13,7 +13,7 @@ from pathlib import Path
 
 from job import END, saved_times
 
-from nuflux_mpi.results import checkpoint, lock, names
+from nuflux_mpi.results import checkpoint, file_names, lock
 
 
 class Fault:
@@ -104,7 +104,7 @@ class StopFile(Fault):
     name, meaning = "stop-file", "a file STOP in the run directory"
 
     def strike(self, job):
-        (job.directory / names.STOP).touch()
+        (job.directory / file_names.STOP).touch()
 
 
 class Walltime(Fault):
