@@ -17,7 +17,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from nuflux_mpi import __version__, errors  # noqa: E402
-from nuflux_mpi.cli import commands  # noqa: E402
+from nuflux_mpi.cli import parser  # noqa: E402
 from nuflux_mpi.results import names  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -142,12 +142,12 @@ def test_command_lines_parse(name, capsys):
             continue
         try:
             # As `main` does: no arguments, or a config alone, stand for `run`.
-            arguments = commands.parser().parse_args(commands._normalized(words))
+            arguments = parser.parser().parse_args(parser.normalized(words))
         except SystemExit as end:
             # --help and --version end with 0
             assert end.code == 0, f"{name}: {' '.join(words)}: {capsys.readouterr().err}"
         else:
-            assert arguments.command in commands.COMMANDS, f"{name}: {' '.join(words)}"
+            assert arguments.command in parser.COMMANDS, f"{name}: {' '.join(words)}"
 
 
 def test_command_lines_are_found():

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from nuflux_mpi.cli import commands
+from nuflux_mpi.cli import parser
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.results.reader import Run
 from nuflux_mpi.runtime import environment
@@ -193,9 +193,9 @@ def test_without_name_each_run_gets_its_directory(run_cli, case):
 
 
 def test_no_arguments_mean_the_papers_example():
-    arguments = commands.parser().parse_args(commands._normalized([]))
+    arguments = parser.parser().parse_args(parser.normalized([]))
     assert (arguments.command, arguments.case) == ("run", "two_beam")
-    arguments = commands.parser().parse_args(commands._normalized(["my.toml", "--set", "time.end=3"]))
+    arguments = parser.parser().parse_args(parser.normalized(["my.toml", "--set", "time.end=3"]))
     assert (arguments.command, arguments.case) == ("run", "my.toml")
 
 

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from nuflux_mpi.cli import commands, completion
+from nuflux_mpi.cli import commands, completion, parser
 
 
-@pytest.mark.parametrize("name", [name for name in commands.COMMANDS if name != "doctor"])  # which reads its own arguments
+@pytest.mark.parametrize("name", [name for name in parser.COMMANDS if name != "doctor"])  # which reads its own arguments
 def test_every_argument_of_every_command_has_help(name, capsys):
-    command = completion.commands(commands.parser())[name]
+    command = completion.commands(parser.parser())[name]
     bare = [action.dest for action in command._actions if not (action.help or "").strip()]
     assert bare == []
     with pytest.raises(SystemExit) as end:
@@ -23,8 +23,8 @@ def test_every_command_has_a_line_in_the_help(capsys):
     with pytest.raises(SystemExit):
         commands.main(["--help"])
     text = capsys.readouterr().out
-    assert set(completion.commands(commands.parser())) == set(commands.COMMANDS)
-    for name in commands.COMMANDS:
+    assert set(completion.commands(parser.parser())) == set(parser.COMMANDS)
+    for name in parser.COMMANDS:
         assert any(line.split()[:1] == [name] and len(line.split()) > 1 for line in text.splitlines()), name
 
 
@@ -51,7 +51,7 @@ def test_scripts_of_the_other_shells(shell, check, tmp_path, capsys):
     pytest.importorskip("shtab")
     assert commands.main(["completion", shell]) == 0
     text = capsys.readouterr().out
-    assert "nuflux_mpi" in text and all(name in text for name in commands.COMMANDS)
+    assert "nuflux_mpi" in text and all(name in text for name in parser.COMMANDS)
     if shutil.which(check[0]):
         (tmp_path / "script").write_text(text)
         assert subprocess.run([*check, tmp_path / "script"]).returncode == 0

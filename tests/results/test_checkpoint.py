@@ -14,7 +14,7 @@ import pytest
 import nuflux_mpi
 from nuflux_mpi.analysis import growth
 from nuflux_mpi.box.box import Box
-from nuflux_mpi.cli import commands
+from nuflux_mpi.cli import running
 from nuflux_mpi.errors import InputError, NumericalFailure
 from nuflux_mpi.results import checkpoint
 from nuflux_mpi.results.reader import Run
@@ -468,5 +468,5 @@ def test_without_room_for_growth_rates_and_figures_the_run_is_finished(tmp_path,
     assert said[-1] == f"warning: {tmp_path / 'run' / 'growth.csv'} cannot be written (No space left on device)"
     assert run.finished and "growth" in run.summary()
     monkeypatch.setattr(plots, "draw_all", full)
-    commands._draw(run, said.append)
+    running.draw(run, said.append)
     assert said[-1].startswith("warning: the figures cannot be drawn (No space left on device); draw them later")

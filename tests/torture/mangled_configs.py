@@ -36,6 +36,7 @@ import numpy as np  # noqa: E402
 import nuflux_mpi  # noqa: E402,F401  (prepares the environment before numpy is loaded)
 from nuflux_mpi import config, errors
 from nuflux_mpi.cli import commands  # noqa: E402
+from nuflux_mpi.cli.parser import parser  # noqa: E402
 
 MEMORY = 6 * 2**30  # bytes of address space: what asks for more must have been refused before
 HANGS_AFTER = 120.0  # seconds after which an example counts as hanging: the stacks are printed and the program ends
@@ -425,7 +426,7 @@ _WALL_TIMES = (
     "inf",
 )
 _CASES = ("two_beam", "single_wave", "two_beams", "Two_Beam")
-_COMMANDS = next(action for action in commands.parser()._actions if action.dest == "command").choices
+_COMMANDS = next(action for action in parser()._actions if action.dest == "command").choices
 
 
 def _safe_words():
