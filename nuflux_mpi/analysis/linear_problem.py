@@ -80,7 +80,7 @@ class Problem:
 def problem(config) -> Problem:
     """The Problem of a resolved config for the first two flavors. InputError if its background is not stationary and
     homogeneous."""
-    if not linear.has_sharp_directions(config):
+    if not _has_sharp_directions(config):
         raise InputError(
             f'linear: full.distribution = "{config["full"]["distribution"]}" has no sharp directions; describe '
             'them as kind = "angular" at another level.'
@@ -114,9 +114,16 @@ def problem(config) -> Problem:
     return Problem(config, background(config, directions, zeta), psi, directions.bins)
 
 
+def _has_sharp_directions(config):
+    """Whether the modes of a resolved config are its directions: not for states of level "full" other than beams."""
+    if config["equations"]["level"] != "full":
+        return True
+    return config["full"].get("distribution", "gaussian") == "gaussian"
+
+
 def applies(config) -> bool:
     """Whether there is a linear theory of a resolved config: sharp directions, and a background that no term turns."""
-    if not linear.has_sharp_directions(config):
+    if not _has_sharp_directions(config):
         return False
     if chosen(config):
         directions = modes.build(config["modes"], dimensions(config))

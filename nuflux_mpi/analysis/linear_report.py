@@ -221,7 +221,8 @@ def predicted(problem):
         grown = np.sum(power * np.exp(np.minimum(2 * gamma * middle, 700)))
         low, high = (middle, high) if grown < limit else (low, middle)
     t = np.linspace(0, low, 101)
-    return Predicted(t, linear.delta_U_transverse(t, k, alpha, *zeta, length), linear.delta_U_whole(t, k, alpha, *zeta, length))
+    beams = {"zeta_plus": zeta[0], "zeta_minus": zeta[1], "length": length}
+    return Predicted(t, linear.delta_U_transverse(t, k, alpha, **beams), linear.delta_U_whole(t, k, alpha, **beams))
 
 
 # ---- words and files ------------------------------------------------------------------------------------------------

@@ -5,12 +5,13 @@ mu n and mu^2 n. Equation numbers are those of Fiorillo, Raffelt, Sigl, PRL 133,
 for sum_i v_i D_i, and D_2 for the D_ij, in more.
 """
 
-import itertools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from ..box.box import Box
+from ..flavor.algebra import Pair
 from .terms.self_interaction import SelfInteraction, moments
 
 # Parts of a row of the series: of any fields P, and of sharp directions alone.
@@ -83,7 +84,7 @@ class Spectrum:
         (N,), (length,) = box.points, box.length
         self.box, self._lowest = box, -((N - 1) // 2)
         self.k = 2 * np.pi / length * np.arange(self._lowest, N // 2 + 1)
-        self._count, self._batch, self._pairs = len(modes), min(batch, len(modes)), modes.algebra.pairs
+        self._batch, self._pairs = min(batch, len(modes)), modes.algebra.pairs
         transform = self._transform = box.transform(self._batch, self._batch, aligned=True)
         half = transform.rows // 2
         harmonic = np.broadcast_to(transform.harmonic, transform.shape)[:half]
@@ -95,8 +96,7 @@ class Spectrum:
     def __call__(self, P):
         transform, N, batch = self._transform, self.box.global_points, self._batch
         half, power = transform.rows // 2, np.zeros(N)
-        for first, pair in itertools.product(range(0, self._count, batch), self._pairs):
-            some = P[first : first + batch]
+        for some, pair in _batches(P, batch, self._pairs):
             transform.physical[...] = 0.0
             transform.physical[: len(some)] = some[:, pair.real]
             transform.physical[batch : batch + len(some)] = some[:, pair.imaginary]
@@ -147,8 +147,7 @@ class Shells:
         transform, batch = self._transform, self._batch
         power = np.zeros(transform.shape)
         lines = transform.physical.reshape(batch, 2, *self.box.local_shape)
-        for first, pair in itertools.product(range(0, len(P), batch), self._pairs):
-            some = P[first : first + batch]
+        for some, pair in _batches(P, batch, self._pairs):
             lines[...] = 0.0
             lines[: len(some), 0], lines[: len(some), 1] = some[:, pair.real], some[:, pair.imaginary]
             spectral = transform.forward()
@@ -163,6 +162,13 @@ class Shells:
             "spectral_tail": _share(high, norm2),
             "psi2": np.array(shells),
         }
+
+
+def _batches(P, size: int, pairs: tuple[Pair, ...]) -> Iterator[tuple[np.ndarray, Pair]]:
+    """(P of at most `size` modes, pair of flavors), for all modes and pairs."""
+    for first in range(0, len(P), size):
+        for pair in pairs:
+            yield P[first : first + size], pair
 
 
 def shell_wavenumbers(length, points):

@@ -57,7 +57,10 @@ def of_first_pair(algebra: Algebra, difference, psi, n) -> np.ndarray:
 def background(config, modes: Modes) -> np.ndarray:
     """zeta_a, the homogeneous difference of the first two flavors' densities, shape (modes,); not for kind "file"."""
     zeta = config["initial"]["zeta"]
-    return modes.n if zeta is None else np.array(zeta, dtype=float)
+    if zeta is not None:
+        return np.array(zeta, dtype=float)
+    assert modes.n is not None  # the config asks for zeta where the modes have no densities
+    return modes.n
 
 
 def coherence(config, modes: Modes, r, box) -> np.ndarray:

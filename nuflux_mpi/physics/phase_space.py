@@ -11,7 +11,9 @@ int Tr f^2 to all orders. Everything but `measures`, which is collective, is a p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -282,7 +284,7 @@ def occupation_advice(row, largest_at_start, remedy):
     )
 
 
-def _densities(eigenvalues, occupation):
+def _densities(eigenvalues, occupation) -> Iterator[Any]:
     """Integrands of `measures` in the order of its names, from the eigenvalues; one at a time, to keep memory small."""
     yield sum(eigenvalues)
     yield sum(eigenvalue**2 for eigenvalue in eigenvalues)

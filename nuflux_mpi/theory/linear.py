@@ -69,13 +69,6 @@ class Background(NamedTuple):
         return float(np.sum(np.abs(self.q)))
 
 
-def has_sharp_directions(config) -> bool:
-    """Whether the modes of a resolved config are its directions: not for states of level "full" other than beams."""
-    if config["equations"]["level"] != "full":
-        return True
-    return config["full"].get("distribution", "gaussian") == "gaussian"
-
-
 # ---- any list of modes ----------------------------------------------------------------------------------------------
 
 
