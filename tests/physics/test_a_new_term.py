@@ -41,6 +41,13 @@ def case(axes=1, level="energy", h=H, method="adams", rtol=1e-11, end=2.0, **sec
     } | ({"uniform_field": {"h": h}} if h else {}) | sections  # fmt: skip
 
 
+def simulated(comm, *changes, **more):
+    """(series, last fields) of a run, on all ranks. Collective."""
+    run = nuflux_mpi.simulate(case(*changes, **more), comm=comm)
+    names = [name for name in ("P", "kappa") if name in run.fields] if comm.rank == 0 else ()
+    return run.series, comm.bcast({name: run.fields[name][-1] for name in names})
+
+
 def turned(P, t, h=H):
     """exp(t h x) P for P (..., components, *space) with the components on axis 1."""
     W = (0.05 * t * np.array(h)).reshape(1, 3, *[1] * (P.ndim - 2))
@@ -57,14 +64,14 @@ def test_the_file_of_a_term_is_short():
 @pytest.mark.parametrize("axes", [1, 2])
 @pytest.mark.parametrize("level", ["standard", "energy"])
 def test_a_run_is_the_one_without_the_field_turned(axes, level, comm):
-    run = nuflux_mpi.simulate(case(axes, level), comm=comm)
-    without = nuflux_mpi.simulate(case(axes, level, h=None), comm=comm)
+    series, fields = simulated(comm, axes, level)
+    without_series, without = simulated(comm, axes, level, h=None)
     # Errors of steps, 1e-11 each, grow for two units of time.
-    assert np.abs(run.fields["P"][-1] - turned(without.fields["P"][-1], 2.0)).max() < 2e-9
-    assert np.abs(run.fields["P"][-1] - without.fields["P"][-1]).max() > 0.1
-    np.testing.assert_allclose(run.series["U_osc"], without.series["U_osc"], rtol=0, atol=1e-8)
+    assert np.abs(fields["P"] - turned(without["P"], 2.0)).max() < 2e-9
+    assert np.abs(fields["P"] - without["P"]).max() > 0.1
+    np.testing.assert_allclose(series["U_osc"], without_series["U_osc"], rtol=0, atol=1e-8)
     if level == "energy":
-        assert np.abs(run.fields["kappa"][-1] - without.fields["kappa"][-1]).max() < 1e-8
+        assert np.abs(fields["kappa"] - without["kappa"]).max() < 1e-8
 
 
 @pytest.mark.mpi
@@ -79,10 +86,10 @@ def test_it_works_at_levels_with_momenta(level, section, comm):
         "box": {"length": 6.0, "points": 16, "fftw": "estimate"},
         level: section,
     }
-    run = nuflux_mpi.simulate(case(1, level, rtol=1e-9, end=1.0, **beams), comm=comm)
-    without = nuflux_mpi.simulate(case(1, level, h=None, rtol=1e-9, end=1.0, **beams), comm=comm)
-    assert np.abs(run.fields["P"][-1] - turned(without.fields["P"][-1], 1.0)).max() < 1e-7
-    np.testing.assert_allclose(run.series["K"], without.series["K"], rtol=0, atol=1e-6)
+    series, fields = simulated(comm, 1, level, rtol=1e-9, end=1.0, **beams)
+    without_series, without = simulated(comm, 1, level, h=None, rtol=1e-9, end=1.0, **beams)
+    assert np.abs(fields["P"] - turned(without["P"], 1.0)).max() < 1e-7
+    np.testing.assert_allclose(series["K"], without_series["K"], rtol=0, atol=1e-6)
 
 
 @pytest.mark.mpi
@@ -125,14 +132,14 @@ def test_the_energy_is_conserved_where_the_field_varies(comm, monkeypatch):
 @pytest.mark.mpi
 @pytest.mark.parametrize("axes", [1, 2])
 def test_splittings_keep_their_order_with_its_flow(axes, comm):
-    exact = nuflux_mpi.simulate(case(axes, end=1.0), comm=comm)
+    exact = simulated(comm, axes, end=1.0)[1]
     error = []
     for step in (0.1, 0.05):
         times = {"end": 1.0, "method": "4bm", "rtol": 1e-2, "dt_initial": step, "dt_max": step}
         start_and_end = {"series_every": 1.0, "fields_every": 0.0, "spectrum_every": 0.0, "figures": False}
-        run = nuflux_mpi.simulate(case(axes, time=times, output=start_and_end), comm=comm)
-        assert run.series["step"][-1] == round(1.0 / step)
-        error.append([np.abs(run.fields[name][-1] - exact.fields[name][-1]).max() for name in ("P", "kappa")])
+        series, fields = simulated(comm, axes, time=times, output=start_and_end)
+        assert series["step"][-1] == round(1.0 / step)
+        error.append([np.abs(fields[name] - exact[name]).max() for name in ("P", "kappa")])
     assert np.max(error) < 1e-3
     assert np.all(np.log2(np.divide(*error)) > 3.5)  # of order 4
 
