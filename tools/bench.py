@@ -114,7 +114,7 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write the figures to a file as well")
     arguments = parser.parse_args()
 
-    from nuflux_mpi.kernels import kernels
+    from nuflux_mpi import kernels
 
     comm = CountingComm(MPI.COMM_WORLD)
     if arguments.cpu and comm.size > 1:
@@ -196,9 +196,9 @@ def problem(comm, modes, points, level, grid, fftw="measure", exchange="auto"):
     """
     import numpy as np
 
+    from nuflux_mpi import kernels
     from nuflux_mpi.box import columns
     from nuflux_mpi.box.box import Box
-    from nuflux_mpi.kernels import kernels
     from nuflux_mpi.physics.levels import LEVELS
     from nuflux_mpi.physics.levels import build as build_level
     from nuflux_mpi.physics.modes import build
@@ -226,7 +226,8 @@ def problem(comm, modes, points, level, grid, fftw="measure", exchange="auto"):
                 "sigma_bar": 0.53,
             }
         )
-    kernels.warm_up(comm, *LEVELS[level].own_kernels, *[columns.touch] * (axes > 1))
+    own = "touch_pencils", *LEVELS[level].own_kernels, *[columns.touch] * (axes > 1)
+    kernels.warm_up(comm, *own, axes=axes)
     lines = LEVELS[level].declare(directions, grid, axes=axes).lines
     box = Box([100.0] * axes, points, lines, comm, fftw=fftw, exchange=exchange)
     equations = build_level(LEVELS[level], box, directions, grid)

@@ -75,7 +75,7 @@ class Ours:
         self.start = simulation.integrator.u.copy()
 
     def solve(self, t0, t1, rtol, method=None):
-        from nuflux_mpi.kernels import kernels
+        from nuflux_mpi import kernels
         from nuflux_mpi.time.integrator import KERNELS, Integrator
 
         level, method = self.simulation.equations, method or self.method

@@ -56,7 +56,7 @@ class Problem:
         """The final state, its error relative to the reference, right-hand sides, and seconds of the time loop."""
         import numpy as np
 
-        from nuflux_mpi.kernels import kernels
+        from nuflux_mpi import kernels
         from nuflux_mpi.time.integrator import KERNELS, Integrator
 
         picture, times = self.simulation.equations.picture, self.simulation.config["time"]

@@ -7,7 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from ..kernels import kernels
+from .. import kernels
+from ..kernels.records import Plans
 from .columns import SlopeAcross
 from .fft_plans import usable, zeros
 from .transform import planned, signed, wave_numbers
@@ -28,7 +29,8 @@ class Slope:
             self._factor = 1j * transform.k / box.global_points
         else:
             self._differentiate = self._line_by_line
-            self._backward, self._forward, self._waves = plans
+            *self._plans, self._waves = plans  # the plans are kept, since kernels have their addresses alone
+            self._addresses = plans[0] and tuple(Plans(*(plan.address for plan in self._plans)))
             self._rate = transform.k / box.global_points
         self.lines = transform.physical
 
@@ -45,9 +47,8 @@ class Slope:
 
     def _line_by_line(self):
         rows = self._transform.collect()
-        if self._forward is not None:
-            plans = self._forward.address, self._backward.address
-            kernels.differentiate_lines(*rows, self._rate, *plans, self._waves)
+        if self._addresses is not None:
+            kernels.differentiate_pencils(rows, self._rate, self._addresses, self._waves)
         self._transform.spread()
 
 

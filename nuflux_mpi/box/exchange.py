@@ -10,26 +10,15 @@ ranks on nodes of p send R (R/p - 1) messages in one all-to-all, not R (R - 1).
 """
 
 import weakref
-from typing import NamedTuple
 
 import numpy as np
+
+from ..kernels.records import Rows
 
 # Columns of a table of pieces: address of the first piece of a rank, bytes of a piece, its first byte in the row, and by
 # which numbering the pieces lie one after the other: GLOBAL (all rows) or OWN (this rank's).
 _ADDRESS, _BYTES, _FIRST, _NUMBERING = range(4)
 _GLOBAL, _OWN = 0, 1
-
-
-class Rows(NamedTuple):
-    """Rows to read or to write: whole ones in `lines`, or where `pieces` says.
-
-    lines: (rows, N2), or, where there are pieces, room for a single row. pieces: (ranks, 4) integers, see above, none where
-    rows are whole; numbers: (2, rows), number of each row among all rows and among this rank's.
-    """
-
-    lines: np.ndarray
-    pieces: np.ndarray
-    numbers: np.ndarray
 
 
 class Stay:
@@ -41,7 +30,8 @@ class Stay:
     def __init__(self, outer, leading):
         self.line = outer
         whole = np.zeros((0, 4), dtype=np.intp)
-        self._rows = {n: Rows(outer[:rows], whole, np.zeros((2, rows), dtype=np.intp)) for n, rows in leading.items()}
+        place = outer.ctypes.data, outer.strides[0]
+        self._rows = {n: tuple(Rows(*place, whole, np.zeros((2, rows), dtype=np.intp))) for n, rows in leading.items()}
 
     def open(self, segments):
         return self._rows[segments]
@@ -91,11 +81,12 @@ class Exchange:
             columns = slice(start, start + width)
             self._parts += [(i, mine, columns, array[place]) for i, (mine, place) in enumerate(zip(own, places))]
         pieces, leading = pieces[box.columns > 0], {n: sum(held[:n]) for n in counts}
-        self._rows = {n: Rows(line, pieces, np.ascontiguousarray(numbers[:, : leading[n]])) for n in counts}
+        place = line.ctypes.data, line.strides[0]
+        self._rows = {n: tuple(Rows(*place, pieces, np.ascontiguousarray(numbers[:, : leading[n]]))) for n in counts}
         self._messages = {n: _Messages(box, blocks, shared, dealt[:n], leading[n], line.dtype) for n in counts}
 
     def open(self, segments):
-        """The :class:`Rows` to write into. Collective."""
+        """The fields of :class:`~nuflux_mpi.kernels.records.Rows` to write into. Collective."""
         self.node.wait()
         return self._rows[segments]
 
@@ -105,7 +96,7 @@ class Exchange:
         self.node.wait()
 
     def fetch(self, segments):
-        """The :class:`Rows` to read, from the points. Collective."""
+        """The fields of :class:`~nuflux_mpi.kernels.records.Rows` to read, from the points. Collective."""
         self.node.wait()
         self._messages[segments].to_rows(self.comm)
         return self._rows[segments]

@@ -18,7 +18,7 @@ from functools import cache
 
 import numpy as np
 
-from ..kernels import kernels
+from .. import kernels
 from ..runtime import kept
 
 # name of the planner, its sign if it takes one, name of the function that executes the plan
@@ -105,7 +105,7 @@ def zeros(shape, dtype=float):
 
 
 class _Plan:
-    """A plan of FFTW. ``address = (function, plan)`` are the two addresses for `intrinsics.execute`."""
+    """A plan of FFTW. ``address = (function, plan)`` are the two addresses for `kernels.simd.execute`."""
 
     def __init__(self, plan, execute):
         self._fftw, self._plan = library(), ctypes.c_void_p(plan)

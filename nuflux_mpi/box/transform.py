@@ -209,7 +209,7 @@ class Transform:
     # The halves of the way, for those who do the long transforms themselves. All are collective.
 
     def collect(self, segments=None):
-        """From `physical` (used up): the :class:`~nuflux_mpi.box.exchange.Rows` before the long transform, until `release`."""
+        """From `physical` (used up): the :class:`~nuflux_mpi.kernels.records.Rows` before the long transform, until `release`."""
         segments = segments or len(self.segments)
         for step in self._inward[segments]:
             step()
@@ -220,7 +220,7 @@ class Transform:
         self._exchange.release()
 
     def open(self, segments=None):
-        """The :class:`~nuflux_mpi.box.exchange.Rows` to write after the long transform; then comes `spread`."""
+        """The :class:`~nuflux_mpi.kernels.records.Rows` to write after the long transform; then comes `spread`."""
         return self._exchange.open(segments or len(self.segments))
 
     def spread(self, segments=None):
@@ -234,7 +234,7 @@ class Transform:
     def line_plans(self):
         """(backward, forward, waves): plans of the long transform for one row at a time, and a buffer for one row of waves.
 
-        :class:`~nuflux_mpi.box.fft_plans.LinePlan` between `waves` (K,) and any row of ``Rows.lines``; None for the plans where there
+        :class:`~nuflux_mpi.box.fft_plans.LinePlan` between `waves` (K,) and any row of the exchange; None for the plans where there
         are no rows, None altogether where no compiled loop could execute them. The lines are lost.
         """
         if not usable():

@@ -95,8 +95,13 @@ def _variables():
 
 
 def njit(**options):
-    """A decorator: numba.njit with `options`, its results kept by :mod:`nuflux_mpi.kernels.loop_cache`. Only where numba is in use."""
-    import numba
+    """A decorator: numba.njit with `options`, its results kept by :mod:`nuflux_mpi.kernels.loop_cache`.
+
+    Where numba is not in use the function stays what it is.
+    """
+    numba, _ = find()
+    if numba is None:
+        return lambda function: function
 
     from . import loop_cache
 

@@ -19,7 +19,15 @@ from numba.core.runtime import rtsys
 
 from ..runtime import kept as kept_files
 
-SHARED_SOURCES = ("kernels/kernels.py", "kernels/simd.py")  # what loops of all modules are made with
+# What loops of several modules are made with; a module's own file is looked at besides.
+SHARED_SOURCES = (
+    "flavor/algebra.py",
+    "flavor/generate.py",
+    "kernels/compiling.py",
+    "kernels/jit.py",
+    "kernels/simd.py",
+    "kernels/vectors.py",
+)
 # Variables of numba that change no machine code; every other one that is set is part of what a loop was compiled from.
 HARMLESS = ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_THREADING_LAYER")
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..kernels import full
+from .. import kernels
 
 
 class FluxTransform:
@@ -31,7 +31,7 @@ class FluxTransform:
     def forward(self, segments=None):
         """spectral <- physical - d_z flux (both are used up). One exchange; `segments` as in `backward`."""
         self._both.forward()
-        full.subtract_derivative(self.spectral, self._flux, self.k)
+        kernels.subtract_derivative(self.spectral, self._flux, self.k)
         return self.spectral
 
     def line_plans(self):
@@ -67,6 +67,6 @@ class MomentumDerivative:
 
     def __call__(self):
         self._forward()
-        full.differentiate(self._waves, self._rate)
+        kernels.differentiate_waves(self._waves, self._rate)
         self._backward()
         return self.values

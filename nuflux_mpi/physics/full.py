@@ -17,8 +17,8 @@ in which particle number and flavor isospin cannot change on any grid. See docs/
 
 import numpy as np
 
+from .. import kernels
 from ..errors import InputError
-from ..kernels import full
 from ..storage import start_file
 from . import phase_space
 from .diagnostics import FLAVOR
@@ -52,7 +52,7 @@ class Full(Level):
 
     level = "full"
     diagnostics = FLAVOR  # energies and rates are those of f, see `measure`; Eq. 7 and lengths belong to sharp directions
-    own_kernels = (full.touch,)
+    own_kernels = ("touch_batches", "touch_full")
     # Next to p = 0, where dv/dp_z is largest, the shortest waves in z are stiff, and what error they get grows. The steps of
     # adams are at its limit of stability there, so that its errors collect in them; those of 8vr stay away from its own.
     auto_method = "8vr"
@@ -117,24 +117,24 @@ class Full(Level):
     def _group_velocity(self, q, start, stop):
         """Phi = s/2 {d_pz Omega, f}, whose divergence in space the transform takes."""
         slope = -self._sign[q] * self._dv[q]
-        full.anticommute(self._f[q], self._zero, slope, self.G, start, stop, self._flux[q], 0)
+        kernels.anticommute(self._f[q], self._zero, slope, self.G, start, stop, self._flux[q], 0)
 
     def _force(self, q, start, stop):
         """d_pz F with F = s/2 {d_z Omega, f}."""
         s = self._sign[q]
         values = self._derivative.values
-        full.anticommute(self._f[q], s * self._one, -s * self._v[q], self.dG, start, stop, values, start)
+        kernels.anticommute(self._f[q], s * self._one, -s * self._v[q], self.dG, start, stop, values, start)
         return self._derivative()
 
     def _compression(self, q, start, stop):
         """What a bracket alone has beyond its divergence: +- s/2 {d_z d_pz Omega, f}. With both terms it cancels."""
         slope = -self._sign[q] * self._dv[q] * (1.0 if self.settings["group_velocity"] else -1.0)
-        full.anticommute(self._f[q], self._zero, slope, self.dG, start, stop, self._squeezed, start)
+        kernels.anticommute(self._f[q], self._zero, slope, self.dG, start, stop, self._squeezed, start)
         return self._squeezed
 
     def _commutator(self, q, start, stop):
         """f <- i [f, Omega]."""
-        full.commute(self._f[q], self._v[q], self.G, start, stop)
+        kernels.commute(self._f[q], self._v[q], self.G, start, stop)
 
     def _vanish(self, q, start, stop):
         self._f[q, :, :, start:stop] = 0.0
@@ -150,12 +150,12 @@ class Full(Level):
                 self._rest(q, start, stop)
                 for change in changes:
                     if change is not None:
-                        full.add(self._f[q], change, start, stop)
+                        kernels.add(self._f[q], change, start, stop)
 
     def _take_moments(self, t):
         """G_0, G_1 and their gradients from f."""
         w0, w1 = self._moment_weights
-        full.moments(self._f, w0, w1, self.G)
+        kernels.phase_space_moments(self._f, w0, w1, self.G)
         for term in self._potentials:
             term.potential(t, self._f, self.G[:, 1:])
         self.G *= self._factors[:, None]

@@ -12,7 +12,8 @@ product of the wave vector and the velocity.
 
 import numpy as np
 
-from ..kernels import kernels
+from .. import kernels
+from ..kernels.records import Phases, Plans, Scales
 from .fields import Declaration
 from .flux import FluxTransform
 
@@ -159,13 +160,14 @@ class _Batches:
     def fields(self, t, state, segments):
         n, (rows_scale, columns_scale) = len(state), self._from_state
         spectral = self.transform.spectral[:n]
-        kernels.unwind(state, self._phases(t), self._group[:n], rows_scale[:n], columns_scale, spectral)
+        state = _read_only(state)
+        kernels.from_interaction_picture_batch(state, self._phases(t), self._group[:n], rows_scale[:n], columns_scale, spectral)
         return self.transform.backward(segments)
 
     def store(self, t, state, segments=None):
         n, (rows_scale, columns_scale) = len(state), self._to_state
         spectral = self.transform.forward(segments)[:n]
-        kernels.wind(spectral, self._phases(t), self._group[:n], rows_scale[:n], columns_scale, state)
+        kernels.to_interaction_picture_batch(spectral, self._phases(t), self._group[:n], rows_scale[:n], columns_scale, state)
 
     def correct(self, t, p, extrapolated, factor, rate, active, needed):
         """`InteractionPicture.correct` from source to source; `rate` and `extrapolated` are used up."""
@@ -180,66 +182,65 @@ _RUN = 64
 
 
 class _Lines:
-    """The same, line by line: each is unwound, transformed and gone before the next, and so stays in the cache.
+    """The same, line by line: each gets its phases, is transformed and gone before the next, and so stays in the cache.
 
     The waves of a row come in runs of at most `_RUN`, along which the harmonic grows by N1 and the weight is the same.
     """
 
     def __init__(self, transform, phases, backward, forward, waves):
         self.transform, self._phases, self._group, self._buffer = transform, phases, phases.group, waves
-        self._backward, self._forward = (plan and plan.address for plan in (backward, forward))
-        self._plans = (backward, forward)  # whose addresses these are
+        self._kept = backward, forward  # kernels have the addresses of the plans alone
+        self._plans = backward and tuple(Plans(backward.address, forward.address))
         self._step, groups, first = float(transform.box.plan.N1), len(phases.rate), phases.first
         K = len(waves)
         harmonic = np.broadcast_to(phases.harmonic, (transform.rows, K))[first]
         weight = np.broadcast_to(transform.weight, (transform.rows, K))[first]
         starts = [_runs(h, w, int(self._step)) for h, w in zip(harmonic, weight)]
         most = max(map(len, starts), default=1)
-        self._start = np.array([run + [K] * (most - len(run)) for run in starts], dtype=np.int64).reshape(groups, most)
-        at = np.minimum(self._start[:, :-1], K - 1)
+        start = np.array([run + [K] * (most - len(run)) for run in starts], dtype=np.int64).reshape(groups, most)
+        at = np.minimum(start[:, :-1], K - 1)
         self._first = np.ascontiguousarray(np.take_along_axis(harmonic, at, axis=1), dtype=np.int64)
         root = np.sqrt(np.take_along_axis(weight, at, axis=1))
-        self._from_state, self._to_state = 1.0 / root, root / transform.points
+        self._scales = tuple(Scales(from_state=1.0 / root, to_state=root / transform.points))
         self._fine, self._coarse = np.ones((groups, _RUN), dtype=complex), np.ones(root.shape, dtype=complex)
+        self._tables = tuple(Phases(phases.group, start, self._fine, self._coarse))
         self._phase_time = None
 
-    def _factors(self, t):
+    def _phases_at(self, t):
         if t != self._phase_time:
             kernels.phase_factors(self._phases.rate * t, self._step, self._first, self._fine, self._coarse)
             self._phases.turn_across(t, self._coarse)
             self._phase_time = t
-        return self._group, self._fine, self._coarse
+        return self._tables
 
     def fields(self, t, state, segments):
         rows = self.transform.open(segments)
-        if self._backward is not None:
-            kernels.unwind_lines(state, *self._factors(t), self._from_state, self._start, self._backward, self._buffer, *rows)
+        if self._plans is not None:
+            phases = self._phases_at(t)
+            kernels.from_interaction_picture(_read_only(state), phases, self._scales, self._plans, self._buffer, rows)
         return self.transform.spread(segments)
 
     def store(self, t, state):
         rows = self.transform.collect()
-        if self._forward is not None:
-            kernels.wind_lines(*rows, *self._factors(t), self._to_state, self._start, self._forward, self._buffer, state)
+        if self._plans is not None:
+            phases = self._phases_at(t)
+            kernels.to_interaction_picture(rows, phases, self._scales, self._plans, self._buffer, state)
         self.transform.release()
 
     def correct(self, t, p, extrapolated, factor, rate, active, needed):
         rows, square = self.transform.collect(active), 0.0
-        if self._forward is not None:
-            square = kernels.correct_lines(
-                *rows,
-                *self._factors(t),
-                self._to_state,
-                self._from_state,
-                self._start,
-                self._forward,
-                self._backward,
-                self._buffer,
-                p,
-                extrapolated,
-                factor,
-            )
+        if self._plans is not None:
+            phases = self._phases_at(t)
+            square = kernels.correct_pencils(rows, phases, self._scales, self._plans, self._buffer, p, extrapolated, factor)
         self.transform.spread(needed)
         return square
+
+
+def _read_only(state):
+    """A view that cannot be written, as PETSc hands out the state inside a step: loops are compiled for this kind alone."""
+    state = state.view()
+    state.flags.writeable = False
+    return state
 
 
 def _runs(harmonic, weight, step):

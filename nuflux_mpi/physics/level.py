@@ -19,8 +19,7 @@ class Level:
 
     level: its name. own_terms: the terms it always has. takes: parts of other terms (:class:`~nuflux_mpi.physics.terms.Term`) that
     it has a place for. splits: whether its terms have local flows. diagnostics: what of :class:`~nuflux_mpi.physics.diagnostics.
-    Diagnostics` a row of the series has. own_kernels: functions that call once what the level compiles besides the kernels of
-    all. auto_method: what time.method = "auto" stands for, from the measurements in docs/performance.md.
+    Diagnostics` a row of the series has. own_kernels: names of what compiles the kernels of the level, see `kernels.warm_up`. auto_method: what time.method = "auto" stands for, from the measurements in docs/performance.md.
 
     box: :class:`~nuflux_mpi.box.box.Box`; modes: :class:`~nuflux_mpi.physics.modes.Modes`; settings: the config section that bears
     the name of the level, if there is one; picture: the transport of the declared lines, such as

@@ -18,7 +18,7 @@ right-hand side is anti-Hermitian in f(y), so that int Tr f^2 is constant and no
 
 import numpy as np
 
-from ..kernels import kernels
+from .. import kernels
 from . import phase_space
 from .fields import Declaration, Field
 from .initial import occupied
@@ -49,7 +49,7 @@ def from_amplitudes(lines, dq):
 
 
 class Momentum(Level):
-    """Level "momentum". State: the amplitudes f_a(y, z), lines (modes, 1 + C, Q, z), see :func:`nuflux_mpi.kernels.kernels.push`.
+    """Level "momentum". State: the amplitudes f_a(y, z), lines (modes, 1 + C, Q, z), see :func:`nuflux_mpi.kernels.reference.push`.
 
     settings: resolved section [momentum]: `points` = Q and `half_width` of the grid of q, and the distribution at the start.
     Fields: P = int f dq as polarization, and kappa = int q Tr f dq less its value at the start; the state itself, f over
@@ -57,6 +57,7 @@ class Momentum(Level):
     """
 
     level = "momentum"
+    own_kernels = ("touch_push",)
     diagnostics = (*Level.diagnostics, "budget")
 
     @classmethod

@@ -17,7 +17,7 @@ Their terms stand in `terms`, one file each; here is what the levels hold. `leve
 
 import numpy as np
 
-from ..kernels import local_flow
+from .. import kernels
 from .fields import Declaration, Field
 from .level import Level
 from .terms.force import ForceDensity
@@ -30,6 +30,7 @@ class Standard(Level):
     """The usual kinetic equation: flavor rotates, refractive energy is not conserved."""
 
     level = "standard"
+    own_kernels = ("touch_precess",)
     own_terms = (SelfInteraction,)
     takes = ("potential", "mode_potential", "source", "fields", "flow")
     splits = True
@@ -72,6 +73,7 @@ class Energy(Standard):
     """
 
     level = "energy"
+    own_kernels = ("touch_precess", "touch_drive")
     own_terms = Level.own_terms
     diagnostics = (*Level.diagnostics, "budget")
 
@@ -86,7 +88,7 @@ class Energy(Standard):
             axes,
             (*flavor.fields, kappa, F),
             gradient=gradient,
-            flow_gradient=C * local_flow.rows(axes),
+            flow_gradient=C * kernels.series_rows(axes),
             beside=gradient + ForceDensity.lines(count, C),
         )
 

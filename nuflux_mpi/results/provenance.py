@@ -54,7 +54,7 @@ def attributes(config, config_toml, box, checkout):
     from mpi4py import MPI
     from petsc4py import PETSc
 
-    from ..kernels import kernels
+    from .. import kernels
     from ..storage import start_file
     from ..time import petsc_options
 

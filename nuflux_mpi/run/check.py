@@ -9,6 +9,7 @@ from ..box.box import Box
 from ..box.plan import blocks, most_ranks, plan
 from ..config import SPLITTINGS, per_axis
 from ..errors import InputError
+from ..kernels.compiling import find
 from ..physics import phase_space
 from ..physics.diagnostics import Diagnostics, shell_wavenumbers
 from ..physics.levels import Setup
@@ -31,6 +32,7 @@ def report(resolved, ranks, nodes=1, out=None):
     InputError if the run cannot work: too many ranks for the box, a distribution without lepton number in one of its
     directions, an initial file that does not fit.
     """
+    find()  # numba may refuse a variable of the environment, as it would in the run
     if ranks < 1:
         raise InputError(f"--ranks must be at least 1, not {ranks}.")
     if not 1 <= nodes <= ranks:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .. import config as configuration
-from ..box import columns
+from .. import kernels
+from ..box import columns, fft_plans
 from ..box.box import Box
-from ..kernels import kernels
 from ..results import outside
 from ..runtime.collective import on_root
 from ..runtime.environment import check_index_size, check_parallel
@@ -46,11 +46,13 @@ def check_room(setup, comm):
 
 def load_loops(setup, comm):
     """Load or compile the loops that a run of this level, method and number of axes calls."""
-    touches = [touch for part in (setup.level, *setup.terms) for touch in part.own_kernels]
+    touches = ["touch_pencils" if fft_plans.usable() else "touch_batches"]
+    touches += [touch for part in (setup.level, *setup.terms) for touch in part.own_kernels]
     touches += KERNELS.get(setup.method, ())
     if np.size(setup.config["box"]["points"]) > 1:
         touches.append(columns.touch)
-    kernels.warm_up(comm, *touches)
+    axes, components = configuration.dimensions(setup.config), setup.modes.algebra.components
+    kernels.warm_up(comm, *touches, axes=axes, components=components)
 
 
 def box_of(setup, comm):

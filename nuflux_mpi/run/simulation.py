@@ -100,7 +100,7 @@ class Simulation:
         length, points = " x ".join(f"{L:g}" for L in box.length), " x ".join(map(str, box.points))
         cut = f"cut as {box.plan.N1} x {box.plan.N2} points" if box.plan.factored else "in slabs"
         exchange = f"{box.node}, " if box.size > 1 else ""
-        from ..kernels import kernels
+        from .. import kernels
 
         kernels_used = "compiled kernels (numba)" if kernels.COMPILED else f"NumPy kernels (slower: {kernels.WHY_NOT})"
         lines = [

@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import EnvironmentProblem, NumericalFailure
-from ..kernels import local_flow
 from ..runtime import remedies
 from ..runtime.collective import key_of
 from . import adams, petsc_options
@@ -23,8 +22,10 @@ from .splitting import Splitting
 from .stepper import MOST_REJECTIONS
 from .times import shortest_step
 
-# Kernels that a method calls besides those of the right-hand side, for kernels.warm_up.
-KERNELS = {MULTISTEP: (adams.touch,)} | {method: (local_flow.touch,) for method in SPLITTINGS}
+# What compiles the kernels that a method calls besides those of the right-hand side, for kernels.warm_up.
+KERNELS = {MULTISTEP: ("touch_correct_pencils", "touch_step_weights", "touch_adams")} | {
+    method: ("touch_local_flow",) for method in SPLITTINGS
+}
 
 
 def vectors(method):

@@ -6,10 +6,10 @@ import h5py
 import numpy as np
 import pytest
 
+from nuflux_mpi import kernels
 from nuflux_mpi.box.box import Box
 from nuflux_mpi.box.plan import most_ranks, plan
 from nuflux_mpi.errors import InputError
-from nuflux_mpi.kernels import kernels
 from nuflux_mpi.physics.interaction import InteractionPicture
 from nuflux_mpi.storage import hdf5
 

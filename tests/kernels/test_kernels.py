@@ -1,4 +1,4 @@
-"""The compiled and the NumPy form of every kernel against formulas written out here."""
+"""The compiled and the NumPy form of every kernel, for two and three flavors, against formulas written out here."""
 
 import os
 import subprocess
@@ -7,39 +7,38 @@ import time
 
 import numpy as np
 import pytest
-from loading import load
 
-from nuflux_mpi.kernels import full, kernels
-from nuflux_mpi.physics.full import Full
-from nuflux_mpi.physics.polarization import Standard
+from nuflux_mpi import kernels
+from nuflux_mpi.flavor import algebra
+from nuflux_mpi.kernels import expansion, reference
+from nuflux_mpi.physics.levels import LEVELS
 from nuflux_mpi.runtime import environment
 from nuflux_mpi.time import integrator
 
-EPSILON = np.array([[[(a - b) * (b - c) * (c - a) / 2 for c in range(3)] for b in range(3)] for a in range(3)])
-# Modes and points: one, several, and around the 256 points that the compiled loops take at a time.
-sizes = pytest.mark.parametrize("modes, points", [(1, 1), (2, 255), (3, 256), (2, 257), (5, 700), (2, 0)])
+compiled_alone = pytest.mark.skipif(not kernels.COMPILED, reason="numba is not in use")
+# Modes and points: one, several, and around the blocks that the compiled loops take at a time.
+sizes = pytest.mark.parametrize("modes, points", [(1, 1), (2, 255), (3, 256), (2, 257), (5, 2300), (2, 0)])
 axes = pytest.mark.parametrize("axes", [1, 2, 3])
+flavors = pytest.mark.parametrize("flavors", [2, 3])
 
 
 @pytest.fixture(params=["numba", "numpy"])
-def form(request, monkeypatch):
-    """The kernels module in one of its two forms."""
+def form(request):
+    """The kernels in one of their two forms."""
     if request.param == "numba":
         if not kernels.COMPILED:
-            pytest.skip("numba is not installed")
+            pytest.skip("numba is not in use")
+        assert kernels.precess is not reference.precess
         return kernels
-    monkeypatch.setenv("NUFLUX_NUMBA", "0")
-    module = load(kernels.__file__, "nuflux_mpi.kernels.kernels_without_numba")
-    assert not module.COMPILED
-    return module
+    return reference
 
 
-def fields(modes, points, axes, seed=0):
+def fields(modes, points, axes, flavors=2, seed=0):
     """Random P, kappa, v, s, D and dD."""
-    generator = np.random.default_rng(seed)
-    P, kappa = generator.standard_normal((modes, 3, points)), generator.standard_normal((modes, points))
+    generator, C = np.random.default_rng(seed), flavors**2 - 1
+    P, kappa = generator.standard_normal((modes, C, points)), generator.standard_normal((modes, points))
     v, s = generator.uniform(-1, 1, (axes, modes)), generator.choice([-1.0, 1.0], modes)
-    D, *dD = generator.standard_normal((1 + axes, 1 + axes, 3, points))
+    D, *dD = generator.standard_normal((1 + axes, 1 + axes, C, points))
     return P, kappa, v, s, D, np.array(dD)
 
 
@@ -48,37 +47,61 @@ def numbers(shape, seed=0):
     return np.random.default_rng(seed).standard_normal((*shape, 2)).view(complex)[..., 0]
 
 
-def rotation(P, v, D):
-    """(D_0 - sum_i v_ai D_i) x P_a, written with the antisymmetric tensor."""
-    W = D[0] - np.einsum("ia,icz->acz", v, D[1:])
-    return np.einsum("ijk,ajz,akz->aiz", EPSILON, W, P)
+def rotation(P, v, D, w=0.0):
+    """(D_0 - sum_i v_ai D_i + w_a) x P_a, written with the structure constants."""
+    W = D[0] - np.einsum("ia,icz->acz", v, D[1:]) + w
+    f = algebra(2 if P.shape[1] == 3 else 3).f
+    return np.einsum("ijk,aiz,ajz->akz", f, W, P)
 
 
+def matrices(one, n, P):
+    """n/F 1 + P.lambda/2 with the matrix indices last: n (...), P (C, ...)."""
+    return np.moveaxis(one.matrix(n, P), (0, 1), (-2, -1))
+
+
+@flavors
 @axes
 @sizes
-def test_moments(form, modes, points, axes):
-    P, _, v, s, D, _ = fields(modes, points, axes)
+def test_moments(form, modes, points, axes, flavors):
+    P, _, v, s, D, _ = fields(modes, points, axes, flavors)
     form.moments(P, v, s, D)
     expected = [np.einsum("a,acz->cz", weight, P) for weight in (s, *(s * v))]
     np.testing.assert_allclose(D, expected, rtol=0, atol=1e-14)  # sums of a few numbers of size 1
 
 
+@flavors
 @axes
 @sizes
-def test_rotation(form, modes, points, axes):
-    P, _, v, _, D, _ = fields(modes, points, axes)
+def test_rotation(form, modes, points, axes, flavors):
+    P, _, v, _, D, _ = fields(modes, points, axes, flavors)
     dP = P.copy()
     form.rotate(dP, v, D)
-    np.testing.assert_allclose(dP, rotation(P, v, D), rtol=0, atol=2e-14)  # products of numbers up to 10
+    # Products of numbers up to 10, six of them for three flavors.
+    np.testing.assert_allclose(dP, rotation(P, v, D), rtol=0, atol=2e-14 * (flavors - 1))
     # The length of P is kept: what is left of P . dP are the roundings of the sum's terms.
     left = np.abs(np.sum(P * dP, axis=1))
     assert np.all(left <= 1e-15 * np.sum(np.abs(P), axis=1) * np.abs(D).sum(axis=(0, 1)) * np.abs(P).sum(axis=1))
 
 
+@flavors
+@axes
+def test_rotation_with_a_vector_of_each_mode(form, axes, flavors):
+    P, kappa, v, s, D, dD = fields(5, 700, axes, flavors)
+    w = np.random.default_rng(7).standard_normal(P.shape[:2])
+    dP, driven, work, plain = P.copy(), P.copy(), kappa.copy(), kappa.copy()
+    form.rotate(dP, v, D, w)
+    np.testing.assert_allclose(dP, rotation(P, v, D, w[..., None]), rtol=0, atol=4e-14)
+    form.rotate_and_drive(driven, work, v, s, D, dD, w)
+    np.testing.assert_array_equal(driven, dP)
+    form.rotate_and_drive(P.copy(), plain, v, s, D, dD)
+    np.testing.assert_array_equal(work, plain)  # constants exert no force
+
+
+@flavors
 @axes
 @sizes
-def test_moments_and_rotation_in_one_pass(form, modes, points, axes):
-    P, _, v, s, D, _ = fields(modes, points, axes)
+def test_moments_and_rotation_in_one_pass(form, modes, points, axes, flavors):
+    P, _, v, s, D, _ = fields(modes, points, axes, flavors)
     dP, found = P.copy(), np.empty_like(D)
     form.precess(dP, v, s, found)
     form.moments(P, v, s, D)
@@ -86,41 +109,145 @@ def test_moments_and_rotation_in_one_pass(form, modes, points, axes):
     np.testing.assert_allclose(dP, rotation(P, v, D), rtol=0, atol=5e-14)  # sums of products of numbers up to 10
 
 
+@flavors
+@pytest.mark.parametrize("uniform", [False, True])
+def test_a_potential_added_between_moments_and_rotation(form, uniform, flavors):
+    P, _, v, s, D, dD = fields(3, 300, 2, flavors)
+    h = np.ascontiguousarray(dD[0][..., :1]) if uniform else dD[0]
+    w = np.random.default_rng(7).standard_normal(P.shape[:2])
+    dP, found = P.copy(), np.empty_like(D)
+    form.precess(dP, v, s, found, h, w)
+    form.moments(P, v, s, D)
+    np.testing.assert_allclose(found, D + h, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(dP, rotation(P, v, D + h, w[..., None]), rtol=0, atol=1e-13)
+
+
+@flavors
 @pytest.mark.parametrize("Q", [1, 2, 7, 8])
 @sizes
-def test_push_is_rotation_and_matrix_valued_force(form, modes, points, Q):
-    generator = np.random.default_rng(2)
-    f = generator.standard_normal((modes, 4, Q, points))
-    M, dM = generator.standard_normal((2, 2, 4, points))
+def test_push_is_rotation_and_matrix_valued_force(form, modes, points, Q, flavors):
+    generator, one = np.random.default_rng(2), algebra(flavors)
+    f = generator.standard_normal((modes, 1 + one.components, Q, points))
+    M, dM = generator.standard_normal((2, 2, 1 + one.components, points))
     v, s, y = generator.uniform(-1, 1, modes), generator.choice([-1.0, 1.0], modes), generator.uniform(0, 5, Q // 2 + 1)
     pushed = f.copy()
     form.push(pushed, v, s, y, M, dM)
 
-    a, pauli = v[:, None, None], np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
-    Omega, dOmega = ((m[0] - a * m[1]) * np.array([1.5, 0.5, 0.5, 0.5])[:, None] for m in (M, dM))
-    Omega, A = (np.einsum("acz,cij->azij", w, pauli) for w in (Omega, (s[:, None] * v[:, None])[..., None] * dOmega))
+    # Omega = sum s (1 - v v') (N + Tr N), as matrices; its trace is F times that of the unit matrix in it.
+    def potential(m, a):
+        W = m[0] - v[a] * m[1]
+        return matrices(one, (1.0 + flavors) * W[0], W[1:])
+
     pairs = (Q - 1) // 2
     waves = [(f[:, :, 0], 0.0)] + [(f[:, :, 2 * j - 1] + 1j * f[:, :, 2 * j], y[j]) for j in range(1, pairs + 1)]
     waves += [(f[:, :, -1], 0.0)] if Q % 2 == 0 else []  # the highest wave feels no force
     found = [pushed[:, :, 0]] + [pushed[:, :, 2 * j - 1] + 1j * pushed[:, :, 2 * j] for j in range(1, pairs + 1)]
     found += [pushed[:, :, -1]] if Q % 2 == 0 else []
     for (wave, yj), change in zip(waves, found):
-        rho = np.einsum("acz,cij->azij", wave, pauli) / 2
-        expected = 0.5j * yj * (A @ rho + rho @ A) + 1j * (rho @ Omega - Omega @ rho)
-        coefficients = np.einsum("azij,cji->acz", expected, pauli)
-        np.testing.assert_allclose(change, coefficients, rtol=0, atol=2e-13)  # products of numbers up to 50
+        for a in range(modes):
+            Omega, A = potential(M, a), s[a] * v[a] * potential(dM, a)
+            rho = matrices(one, wave[a, 0], wave[a, 1:])
+            expected = 0.5j * yj * (A @ rho + rho @ A) - 1j * (Omega @ rho - rho @ Omega)
+            trace = np.einsum("...ii->...", expected)
+            coefficients = np.einsum("...ij,cji->c...", expected, one.generators)
+            np.testing.assert_allclose(change[a, 0], trace, rtol=0, atol=2e-13 * (flavors - 1))  # products up to 50
+            np.testing.assert_allclose(change[a, 1:], coefficients, rtol=0, atol=2e-13 * (flavors - 1))
 
 
+@flavors
 @axes
 @sizes
-def test_rotation_with_work_by_the_weak_force(form, modes, points, axes):
-    P, kappa, v, s, D, dD = fields(modes, points, axes)
+def test_rotation_with_work_by_the_weak_force(form, modes, points, axes, flavors):
+    P, kappa, v, s, D, dD = fields(modes, points, axes, flavors)
     dP = P.copy()
     form.rotate_and_drive(dP, kappa, v, s, D, dD)
-    np.testing.assert_allclose(dP, rotation(P, v, D), rtol=0, atol=2e-14)
+    np.testing.assert_allclose(dP, rotation(P, v, D), rtol=0, atol=2e-14 * (flavors - 1))
     slope = np.einsum("ia,icz->acz", v, dD[:, 0]) - np.einsum("ia,ja,ijcz->acz", v, v, dD[:, 1:])
     force = np.einsum("acz,acz->az", slope, P)
-    np.testing.assert_allclose(kappa, -0.5 * s[:, None] * force, rtol=0, atol=2e-14)
+    np.testing.assert_allclose(kappa, -0.5 * s[:, None] * force, rtol=0, atol=2e-14 * (flavors - 1))
+
+
+@flavors
+@pytest.mark.parametrize("points", [1, 255, 257, 600])
+def test_products_over_phase_space(form, points, flavors):
+    one, random = algebra(flavors), np.random.default_rng(1).standard_normal
+    f, G, a, b = random((3, 1 + one.components, 5, points)), random((2, 1 + one.components, points)), *random((2, 3, 5))
+    M, start = np.zeros_like(G), points // 3
+    form.phase_space_moments(f, a, b, M)
+    np.testing.assert_allclose(M, np.einsum("mqi,qciz->mcz", np.stack((a, b)), f), rtol=0, atol=1e-13)
+
+    def matrix(g):  # w0 1 + W.lambda
+        return matrices(one, flavors * g[0], 2.0 * g[1:])
+
+    rho = matrices(one, f[0, 0], f[0, 1:])
+    A = np.stack([matrix(x * G[0] + y * G[1]) for x, y in zip(a[0], b[0])])
+    W = np.stack([matrix(G[0] - y * G[1]) for y in b[0]])
+    out, shifted, turned = np.full(f[0].shape, 9.0), np.full(f[0].shape, 9.0), f[0].copy()
+    form.anticommute(f[0], a[0], b[0], G, start, points, out, 0)
+    form.anticommute(f[0], a[0], b[0], G, start, points, shifted, start)
+    form.commute(turned, b[0], G, start, points)
+    for found, expected in ((out, 0.5 * (A @ rho + rho @ A)), (turned, 1j * (rho @ W - W @ rho))):
+        trace = np.einsum("...ii->...", expected).real
+        coefficients = np.einsum("...ij,cji->c...", expected, one.generators).real
+        # Sums of some tens of products of numbers up to 20.
+        np.testing.assert_allclose(found[0, :, start:], trace[:, start:], rtol=0, atol=1e-13)
+        np.testing.assert_allclose(found[1:, :, start:], coefficients[..., start:], rtol=0, atol=1e-13)
+    np.testing.assert_array_equal(shifted[..., : points - start], out[..., start:])
+    assert np.all(out[..., :start] == 9.0) and np.all(shifted[..., points - start :] == 9.0)
+    np.testing.assert_array_equal(turned[..., :start], f[0][..., :start])
+
+
+def test_the_rest_of_level_full(form):
+    random = np.random.default_rng(1).standard_normal
+    f, change, k = random((4, 5, 99)), random((4, 5, 80)), random((1, 98))
+    added = f.copy()
+    form.add(added, change, 11, 60)
+    np.testing.assert_array_equal(added[..., 11:60], f[..., 11:60] + change[..., :49])
+    added[..., 11:60] = f[..., 11:60]
+    np.testing.assert_array_equal(added, f)
+    waves = f[..., :-1] + 1j * f[..., 1:]
+    turned, flux, spectral = waves.copy(), waves[1], waves[0].copy()
+    form.differentiate_waves(turned, k[0, :5])
+    np.testing.assert_allclose(turned, 1j * k[0, :5, None] * waves, rtol=0, atol=1e-14)
+    form.subtract_derivative(spectral, flux, k)
+    np.testing.assert_allclose(spectral, waves[0] - 1j * k * flux, rtol=0, atol=1e-14)  # products of numbers up to 5
+
+
+@compiled_alone
+@flavors
+@axes
+def test_both_forms_of_the_local_flow_agree(axes, flavors):
+    """With points that do not fill the last block."""
+    C, generator = flavors**2 - 1, np.random.default_rng(axes)
+    P, v = generator.normal(size=(5, C, 300)) / 2, generator.uniform(-0.6, 0.6, (axes, 5))
+    s, dS = np.array([1.0, 1.0, -1.0, 1.0, 1.0]), generator.normal(size=(axes, expansion.series_rows(axes), C, 300))
+    S = np.empty(dS.shape[1:])
+    reference.series(P, v, s, 0.15, S)
+    results = []
+    for form in (kernels, reference):
+        Q, R, kappa, T, turned = P.copy(), P.copy(), np.ones((5, 300)), np.empty_like(S), P.copy()
+        form.turn(Q, v, s, 0.15)
+        form.series(P, v, s, 0.15, T)
+        form.turn_and_drive(R, kappa, v, s, S, dS)
+        form.turn_about(turned, 0.1 * dS[0, 0], 0.1 * v[0][:, None] * np.ones(C))
+        results.append((Q, R, kappa, T, turned))
+    for compiled, expected in zip(*results):
+        np.testing.assert_allclose(compiled, expected, rtol=0, atol=1e-13)  # numbers of some units
+        assert np.all(np.isfinite(compiled))
+
+
+@flavors
+def test_a_given_rotation_keeps_lengths_and_is_the_exponential(form, flavors):
+    one, generator = algebra(flavors), np.random.default_rng(3)
+    P, W = generator.normal(size=(4, one.components, 37)), 0.1 * generator.normal(size=(one.components, 37))
+    w, turned = 0.05 * generator.normal(size=(4, one.components)), P.copy()
+    form.turn_about(turned, W, w)
+    for a in range(4):
+        V = one.unitary(W + w[a][:, None])
+        N = np.einsum("ab...,bc...,dc...->ad...", V, one.matrix(0.0, P[a]), V.conj())
+        # The approximant's error is of order |W|^11, |W| up to 0.4.
+        np.testing.assert_allclose(turned[a], one.coefficients(N)[1], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(np.sum(turned**2, axis=1), np.sum(P**2, axis=1), rtol=1e-13)
 
 
 @pytest.mark.parametrize("groups", [0, 1, 3])
@@ -135,30 +262,32 @@ def test_phases_of_many_waves_from_two_short_tables(form, groups, shared):
 
 
 @pytest.mark.parametrize("rows", [0, 1, 7])
-def test_winding_and_unwinding(form, rows):
+def test_phases_on_and_off(form, rows):
     amplitude, group = numbers((rows, 33)), np.arange(rows) % 2
     phase = np.exp(1j * numbers((2, 33)).real)
     by_row, by_column = np.linspace(0.5, 2, rows), np.linspace(1, 3, 33)
     u, back = np.empty_like(amplitude), np.empty_like(amplitude)
-    form.wind(amplitude, phase, group, by_row, by_column, u)
+    form.to_interaction_picture_batch(amplitude, phase, group, by_row, by_column, u)
     expected = amplitude * phase[group] * by_row[:, None] * by_column
     np.testing.assert_allclose(u, expected, rtol=0, atol=1e-14)  # three products of numbers up to 10
-    form.unwind(u, phase, group, 1 / by_row, 1 / by_column, back)
+    form.from_interaction_picture_batch(u, phase, group, 1 / by_row, 1 / by_column, back)
     np.testing.assert_allclose(back, amplitude, rtol=0, atol=1e-14)
 
 
-@pytest.mark.skipif(not kernels.COMPILED, reason="numba is not installed")
+@compiled_alone
 @pytest.mark.parametrize("conjugate", [False, True])
 @pytest.mark.parametrize("size", [0, 1, 2, 7, 64])
 def test_products_of_complex_rows(conjugate, size):
     x, y = numbers((2, size))
     out = np.empty_like(x)
-    (kernels._multiply_conjugate if conjugate else kernels._multiply)(x, y, out)
+    from nuflux_mpi.kernels import vectors
+
+    (vectors.multiply_conjugate if conjugate else vectors.multiply)(x, y, out)
     # Numbers up to 10, products up to 100
     np.testing.assert_allclose(out, (x.conj() if conjugate else x) * y, rtol=0, atol=2e-14)
 
 
-@pytest.mark.skipif(not kernels.COMPILED, reason="numba is not installed")
+@compiled_alone
 @pytest.mark.parametrize("step", [1, 6])
 def test_phases_from_a_factor_for_each_run_and_a_short_table(step):
     angle, first = np.array([0.3, -1.7]), np.array([[0, 1, 5000, -77]])
@@ -172,37 +301,78 @@ def test_phases_from_a_factor_for_each_run_and_a_short_table(step):
 
 
 @pytest.mark.mpi
-def test_kernels_are_compiled_by_one_rank_before_the_others(comm, monkeypatch):
+def test_kernels_are_compiled_by_one_rank_before_the_others(comm):
     if not kernels.COMPILED:
-        pytest.skip("numba is not installed")
+        pytest.skip("numba is not in use")
     times = []
-    monkeypatch.setattr(kernels, "_touch", lambda: times.append(time.monotonic()))
-    kernels.warm_up(comm, lambda: times.append(time.monotonic()))
+    kernels.warm_up(comm, lambda: times.append(time.monotonic()), lambda: times.append(time.monotonic()))
     assert len(times) == 2
     spans = comm.allgather(times)
     for later in spans[1:]:
         assert later[0] >= spans[0][1]  # one node, one clock
 
 
-def test_a_run_warms_all_its_kernels_in_one_go(monkeypatch):
-    if not kernels.COMPILED:
-        pytest.skip("numba is not installed")
-    import nuflux_mpi
+LOADED = """
+import sys
+import nuflux_mpi
+from nuflux_mpi.kernels import loop_cache
 
-    seen = []
-    monkeypatch.setattr(kernels, "_touch", lambda: seen.append("all levels"))
-    monkeypatch.setattr(Standard, "own_kernels", (lambda: seen.append("level"),))
-    monkeypatch.setitem(integrator.KERNELS, "adams", (lambda: seen.append("method"),))
-    with nuflux_mpi.Simulation("two_beam", overrides=["equations.level=standard", "time.method=adams"]):
-        assert seen == ["all levels", "level", "method"]
-    assert Full.own_kernels == (full.touch,)
+case, *overrides = sys.argv[1:]
+with nuflux_mpi.Simulation(case, overrides=overrides + ["output.fields_every=1"]) as simulation:
+    before = dict(loop_cache.counts)
+    simulation.run()
+assert sum(before.values()) > 0
+assert dict(loop_cache.counts) == before, (before, loop_cache.counts)
+"""
+FULL = ["full.points=64", "full.p_max=8.0", "full.perp_points=2", "full.p0=4.0", "full.sigma=0.6"]
+
+
+@compiled_alone
+@pytest.mark.parametrize(
+    "case, level, method, more",
+    [
+        ("two_beam", "standard", "8vr", []),
+        ("two_beam", "energy", "adams", []),
+        ("two_beam", "energy", "4bm", []),
+        ("two_beam", "momentum", "adams", []),
+        ("two_beam", "full", "adams", FULL),
+        ("four_beams_2d", "energy", "adams", ["box.points=[32, 32]"]),
+        ("four_beams_2d", "standard", "6bm", ["box.points=[32, 32]"]),
+    ],
+)
+def test_a_run_calls_no_loop_that_was_not_warmed_up(case, level, method, more):
+    """Else all ranks would compile it, each for itself, when it is called first."""
+    if case == "two_beam":
+        more = [*more, "box.points=64", "initial.n_max=20"]
+    overrides = [f"equations.level={level}", f"time.method={method}", "time.end=1.5", *more]
+    variables = environment.mpirun_environment()
+    done = subprocess.run([sys.executable, "-c", LOADED, case, *overrides], env=variables, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_levels_and_methods_ask_to_be_compiled_is_there():
+    asked = [name for level in LEVELS.values() for name in level.own_kernels]
+    asked += [name for names in integrator.KERNELS.values() for name in names]
+    for name in asked:
+        assert name.startswith("touch_") and name in kernels._MODULES
+    assert "touch_full" in LEVELS["full"].own_kernels
+
+
+def test_each_kernel_has_a_reference(form):
+    """Those of pencils and columns need FFTW's functions, which compiled loops alone can call."""
+    for home, names in kernels.HOMES.items():
+        for name in names.split():
+            alone = home == "columns" or "pencils" in name or name in (
+                "phase_factors", "from_interaction_picture", "to_interaction_picture"
+            )  # fmt: skip
+            assert name.startswith("touch_") or alone or callable(getattr(form, name))
 
 
 RUN = """
 import sys
 import numpy as np
 import nuflux_mpi
-from nuflux_mpi.kernels import kernels
+from nuflux_mpi import kernels
 
 assert not kernels.COMPILED
 case = nuflux_mpi.simulate("two_beam", overrides=["box.points=256", "time.end=6", "output.spectrum_every=0"])
@@ -210,9 +380,8 @@ np.save(sys.argv[1], case.fields["P"][-1])
 """
 
 
+@compiled_alone
 def test_a_run_without_numba_gives_the_same_fields(tmp_path):
-    if not kernels.COMPILED:
-        pytest.skip("numba is not installed")
     import nuflux_mpi
 
     variables = environment.mpirun_environment() | {"NUFLUX_NUMBA": "0"}
@@ -234,7 +403,7 @@ print(zlib.crc32(phase))
 """
 
 
-@pytest.mark.skipif(not kernels.COMPILED, reason="nothing is compiled without numba")
+@compiled_alone
 def test_kernels_from_the_cache_give_the_bits_of_those_just_compiled(tmp_path):
     """A function that others call may be compiled twice, with roundings of its own: which copy runs must not change."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}

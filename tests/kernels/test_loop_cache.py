@@ -1,6 +1,8 @@
 """Compiled loops on disk and what is said of them: found whole or compiled anew, in a place that is there and safe."""
 
+import ast
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -10,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from nuflux_mpi.kernels import compiling, kernels
+from nuflux_mpi import kernels
+from nuflux_mpi.kernels import compiling
 from nuflux_mpi.runtime import environment
 
 pytestmark = pytest.mark.skipif(not kernels.COMPILED, reason="numba is not in use")
@@ -95,10 +98,20 @@ def test_a_damaged_file_is_compiled_anew(loop, tmp_path, damage):
 def test_all_loops_watch_what_they_are_made_with():
     from nuflux_mpi.kernels import loop_cache
 
-    assert {"kernels/kernels.py", "kernels/simd.py"} <= set(loop_cache.SHARED_SOURCES)
-    users = {path.name for path in PACKAGE.rglob("*.py") if "simd import" in path.read_text()}
-    assert users  # they are watched with their own file; no further module holds intrinsics
-    assert [path.name for path in PACKAGE.rglob("*.py") if "@intrinsic" in path.read_text()] == ["simd.py"]
+    shared = set(loop_cache.SHARED_SOURCES)
+    loops = [path for path in PACKAGE.rglob("*.py") if re.search(r"^ *@(jit\w*|intrinsic|njit)\b", path.read_text(), re.M)]
+    assert {path.parent.name for path in loops} == {"kernels"} and len(loops) > 5
+    # Each is watched with its own file; what else of the package it takes is shared, or holds no code that is compiled.
+    tables = {"kernels/records.py", "kernels/expansion.py"}
+    for path in [*loops, PACKAGE / "flavor" / "generate.py"]:
+        taken = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                room = path.parents[node.level - 1]
+                taken.add(str((room / f"{node.module.replace('.', '/')}.py").relative_to(PACKAGE)))
+        assert taken <= shared | tables, path.name
+    assert {f"kernels/{path.name}" for path in loops if "@intrinsic" in path.read_text()} == {"kernels/simd.py"}
+    assert all((PACKAGE / source).is_file() for source in shared)
 
 
 def places(monkeypatch, package, **variables):

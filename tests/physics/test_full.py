@@ -3,11 +3,9 @@
 import h5py
 import numpy as np
 import pytest
-from loading import load
 
 from nuflux_mpi.box.box import Box
 from nuflux_mpi.errors import InputError
-from nuflux_mpi.kernels import full, kernels
 from nuflux_mpi.physics import levels
 from nuflux_mpi.physics.full import Full
 from nuflux_mpi.physics.full_grid import Gaussian, MomentumGrid, Thermal, check_grid
@@ -87,35 +85,6 @@ class Run:
 
 
 # --- arithmetic ------------------------------------------------------------------------------------------------------
-
-
-def load_numpy_form(monkeypatch):
-    monkeypatch.setattr(kernels, "COMPILED", False)
-    return load(full.__file__, "nuflux_mpi.kernels.full_in_numpy")
-
-
-@pytest.mark.parametrize("points", [1, 255, 257, 600])
-def test_both_forms_of_the_kernels_agree(points, monkeypatch):
-    if not kernels.COMPILED:
-        pytest.skip("numba is not installed")
-    plain, random = load_numpy_form(monkeypatch), np.random.default_rng(1).standard_normal
-    assert plain.commute is not full.commute and full.COMPILED and not plain.COMPILED
-    f, G, a, b = random((3, 4, 5, points)), random((2, 4, points)), random((3, 5)), random((3, 5))
-    start, results = points // 3, []
-    for form in (full, plain):
-        M, Phi, F, turned = np.zeros((2, 4, points)), np.zeros((4, 5, points)), np.zeros((4, 5, points)), f[0].copy()
-        form.moments(f, a, b, M)
-        form.anticommute(f[1], a[0], b[0], G, start, points, Phi, 0)
-        form.anticommute(f[1], a[0], b[0], G, start, points, F, start)
-        form.commute(turned, b[0], G, start, points)
-        form.add(turned, F, start, points)
-        waves, spectral = F[..., :-1] + 1j * F[..., 1:], Phi[0] + 0j
-        form.differentiate(waves, a[0])
-        form.subtract_derivative(spectral, Phi[1] + 1j * Phi[2], G[0, :1])
-        results.append((M, Phi, F, turned, waves, spectral))
-    for one, other in zip(*results):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)  # sums of up to 60 products of numbers below 5
-    assert np.abs(results[0][2][..., : points - start] - results[0][1][..., start:]).max() == 0  # only shifted
 
 
 def matrices(f):

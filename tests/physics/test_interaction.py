@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import nuflux_mpi
+from nuflux_mpi import kernels
 from nuflux_mpi.box.box import Box
 from nuflux_mpi.box.fft_plans import library
-from nuflux_mpi.kernels import kernels
 from nuflux_mpi.physics.interaction import InteractionPicture, _runs
 
 LENGTH = 5.0

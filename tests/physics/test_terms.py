@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from nuflux_mpi import config
+from nuflux_mpi import config, kernels
 from nuflux_mpi.box.box import Box
 from nuflux_mpi.errors import InputError
-from nuflux_mpi.kernels import local_flow
 from nuflux_mpi.physics import levels
 from nuflux_mpi.physics.fields import Declaration, Field
 from nuflux_mpi.physics.levels import LEVELS
@@ -181,7 +180,7 @@ def test_counts_of_shipped_cases_are_those_counted_by_hand(case, level):
         expected = counted(level, len(some), axes, settings)
     assert (holds.segments, holds.flux_lines, holds.gradient, holds.beside, holds.arrays) == expected
     assert holds.lines == sum(holds.segments) and holds.velocity.shape == (holds.lines, axes)
-    assert holds.flow_gradient == (3 * local_flow.rows(axes) if level == "energy" else 0)
+    assert holds.flow_gradient == (3 * kernels.series_rows(axes) if level == "energy" else 0)
     vector = (axes,) if axes > 1 else ()
     stored = {"P": (len(some), 3)}
     stored |= {"Phi": (len(some),)} if level == "full" else {"kappa": (len(some),)} if level != "standard" else {}

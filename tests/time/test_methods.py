@@ -4,12 +4,13 @@ import re
 
 import numpy as np
 import pytest
-from loading import load, through_json
+from loading import through_json
 
 import nuflux_mpi
+from nuflux_mpi import kernels
 from nuflux_mpi.config import resolve
 from nuflux_mpi.errors import InputError, NumericalFailure
-from nuflux_mpi.kernels import kernels, local_flow
+from nuflux_mpi.flavor import algebra
 from nuflux_mpi.time import adams, methods, splitting
 from nuflux_mpi.time.integrator import Integrator, vectors
 from nuflux_mpi.time.memory import AdamsMemory
@@ -105,7 +106,7 @@ def test_splitting_estimates_have_the_order_they_claim(method):
 
 # The predictor's rows are filled up to four, seven, ten or thirteen, those of other sums are taken in fours.
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 7, 8, 10, 11, 13])
-@pytest.mark.parametrize("size", [0, 5, adams._BLOCK + 3])
+@pytest.mark.parametrize("size", [0, 5, 4099])
 def test_sums_of_derivatives(count, size):
     generator = np.random.default_rng(count)
     pool, weights = generator.standard_normal((16, size)), generator.standard_normal((4, count))
@@ -113,23 +114,23 @@ def test_sums_of_derivatives(count, size):
     expected = weights @ pool[rows]
     for number in (2, 4):
         sums = np.full((number, size), np.nan)
-        adams.weigh(pool, rows, weights[:number], 0, tuple(sums))
+        kernels.weigh(pool, rows, weights[:number], 0, tuple(sums))
         np.testing.assert_allclose(sums, expected[:number], rtol=0, atol=5e-14)  # a dozen products of numbers up to 10
     p, extrapolated = sums[:2]
     state = np.full(size, np.nan)
-    adams.combine(pool, rows, weights[0], state)
+    kernels.combine(pool, rows, weights[0], state)
     np.testing.assert_allclose(state, p, rtol=0, atol=5e-14)
     for some in (1, 3):
-        found = adams.squares(pool, rows, weights[:some])
+        found = kernels.squares(pool, rows, weights[:some])
         np.testing.assert_allclose(found, np.sum(expected[:some] ** 2, axis=1), rtol=1e-12, atol=0)
     y, f = generator.standard_normal((2, size))
     begun = sums[2:].copy()
-    adams.complete(y, f, 0.3, -2.0, *begun)
+    kernels.complete(y, f, 0.3, -2.0, *begun)
     np.testing.assert_allclose(begun, [y + sums[2] + 0.3 * f, sums[3] - 2.0 * f], rtol=0, atol=1e-14)
     # the same and the correction with another derivative, in one go and behind some numbers that stay out of it
     start = min(size, 2)
     new, passive = generator.standard_normal(size - start), np.full(size - start, np.nan)
-    square = adams.integrate(pool, rows, weights[:2], start, 0.7, new, passive)
+    square = kernels.integrate(pool, rows, weights[:2], start, 0.7, new, passive)
     difference = new - extrapolated[start:]
     np.testing.assert_allclose(passive, p[start:] + 0.7 * difference, rtol=0, atol=5e-14)
     assert square == pytest.approx(np.sum(difference**2), rel=1e-12)
@@ -175,7 +176,7 @@ def test_adams_step_has_order_k_plus_one(k, passive, comm):
 @pytest.mark.parametrize("k", [1, 4, 8])
 def test_adams_formula_integrates_polynomials(k):
     nodes, b, x = -np.cumsum(np.r_[0.0, np.linspace(1.3, 0.6, k)])[:k], np.empty(k), np.empty(k)
-    g, e = adams.formula(nodes, b, x)
+    g, e = kernels.formula(nodes, b, x)
     for power in range(k):
         assert b @ nodes**power == pytest.approx(1 / (power + 1), rel=1e-7)  # weights of either sign, up to 1e3 at k = 8
         assert x @ nodes**power == pytest.approx(1, rel=1e-7)
@@ -324,22 +325,24 @@ def test_local_flow_of_two_beams_is_of_order_six():
     errors = []
     for h in (0.2, 0.1):
         Q = P.copy()
-        local_flow.turn(Q, v, s, h)
+        kernels.turn(Q, v, s, h)
         errors.append(np.abs(Q - turned_about_D0(P, h)).max())
         np.testing.assert_allclose(np.sum(Q**2, axis=1), np.sum(P**2, axis=1), rtol=1e-14)
     assert np.log2(errors[0] / errors[1]) == pytest.approx(7, abs=0.5)  # of one step; O(h)
     assert errors[1] < 1e-5
 
 
-def gas(axes, n, modes=5):
+def gas(axes, n, modes=5, components=3):
     """P, its gradient, v and s of modes in any directions, neutrinos and antineutrinos, at n points."""
     rng = np.random.default_rng(axes)
     v, s = rng.uniform(-0.6, 0.6, (axes, modes)), np.resize([1.0, 1.0, -1.0], modes)
-    return rng.normal(size=(modes, 3, n)) / 2, rng.normal(size=(axes, modes, 3, n)) / 2, v, s
+    size = modes, components, n
+    return rng.normal(size=size) / 2, rng.normal(size=(axes, *size)) / 2, v, s
 
 
 def rates(y, v, s):
-    """d/dt of P, of grad P and of kappa, all in one array (modes, 3 + 3 axes + 1, n), at points where nothing moves."""
+    """d/dt of P, of grad P and of kappa, all in one array (modes, C + C axes + 1, n), at points where nothing moves."""
+    cross = algebra(2 if (y.shape[1] - 1) // (1 + len(v)) == 3 else 3).cross
     P, *slope = np.split(y[:, :-1], 1 + len(v), axis=1)
     weights = np.concatenate((s[None], s * v))
 
@@ -349,8 +352,8 @@ def rates(y, v, s):
 
     W, dW = potential(P), np.stack([potential(one) for one in slope])
     kappa = -0.5 * s[:, None] * np.einsum("ka,kacn,acn->an", v, dW, P)
-    turned = [np.cross(change, P, axis=1) + np.cross(W, one, axis=1) for change, one in zip(dW, slope)]
-    return np.concatenate((np.cross(W, P, axis=1), *turned, kappa[:, None]), axis=1)
+    turned = [cross(change, P, 1) + cross(W, one, 1) for change, one in zip(dW, slope)]
+    return np.concatenate((cross(W, P, 1), *turned, kappa[:, None]), axis=1)
 
 
 def followed(y, v, s, h, steps=200):
@@ -365,53 +368,34 @@ def followed(y, v, s, h, steps=200):
 
 
 def expanded(P, slope, v, s, h):
-    """`rotation.series` of P, and its gradient by differences of fourth order along slope."""
-    S = np.empty((local_flow.rows(len(v)),) + P.shape[1:])
-    local_flow.series(P, v, s, h, S)
+    """`kernels.series` of P, and its gradient by differences of fourth order along slope."""
+    S = np.empty((kernels.series_rows(len(v)),) + P.shape[1:])
+    kernels.series(P, v, s, h, S)
     dS, step = np.zeros((len(v),) + S.shape), 1e-3
     for one, change in zip(dS, slope):
         for weight, side in ((8, 1), (-8, -1), (-1, 2), (1, -2)):
             shifted = np.empty_like(S)
-            local_flow.series(P + side * step * change, v, s, h, shifted)
+            kernels.series(P + side * step * change, v, s, h, shifted)
             one += weight / (12 * step) * shifted
     return S, dS
 
 
-@pytest.mark.parametrize("axes", [1, 2, 3])
-def test_local_flow_and_its_work_are_of_order_six(axes):
+@pytest.mark.parametrize("axes, components", [(1, 3), (2, 3), (3, 3), (1, 8), (2, 8)])
+def test_local_flow_and_its_work_are_of_order_six(axes, components):
     """Against the differential equation of a gas at points, carried along with its gradient."""
-    P, slope, v, s = gas(axes, 7)
+    P, slope, v, s = gas(axes, 7, components=components)
     start, errors = np.concatenate((P, *slope, np.zeros((len(s), 1, 7))), axis=1), []
     for h in (0.16, 0.08):
         y = followed(start, v, s, h)
         Q, R, kappa = P.copy(), P.copy(), np.zeros((len(s), 7))
-        local_flow.turn(Q, v, s, h)
-        local_flow.turn_and_drive(R, kappa, v, s, *expanded(P, slope, v, s, h))
+        kernels.turn(Q, v, s, h)
+        kernels.turn_and_drive(R, kappa, v, s, *expanded(P, slope, v, s, h))
         np.testing.assert_allclose(R, Q, rtol=0, atol=1e-14)  # numbers of size 1, in another order
         np.testing.assert_allclose(np.sum(Q**2, axis=1), np.sum(P**2, axis=1), rtol=1e-14)
-        errors.append([np.abs(Q - y[:, :3]).max(), np.abs(kappa - y[:, -1]).max()])
+        errors.append([np.abs(Q - y[:, :components]).max(), np.abs(kappa - y[:, -1]).max()])
     errors = np.array(errors)
     np.testing.assert_allclose(np.log2(errors[0] / errors[1]), 7, atol=0.6)  # of one step; O(h)
     assert np.all(errors[1] < 1e-7)
-
-
-@pytest.mark.parametrize("axes", [1, 2, 3])
-@pytest.mark.skipif(not kernels.COMPILED, reason="there is nothing to compare with")
-def test_compiled_and_plain_local_flow_agree(axes, monkeypatch):
-    """With points that do not fill the last block."""
-    P, slope, v, s = gas(axes, 300)
-    monkeypatch.setattr(kernels, "COMPILED", False)
-    plain = load(local_flow.__file__, "nuflux_mpi.kernels.plain_local_flow")
-    S, dS = expanded(P, slope, v, s, 0.3)
-    results = []
-    for module in (local_flow, plain):
-        Q, R, kappa, T = P.copy(), P.copy(), np.ones((len(s), 300)), np.empty_like(S)
-        module.turn(Q, v, s, 0.3)
-        module.series(P, v, s, 0.3, T)
-        module.turn_and_drive(R, kappa, v, s, S, dS)
-        results.append((Q, R, kappa, T))
-    for compiled, expected in zip(*results):
-        np.testing.assert_allclose(compiled, expected, rtol=0, atol=1e-13)  # numbers of some units
 
 
 # ---- two steps from one reading

@@ -39,10 +39,9 @@ import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 from processes import python, start  # noqa: E402
 
-from nuflux_mpi import config  # noqa: E402
+from nuflux_mpi import config, kernels  # noqa: E402
 from nuflux_mpi.analysis import growth  # noqa: E402, F401  (loaded for all runs)
 from nuflux_mpi.cli import commands  # noqa: E402
-from nuflux_mpi.kernels import kernels  # noqa: E402
 from nuflux_mpi.physics import diagnostics  # noqa: E402, F401
 from nuflux_mpi.results import content, probe, provenance, run_directory, summary  # noqa: E402, F401
 from nuflux_mpi.run import check, simulation  # noqa: E402, F401  (loaded for all runs)
@@ -298,8 +297,9 @@ def main(argv=None):
     if arguments.keep:
         arguments.keep.mkdir(parents=True)
     scratch = (arguments.keep or Path(tempfile.mkdtemp(prefix="torture-files-"))).resolve()
-    for touch in (kernels._touch, *(touch for some in KERNELS.values() for touch in some)):
-        touch()
+    every = ("touch_pencils", "touch_precess", "touch_drive", "touch_push", "touch_full")
+    for touch in (*every, *(touch for some in KERNELS.values() for touch in some)):
+        getattr(kernels, touch)()
     prepare(scratch)
     config.resolve(str(scratch / "case.toml"))
     codes, failed, begin = Counter(), 0, time.monotonic()

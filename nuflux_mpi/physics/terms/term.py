@@ -40,7 +40,7 @@ class Term:
     name: as in messages. section: the config section that brings the term into a run, with `Settings`, its class; None: the
     term belongs to levels. series: {name: (dimensions, unit, meaning)} of what `energies` returns, as in results/names.py.
     energy: the name of the series that is summed into the budget. needs_gradient: whether `source` reads dD. passive: whether it
-    gives rates of passive fields alone. commutes: whether `flow` commutes with the local flow of all other terms. own_kernels: functions that call once what the term compiles.
+    gives rates of passive fields alone. commutes: whether `flow` commutes with the local flow of all other terms. own_kernels: what compiles its kernels, see `kernels.warm_up`.
 
     settings: the section of the resolved config, or None; modes: :class:`~nuflux_mpi.physics.modes.Modes`. Times are counted from
     the start of the run.

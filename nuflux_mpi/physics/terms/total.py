@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...kernels import kernels, local_flow
+from ... import kernels
 from .term import Here, Term
 
 
@@ -162,20 +162,20 @@ class Total:
 
     def _turn(self, h):
         here = self._here
-        local_flow.turn(here.fields["P"], here.v, here.s, h)
+        kernels.turn(here.fields["P"], here.v, here.s, h)
 
     def _turn_and_drive(self, h):
         here, box, (S, gradient) = self._here, self._box, self._expansion
         P, kappa = here.fields["P"], here.fields["kappa"]
         flat = S.reshape(*S.shape[:2], -1)
-        local_flow.series(P, here.v, here.s, h, flat)
+        kernels.series(P, here.v, here.s, h, flat)
         dS = gradient(S).reshape(box.dimensions, *flat.shape)
-        local_flow.turn_and_drive(P, kappa, here.v, here.work, flat, dS)
+        kernels.turn_and_drive(P, kappa, here.v, here.work, flat, dS)
 
     @functools.cached_property
     def _expansion(self):
         """Room for the series of the moments at each point, and their gradient."""
-        shape = (local_flow.rows(self._box.dimensions), self._here.D.shape[1])
+        shape = (kernels.series_rows(self._box.dimensions), self._here.D.shape[1])
         return np.zeros(shape + self._box.local_shape), self._box.gradient(shape[0] * shape[1])
 
 

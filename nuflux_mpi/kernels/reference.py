@@ -1,0 +1,292 @@
+"""All kernels in plain NumPy: what each of them does, the oracle of the tests, and what runs where numba is not in use.
+
+The compiled forms give the same numbers to rounding. No function knows about ranks: arrays are local.
+
+Shapes: P (modes, C, n) with C = 3 flavor components, or 8 of three flavors; kappa (modes, n); v (d, modes) along the d axes
+of the box; s (modes,); the moments D (1 + d, C, n) with D[0] = D_0 and then D_1, one flavor vector for each axis; their
+gradients dD (d, 1 + d, C, n), the axis of the derivative first. n is the number of this rank's points.
+Spectral arrays are (rows, K) complex; `phase` is (groups, K) complex with ``group[row]``.
+Level "full": f (Q, 1 + C, I, n) or one of its parts f[q], with q over species and transverse momenta, the coefficients (n, P)
+of the matrix n/F + P.lambda/2, i over p_z; potentials G (2, 1 + C, n) hold (w0, W) of w0 1 + W.lambda for the two moments.
+"""
+
+import numpy as np
+
+from ..flavor.algebra import of_components
+from ..flavor.generate import magnus
+from .expansion import PARABOLA, TERMS, TIMES, WEIGHTS, block, moment_table, moment_weights
+
+# ---- flavor
+
+
+def moments(P, v, s, D):
+    """D_0 = sum_b s_b P_b, and D_i = sum_b s_b v_bi P_b for each axis i."""
+    np.matmul(np.concatenate((s[None], s * v)), P.reshape(len(P), -1), out=D.reshape(len(D), -1))
+
+
+def _potential(v, D):
+    """D_0 - sum_i v_i D_i."""
+    return D[0] - np.tensordot(v, D[1:], 1)
+
+
+def rotate(P, v, D, w=None):
+    """P_a <- W_a x P_a in place, W_a = D_0 - sum_i v_ai D_i + w_a. w: (modes, C), constants of each mode, or None."""
+    cross = of_components(P.shape[1]).cross
+    for a in range(len(P)):
+        W = _potential(v[:, a], D)
+        P[a] = cross(W if w is None else W + w[a][:, None], P[a])
+
+
+def precess(P, v, s, D, h=None, w=None):
+    """`moments`, D <- D + h, and `rotate`, in one pass. h: (1 + d, C, n or 1), or None."""
+    moments(P, v, s, D)
+    if h is not None:
+        D += h
+    rotate(P, v, D, w)
+
+
+def rotate_and_drive(P, kappa, v, s, D, dD, w=None):
+    """kappa_a <- -s_a/2 v_a.grad(D_0 - sum_i v_ai D_i) . P_a, then `rotate`; both in place."""
+    for a in range(len(P)):
+        slope = sum(speed * _potential(v[:, a], slopes) for speed, slopes in zip(v[:, a], dD))
+        kappa[a] = -0.5 * s[a] * np.einsum("cz,cz->z", slope, P[a])
+    rotate(P, v, D, w)
+
+
+# ---- level "momentum"
+
+
+def push(f, v, s, y, M, dM):
+    """Local terms of level "momentum", in place on f (modes, 1 + C, Q, n): the rotation and the matrix-valued force.
+
+    f holds, along Q, the Fourier amplitudes in q: the real one of y = 0, real and imaginary parts in turn for
+    y[1], y[2], ..., and for even Q the real one of the highest y, whose derivative is zero. M, dM: (2, 1 + C, n), the moments
+    (n_m, D_m) for m = 0, 1 and their derivatives d_z. With W = D_0 - v_a D_1 and the matrix a0 + A.lambda = s_a v_a d_z
+    Omega_a, that is a0 = s_a v_a (F + 1)/F (n_0' - v_a n_1') and A = s_a v_a/2 (D_0' - v_a D_1'):
+
+        n <- i y (a0 n + A.P),    P_k <- (W x P)_k + i y (a0 P_k + 2/F n A_k + d_ijk A_i P_j)
+    """
+    one, Q = of_components(f.shape[1] - 1), f.shape[2]
+    pairs = (Q - 1) // 2
+    for a in range(len(f)):
+        W = M[0, 1:] - v[a] * M[1, 1:]
+        A = 0.5 * s[a] * v[a] * (dM[0] - v[a] * dM[1])
+        A[0] *= 2.0 * one.trace_weight
+        real, imaginary = f[a, :, 1 : 2 * pairs : 2], f[a, :, 2 : 2 * pairs + 1 : 2]
+        wave = real + 1j * imaginary
+        n, P, iy = wave[0], wave[1:], 1j * y[1 : pairs + 1, None]
+        trace, force = one.anticommutator(A[0], 2.0 * A[1:, None], n, P)
+        change = np.concatenate(((iy * trace)[None], one.cross(W[:, None], P) + iy * force))
+        for j in {0, Q - 1} if Q % 2 == 0 else {0}:
+            f[a, 1:, j] = one.cross(W, f[a, 1:, j])
+            f[a, 0, j] = 0.0
+        real[...], imaginary[...] = change.real, change.imag
+
+
+# ---- level "full"
+
+
+def phase_space_moments(f, w0, w1, M):
+    """M[m, c] = sum over q, i of wm[q, i] f[q, c, i] for m = 0, 1; M is (2, 1 + C, n)."""
+    np.einsum("mqi,qciz->mcz", np.stack((w0, w1)), f, out=M, optimize=True)
+
+
+def anticommute(f, alpha, beta, G, start, stop, out, shift):
+    """out = 1/2 {A, f} with A = alpha_i G_0 + beta_i G_1, at the points start..stop; f is (1 + C, I, n).
+
+    out: (1 + C, I, at least stop - shift); the point z goes to ``out[:, :, z - shift]``.
+    """
+    G, f = G[:, :, start:stop], f[:, :, start:stop]
+    A = alpha[None, :, None] * G[0][:, None] + beta[None, :, None] * G[1][:, None]
+    part = out[:, :, start - shift : stop - shift]
+    part[0], part[1:] = of_components(len(f) - 1).anticommutator(A[0], 2.0 * A[1:], f[0], f[1:])
+
+
+def commute(f, v, G, start, stop):
+    """f <- i [f, G_0 - v_i G_1] in place at the points start..stop: P turns about 2 W, n stays; f is (1 + C, I, n)."""
+    P = f[1:, :, start:stop]
+    W = G[0, 1:, None, start:stop] - v[None, :, None] * G[1, 1:, None, start:stop]
+    P[...] = of_components(len(P)).cross(2.0 * W, P)
+    f[0, :, start:stop] = 0.0
+
+
+def add(f, change, start, stop):
+    """f += change at the points start..stop; f is (1 + C, I, n), and `change` begins with the point `start`."""
+    f[:, :, start:stop] += change[:, :, : stop - start]
+
+
+def differentiate_waves(waves, rate):
+    """waves *= i rate; waves (1 + C, K, width) complex, rate (K,)."""
+    waves *= 1j * rate[:, None]
+
+
+def subtract_derivative(spectral, flux, k):
+    """spectral -= i k flux; spectral and flux (rows, K) complex, k (1 or rows, K)."""
+    spectral -= 1j * k * flux
+
+
+# ---- the local flow of the self-interaction
+#
+# At a point d_t P_a = (D_0 - sum_i v_ai D_i) x P_a, a system of differential equations. The moments obey one of their own,
+# see `expansion`: their Taylor series over the time h gives W_a(t), which is made a parabola with the same first integrals,
+# whose turn is that of one vector, to order 6 (`generate.magnus`).
+
+
+def turn(P, v, s, h):
+    """Carry P over a time h by the local flow, in place."""
+    for part in _parts(P, v):
+        _turn(P[..., part], v, *_flatten(_series(P[..., part], v, s, h), len(v)))
+
+
+def series(P, v, s, h, S):
+    """S <- h D_0 and, of h D_i, the coefficients of its series in the time over h: S[1 + j d + i] is coefficient j.
+
+    S: (`expansion.series_rows` (d), C, n).
+    """
+    for part in _parts(P, v):
+        S[..., part] = _series(P[..., part], v, s, h)
+
+
+def turn_and_drive(P, kappa, v, s, S, dS):
+    """Carry P over the time of `series` by the local flow, and kappa by the work of the weak force; both in place.
+
+    dS: (d, rows of S, C, n), the gradients of S, the axis of the derivative first.
+    """
+    for part in _parts(P, v):
+        here, slopes = S[..., part], dS[..., part]
+        for x, weight in zip(TIMES, WEIGHTS):
+            then = P[..., part].copy()
+            _turn(then, v, *_flatten(here, len(v), x))
+            dD = [_value(slope, len(v), x) for slope in slopes]
+            for a in range(len(P)):
+                force = sum(speed * _potential(v[:, a], D) for speed, D in zip(v[:, a], dD))
+                kappa[a, part] -= 0.5 * weight * s[a] * np.sum(force * then[a], axis=0)
+        _turn(P[..., part], v, *_flatten(here, len(v)))
+
+
+def turn_about(P, W, w=None):
+    """P_a <- exp((W + w_a) x) P_a in place: a given rotation, W (C, n), w (modes, C) or None."""
+    one = of_components(P.shape[1])
+    for a in range(len(P)):
+        P[a] = one.rotate(P[a], W if w is None else W + w[a][:, None])
+
+
+def _parts(P, v):
+    size = 16 * block(len(v), P.shape[1])
+    return [slice(start, start + size) for start in range(0, P.shape[2], size)]
+
+
+def _series(P, v, s, h):
+    cross = of_components(P.shape[1]).cross
+    up_to, above, _ = moment_table(len(v))
+    # T[j][n]: coefficient j of D_n
+    T = [(moment_weights(v, s, h) @ P.reshape(len(P), -1)).reshape(-1, *P.shape[1:])]
+    D0, axes = T[0][0], range(len(v))
+    for j in range(TERMS - 1):
+        following = np.zeros((up_to[TERMS - j - 1],) + P.shape[1:])
+        for n in range(1, len(following)):
+            change = sum(cross(T[i][1 + axis], T[j - i][above[n, axis]]) for i in range(j + 1) for axis in axes)
+            following[n] = (cross(D0, T[j][n]) - change) / (j + 1)
+        T.append(following)
+    return np.concatenate([D0[None]] + [row[1 : 1 + len(v)] for row in T])
+
+
+def _flatten(S, axes, x=1.0):
+    """x h D_0 and the parabolas of x h D_i from the start to the time x h: (C, n), and three coefficients (3, axes, C, n)."""
+    return x * S[0], np.tensordot(PARABOLA * x ** np.arange(1, TERMS + 1), S[1:].reshape(TERMS, axes, *S.shape[1:]), 1)
+
+
+def _value(S, axes, x):
+    """h D_0 and h D_i at the time x h, (1 + axes, C, n)."""
+    return np.concatenate((S[:1], np.tensordot(x ** np.arange(TERMS), S[1:].reshape(TERMS, axes, *S.shape[1:]), 1)))
+
+
+def _turn(P, v, D, E):
+    one = of_components(P.shape[1])
+    for a in range(len(P)):
+        A, B, C = -np.tensordot(v[:, a], E, (0, 1))
+        P[a] = one.rotate(P[a], magnus(A + D, B, C, one.cross))
+
+
+# ---- the interaction picture, whole batches of rows
+
+
+def phase_table(angle, harmonic, phase):
+    """phase[g, d] = exp(i h angle_g) for the integers h = harmonic[g or 0, d], by products of two short tables of powers.
+
+    angle: (groups,), harmonic: (1 or groups, K) integers, phase: (groups, K), overwritten.
+    """
+    size = np.abs(harmonic)
+    coarse = np.exp(1j * angle[:, None] * (64.0 * np.arange((size.max(initial=0) >> 6) + 1)))
+    fine = np.exp(1j * angle[:, None] * np.arange(64.0))
+    if harmonic.shape[0] == 1:
+        np.multiply(coarse[:, size[0] >> 6], fine[:, size[0] & 63], out=phase)
+    else:
+        np.multiply(np.take_along_axis(coarse, size >> 6, axis=1), np.take_along_axis(fine, size & 63, axis=1), out=phase)
+    np.conjugate(phase, out=phase, where=np.broadcast_to(harmonic < 0, phase.shape))
+
+
+def from_interaction_picture_batch(u, phase, group, row_scale, column_scale, out):
+    """out = u conj(phase[group]) row_scale column_scale: from the state to amplitudes."""
+    np.multiply(u, phase[group].conj(), out=out)
+    np.multiply(out, row_scale[:, None] * column_scale[None, :], out=out)
+
+
+def to_interaction_picture_batch(amplitude, phase, group, row_scale, column_scale, out):
+    """out = amplitude phase[group] row_scale column_scale: from amplitudes to the state."""
+    np.multiply(amplitude, phase[group], out=out)
+    np.multiply(out, row_scale[:, None] * column_scale[None, :], out=out)
+
+
+# ---- sums of the multistep method
+
+
+def correct(p, extrapolated, rate, factor):
+    """p <- p + factor (rate - extrapolated); returns the sum of squares of rate - extrapolated, which is used up."""
+    difference = np.subtract(rate, extrapolated, out=extrapolated)
+    square = float(np.dot(difference, difference))
+    difference *= factor
+    p += difference
+    return square
+
+
+def weigh(pool, rows, weights, start, written):
+    """written[i] <- sum_j weights[i, j] pool[rows_j] for each of two or four vectors.
+
+    No more than 13 rows, and of each as many numbers as the vectors have, from `start`.
+    """
+    some = pool[rows, start : start + len(written[0])]
+    for out, b in zip(written, weights):
+        np.dot(b, some, out=out)
+
+
+def complete(y, f, b, x, p, extrapolated):
+    """p <- y + p + b f, extrapolated <- extrapolated + x f: sums over the other derivatives are there already."""
+    p += y
+    p += b * f
+    extrapolated += x * f
+
+
+def integrate(pool, rows, weights, start, g, rate, out):
+    """out <- p + g (rate - extrapolated) for the numbers from `start`, the last; p and extrapolated as by `weigh`.
+
+    rate, out: (numbers,). Returns the sum of squares of rate - extrapolated.
+    """
+    total, size = 0.0, 4096
+    extrapolated = np.empty(size)
+    for first in range(0, len(out), size):
+        last = min(first + size, len(out))
+        some, p = extrapolated[: last - first], out[first:last]
+        weigh(pool, rows, weights, start + first, (p, some))
+        total += correct(p, some, rate[first:last], g)
+    return total
+
+
+def combine(pool, rows, b, out):
+    """out <- sum_j b_j pool[rows_j]."""
+    np.dot(b, pool[rows], out=out)
+
+
+def squares(pool, rows, d):
+    """Sums of squares of the combinations sum_j d[i, j] pool[rows_j], one for each row of d, which are up to four."""
+    return np.array([float(np.dot(v, v)) for v in d @ pool[rows]])
