@@ -20,8 +20,8 @@ class Field:
     evolved: whether the field is part of the state; else it is made of the others when it is stored.
     active: whether right-hand sides depend on it. A passive field is a quadrature, which time steps need not predict.
     flux: whether the level gives a flux of it besides, whose divergence is taken in wave space.
-    stored: file of the run directory that has it, "fields" (fields.h5) or "phase_space" (phase_space.h5, from which
-        a state can be made again where fields.h5 does not suffice), or "" for none.
+    stored: file of the run directory that has it, "fields" (fields.h5), "phase_space" (phase_space.h5, from which
+        a state can be made again where fields.h5 does not suffice), "series" (its box average in series.h5), or "" for none.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Declaration:
         return np.concatenate([part.reshape(-1, self.axes) for part in parts])
 
     def stored(self, file: str) -> dict[str, tuple[int, ...]]:
-        """The fields in a file, "fields" or "phase_space": {name: axes in front of space}."""
+        """The fields in a file, "fields", "phase_space" or "series": {name: axes in front of space}."""
         return {field.name: field.shape for field in self.fields if field.stored == file}
 
     def views(self, lines: np.ndarray) -> dict[str, np.ndarray]:

@@ -64,10 +64,11 @@ class Full(Level):
         velocity = grid.v[None, :, None, :, None]
         f = Field("rho", shape, velocity, flux=settings["group_velocity"], stored="phase_space")
         made = (Field("P", (count, C), evolved=False), *(Field(name, (count,), evolved=False) for name in ("Phi", "F")))
+        f_p = Field("f_p", (species, 1 + C, len(grid.p_z)), evolved=False, stored="series")
         gradient = (1 + C) * (1 + axes)
         sums = _SUMS * (1 + C) * count  # over the momenta of each mode
         # For a moment at the start: eigenvalues of f.
-        return Declaration(axes, (f, *made), gradient=gradient, beside=gradient, arrays=sums, passing_states=1)
+        return Declaration(axes, (f, *made, f_p), gradient=gradient, beside=gradient, arrays=sums, passing_states=1)
 
     def _lay_out(self):
         modes, settings, box = self.modes, self.settings, self.box

@@ -65,10 +65,11 @@ class Momentum(Level):
         count, points, C = len(modes), settings["points"], modes.algebra.components
         f = Field("f", (count, 1 + C, points), modes.velocity[:, None, None], stored="phase_space")
         made = (Field("P", (count, C), evolved=False), *(Field(name, (count,), evolved=False) for name in ("kappa", "F")))
+        f_q = Field("f_q", f.shape, evolved=False, stored="series")
         gradient = (1 + C) * (1 + axes)
         beside = gradient + ForceDensity.lines(count, 1 + C)
         # For a moment: amplitudes, complex, and f over q.
-        return Declaration(axes, (f, *made), gradient=gradient, beside=beside, passing_states=3)
+        return Declaration(axes, (f, *made, f_q), gradient=gradient, beside=beside, passing_states=3)
 
     def _lay_out(self):
         Q, modes, C = self.settings["points"], len(self.modes), self.modes.algebra.components

@@ -199,7 +199,7 @@ def _times(resolved, cadence, without):
 
 
 def file_sizes(setup):
-    """Bytes of each HDF5 file by name; series grow by whole chunks of at most 1024 rows and 1 MB."""
+    """Bytes of each HDF5 file by name."""
     resolved, holds = setup.config, setup.declared
     axes, count = per_axis(resolved["box"]["points"]), len(setup.modes)
     points = math.prod(axes)
@@ -207,8 +207,8 @@ def file_sizes(setup):
     snapshots, rows, spectra = output_times(resolved)
     components = setup.modes.algebra.components
     per_row = 20 + (components + 2) * count  # some twenty scalars; mean P, K and flavor content of each mode
-    chunk = max(1, min(1024, 2**17 // waves))
-    numbers = per_row * 1024 * math.ceil(rows / 1024) + waves * chunk * math.ceil(spectra / chunk)
+    numbers = 1024 * math.ceil(rows / 1024) * per_row + _grown(waves, spectra)
+    numbers += sum(_grown(math.prod(shape), rows) for shape in holds.stored("series").values())
     fields = 8 * points * snapshots * _numbers_per_point(holds.stored("fields"))
     sizes = {"fields.h5": fields, "series.h5": 8 * numbers}
     state = holds.stored("phase_space")
@@ -216,6 +216,12 @@ def file_sizes(setup):
         times = _times(resolved, "phase_space_every", without=2)
         sizes["phase_space.h5"] = 8 * points * times * _numbers_per_point(state)
     return sizes
+
+
+def _grown(width, rows):
+    """Numbers of a series with so many in a row: it grows by whole chunks of at most 1024 rows and 1 MB."""
+    chunk = max(1, min(1024, 2**17 // width))
+    return width * chunk * math.ceil(rows / chunk)
 
 
 def _numbers_per_point(leading):

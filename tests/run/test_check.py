@@ -82,6 +82,27 @@ def test_checkpoint_is_as_large_as_was_said(tmp_path, method, vectors):
     assert f"{forecast / 1000:.3g} kB, {count} of the state's size with {method};" in text
 
 
+@pytest.mark.parametrize("level, section", [
+    ("energy", {}), ("momentum", {"momentum": {"points": 32, "half_width": 6.4, "sigma": 0.7}}), ("full", {"full": {"points": 64}}),
+])  # fmt: skip
+def test_files_are_as_large_as_was_said(level, section, tmp_path):
+    """What is no number of a field or a series takes some 100 kB in each file: attributes, names, trees of chunks."""
+    source = {
+        "box": {"length": 6.0, "points": 64},
+        "equations": {"level": level},
+        "initial": {"kind": "seeds", "zeta": [0.5, -0.5], "n_max": 3, "variance": 1e-4},
+        "time": {"end": 1.0, "rtol": 1e-8},
+        "output": {"figures": False, "series_every": 0.01, "fields_every": 0.01},
+    }
+    resolved = config.resolve(source | section)
+    nuflux_mpi.simulate(resolved, out=tmp_path / "run")
+    sizes = check.file_sizes(Setup.of(resolved))
+    assert ("phase_space.h5" in sizes) == (level != "energy")
+    for name, size in sizes.items():
+        found = (tmp_path / "run" / name).stat().st_size
+        assert size <= found <= 1.2 * size + 150e3  # scalars of the series are counted as twenty
+
+
 def test_balanced_ranks_share_alike():
     ranks = check.balanced_ranks(96, (9, 3))
     assert 2 in ranks  # nine lines and three are dealt from opposite ends, so that each rank gets six
