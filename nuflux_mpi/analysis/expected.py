@@ -57,7 +57,7 @@ def lines(a, b):
 def _tolerance(config, run):
     """Error allowed per step, relative to the norm of the state at the start."""
     atol = config.get("time.atol", 0.0)
-    density = np.linalg.norm(np.asarray(run.series["density"], dtype=float)) * np.sqrt(np.prod(run.config["box"]["points"]))
+    density = np.linalg.norm(np.asarray(run.series["density"], dtype=float)) * np.sqrt(np.prod(run.config.box.points))
     return config.get("time.rtol", 0.0) + (atol / density if density else 0.0)
 
 

@@ -132,7 +132,7 @@ def measure(run):
     t, k = series["spectrum_time"], series["k"]
     norm2, psi2 = np.sum(series["density"] ** 2), series["psi2"]
     total = psi2.sum(axis=1) / norm2
-    rtol = max(run.config["time"].get("rtol", 0.0), np.finfo(float).eps)
+    rtol = max(run.config.time.get("rtol", 0.0), np.finfo(float).eps)
     rows = []
     for column in _grown(psi2, norm2, rtol):
         power = psi2[:, column] / norm2
@@ -225,10 +225,10 @@ def _theory(run, k):
     """Growth rate of linear theory at each k."""
     initial, backgrounds = run.config.get("initial", {}), linear_problem.of_run(run)
     rates = _rates(k, backgrounds)
-    if initial.get("kind") == "eigenmode" and initial["root"]:
-        seeded = 2 * np.pi * initial["n"] / np.ravel(run.config["box"]["length"])[0]
+    if initial.get("kind") == "eigenmode" and initial.root:
+        seeded = 2 * np.pi * initial.n / np.ravel(run.config.box.length)[0]
         for i in np.flatnonzero(np.abs(k - seeded) < 1e-9 * np.abs(k).max(initial=1e-300)):
-            rates[i] = _of_root(k[i : i + 1], backgrounds[0], initial["root"])
+            rates[i] = _of_root(k[i : i + 1], backgrounds[0], initial.root)
     return rates
 
 
@@ -252,7 +252,7 @@ def _of_root(k, background, root):
 def _checked(run, found):
     """The same, where roots were followed with all roots searched at the waves farthest from theory, as many as are affordable."""
     most, initial = _affordable(len(run.series["v"])), run.config.get("initial", {})
-    if len(found) <= most or initial.get("kind") == "eigenmode" and initial["root"]:
+    if len(found) <= most or initial.get("kind") == "eigenmode" and initial.root:
         return found
     backgrounds, theory = linear_problem.of_run(run), found.theory.copy()
     doubtful = np.flatnonzero(found.judged & (np.abs(found.difference) > found.error))
@@ -281,7 +281,7 @@ def record(run):
     alone = len(space_of(run.series)) == 1
     if alone and len(run.series.get("psi2", ())) and linear_problem.applies(run.config):
         waves = measure(run)
-        verdict = waves.verdict(run.config["equations"]["level"])
+        verdict = waves.verdict(run.config.equations.level)
         if not len(waves) and _stable(run):
             verdict = "linear theory: nothing grows, and nothing did"
         write(waves, run.directory / growth_table.FILE, verdict)

@@ -50,8 +50,8 @@ def described(run):
 
 def progress(run):
     """How far a run came: its time, its ends, the share that is over, whether it is finished."""
-    times = run.config["time"]
-    start, end, t = times.get("start", 0.0), times["end"], run.series["time"]
+    times = run.config.time
+    start, end, t = times.get("start", 0.0), times.end, run.series["time"]
     reached = float(t[-1]) if len(t) else None
     share = (reached - start) / (end - start) if reached is not None and end > start else None
     return {"t": reached, "start": start, "end": end, "share": share, "finished": run.finished}

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..box.axes import AXES
-from ..config import per_axis
 from ..errors import InputError
 from ..physics.modes import shown
 from ..theory import linear
@@ -44,8 +43,8 @@ class Lattice:
 
 def solve(problem):
     """The Lattice of a problem; InputError for so many modes that not even k = 0 and its neighbours can be afforded."""
-    box, count = problem.config["box"], len(problem)
-    highest = [(N - 1) // 2 for N in per_axis(box["points"])]
+    box, count = problem.config.box, len(problem)
+    highest = [(N - 1) // 2 for N in box.shape]
     most = min(MOST_WAVES, MOST_OPERATIONS / count**3)
     reach = max(highest)
     while reach > 1 and np.prod([2 * min(h, reach) + 1 for h in highest], dtype=float) > most:
@@ -56,7 +55,7 @@ def solve(problem):
             f"{len(highest)} dimensions); choose a smaller modes.number or modes.azimuths."
         )
     n = np.array(list(itertools.product(*[range(-min(h, reach), min(h, reach) + 1) for h in highest])))
-    k = 2 * np.pi * n / per_axis(box["length"])
+    k = 2 * np.pi * n / box.lengths
     omega = linear.spectrum(k, *problem.background)[:, 0]
     return Lattice(problem, n, k, omega, reach >= max(highest))
 
@@ -66,11 +65,11 @@ def report(lattice):
     problem, config = lattice.problem, lattice.problem.config
     count, background = len(problem), problem.background
     Q0, Q1 = linear.moments(*background[:3])
-    length = " x ".join(f"{L:g}" for L in per_axis(config["box"]["length"]))
+    length = " x ".join(f"{L:g}" for L in config.box.lengths)
     highest = np.linalg.norm(lattice.k, axis=1).max()
     part = "all that the grid carries" if lattice.whole else f"those with harmonics up to {np.abs(lattice.n).max()}"
     text = [
-        f"{config['name']}: {config['title']}",
+        f"{config.name}: {config.title}",
         f"  modes        {count}, sum |P^z| = {background.size:.6g}, D_0^z = {Q0:.6g}, D_i^z = {shown(Q1, 6)}",
         f"  wave vectors {len(lattice.n)}, {part}, up to |k| = {highest:.6g}, box of length {length}",
         f"  method       eigenvalues of {count} x {count} matrices",

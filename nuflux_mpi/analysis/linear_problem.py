@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..config import dimensions, per_axis
+from ..config import Config
 from ..errors import InputError
 from ..flavor.algebra import of_components
 from ..physics import initial, modes
@@ -42,7 +42,7 @@ class Problem:
     one dimension, None elsewhere and for beams, whose directions are what they are.
     """
 
-    config: dict
+    config: Config
     background: Background
     psi: np.ndarray
     spacing: np.ndarray | None
@@ -60,12 +60,12 @@ class Problem:
     @property
     def step(self) -> float:
         """Distance of the box's wavenumbers, 2 pi / L."""
-        return 2 * np.pi / self.config["box"]["length"]
+        return 2 * np.pi / self.config.box.length
 
     @property
     def harmonics(self) -> np.ndarray:
         """All that the grid carries, ascending."""
-        highest = (self.config["box"]["points"] - 1) // 2
+        highest = (self.config.box.points - 1) // 2
         return np.arange(-highest, highest + 1)
 
     @property
@@ -82,25 +82,25 @@ def problem(config) -> Problem:
     homogeneous."""
     if not _has_sharp_directions(config):
         raise InputError(
-            f'linear: full.distribution = "{config["full"]["distribution"]}" has no sharp directions; describe '
+            f'linear: full.distribution = "{config.full.distribution}" has no sharp directions; describe '
             'them as kind = "angular" at another level.'
         )
-    axes, box = dimensions(config), config["box"]
-    directions, points = modes.build(config["modes"], axes), per_axis(box["points"])
+    axes, box = config.box.dimensions, config.box
+    directions, points = modes.build(config.modes, axes), box.shape
     needed, available = STATES * 16 * len(directions) * math.prod(points), available_memory()
     if needed > available:
         raise InputError(
-            f"linear: box.points = {box['points']} with {len(directions)} modes need about {needed / 1e9:.3g} GB, "
+            f"linear: box.points = {box.points} with {len(directions)} modes need about {needed / 1e9:.3g} GB, "
             f"and {available / 1e9:.3g} GB are available; choose fewer points, the growth of a wave does not "
             "depend on them."
         )
-    if config["initial"]["kind"] == "file":
+    if config.initial.kind == "file":
         P, algebra = _from_file(config, directions), directions.algebra
         difference, psi = algebra.difference(P, algebra.pairs[0], axis=1), algebra.coherence(P, algebra.pairs[0], axis=1)
         zeta = difference.reshape(len(P), -1).mean(axis=-1)
         uneven = np.abs(difference - zeta.reshape(-1, *[1] * axes)).max()
     else:
-        place = Place(tuple(per_axis(box["length"])), tuple(per_axis(box["origin"])))
+        place = Place(tuple(box.lengths), tuple(box.origins))
         r = np.ix_(*(np.arange(N) * L / N for N, L in zip(points, place.length)))
         zeta, uneven = initial.background(config, directions), 0.0
         psi = np.broadcast_to(initial.coherence(config, directions, r, place), (len(directions), *points))
@@ -116,9 +116,9 @@ def problem(config) -> Problem:
 
 def _has_sharp_directions(config):
     """Whether the modes of a resolved config are its directions: not for states of level "full" other than beams."""
-    if config["equations"]["level"] != "full":
+    if config.equations.level != "full":
         return True
-    return config["full"].get("distribution", "gaussian") == "gaussian"
+    return config.full.get("distribution", "gaussian") == "gaussian"
 
 
 def applies(config) -> bool:
@@ -126,7 +126,7 @@ def applies(config) -> bool:
     if not _has_sharp_directions(config):
         return False
     if chosen(config):
-        directions = modes.build(config["modes"], dimensions(config))
+        directions = modes.build(config.modes, config.box.dimensions)
         try:
             background(config, directions, np.zeros(len(directions)))
         except InputError:
@@ -151,6 +151,6 @@ def rates_of(backgrounds: list[Background]) -> Callable:
 
 
 def _from_file(config, directions):
-    shape = (len(directions), directions.algebra.components, *per_axis(config["box"]["points"]))
-    path = config["initial"]["path"]
+    shape = (len(directions), directions.algebra.components, *config.box.shape)
+    path = config.initial.path
     return start_file.whole(start_file.find(path, ("P",), "initial.path", shapes=[shape]), "P")

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import per_axis
 from ..errors import InputError
 from ..theory import growth_curve, linear
 from . import unseeded
@@ -89,8 +88,8 @@ def _on_lattice(problem, k):
         ends = problem.harmonics[[0, -1]]
         below, above = (problem.step * int(np.clip(side(number), *ends)) for side in (np.floor, np.ceil))
         raise InputError(
-            f"linear: k = {k:g} is not a wavenumber of a box of length {problem.config['box']['length']:g} with "
-            f"{problem.config['box']['points']} points; the nearest are {below:.8g} and {above:.8g} "
+            f"linear: k = {k:g} is not a wavenumber of a box of length {problem.config.box.length:g} with "
+            f"{problem.config.box.points} points; the nearest are {below:.8g} and {above:.8g} "
             "(--continuous takes any k)."
         )
     return problem.step * nearest
@@ -206,7 +205,7 @@ def predicted(problem):
     zeta = problem.two_beams
     if zeta is None:
         return None
-    points, length = problem.psi.shape[-1], problem.config["box"]["length"]
+    points, length = problem.psi.shape[-1], problem.config.box.length
     plus, minus = np.fft.fft(problem.psi[np.argsort(-problem.v)], axis=-1) / points
     k = 2 * np.pi * np.fft.fftfreq(points, length / points)
     alpha, gamma = linear.growing_amplitude(k, plus, minus, *zeta), linear.two_beam_growth(k, *zeta)
@@ -231,15 +230,15 @@ def predicted(problem):
 def report(result):
     """The whole as text."""
     problem, config = result.problem, result.problem.config
-    count, box, background = len(problem), config["box"], problem.background
+    count, box, background = len(problem), config.box, problem.background
     Q0, (Q1,) = linear.moments(*background[:3])
     text = [
-        f"{config['name']}: {config['title']}",
+        f"{config.name}: {config.title}",
         f"  modes        {count}, sum |P^z| = {background.size:.6g}, D_0^z = {Q0:.6g}, D_1^z = {Q1:.6g}",
-        f"  wavenumbers  {len(result.k)}, from {result.k[0]:.6g} to {result.k[-1]:.6g}, box of length {box['length']:g}",
+        f"  wavenumbers  {len(result.k)}, from {result.k[0]:.6g} to {result.k[-1]:.6g}, box of length {box.length:g}",
         f"  method       {_method(result)}",
     ]
-    if config["equations"]["level"] == "full":
+    if config.equations.level == "full":
         text.append('  level        "full": beams of finite width are taken at their sharp directions')
     fastest = result.fastest
     if fastest is None:
@@ -287,14 +286,14 @@ def _table(result):
 
 
 def _advice_lines(result):
-    problem, box, end = result.problem, result.problem.config["box"], result.problem.config["time"]["end"]
+    problem, box, end = result.problem, result.problem.config.box, result.problem.config.time.end
     lines, asked = [], advice(result)
     if asked:
         lines.append(
             f"  asks for     length >= {asked[0]:.4g} ({WAVELENGTHS} of the fastest waves, {WAVES_IN_BAND} "
             f"wavenumbers that grow), with points >= {asked[1]} ({CASCADE} times the largest k)"
         )
-        lines.append(f"  has          length = {box['length']:g}, points = {box['points']}")
+        lines.append(f"  has          length = {box.length:g}, points = {box.points}")
     again = recurrence(problem, result.fastest.k)
     if again is not None:
         note = f", before time.end = {end:g}: what was lost among the directions comes back" if again < end else ""
@@ -305,8 +304,8 @@ def _advice_lines(result):
 def seed_lines(problem):
     """A line of warning if waves that grow have no seed in the initial state, in any number of dimensions."""
     config = problem.config
-    if config["initial"]["kind"] == "file":
-        length, points = per_axis(config["box"]["length"]), per_axis(config["box"]["points"])
+    if config.initial.kind == "file":
+        length, points = config.box.lengths, config.box.shape
         if len(points) > 1:
             return []  # their spectrum is a matter of the run
         psi2 = np.sum(np.abs(np.fft.fft(problem.psi, axis=-1) / points[0]) ** 2, axis=0)
@@ -325,7 +324,7 @@ def _prediction_lines(problem):
         f"  U_osc        change for the seeds of the case, in units of |U_osc(0)|, linear until t = {found.t[-1]:.4g}:",
         f"  {'t':>12} {'transverse (Eq. 12)':>20} {'whole':>14}",
     ]
-    unit = abs(np.prod(problem.background.q)) * problem.config["box"]["length"]
+    unit = abs(np.prod(problem.background.q)) * problem.config.box.length
     for i in (20, 40, 60, 80, 100):
         lines.append(f"  {found.t[i]:>12.4f} {found.transverse[i] / unit:>20.6e} {found.whole[i] / unit:>14.6e}")
     return lines

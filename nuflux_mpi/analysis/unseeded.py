@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from ..config import dimensions, per_axis
+from ..config import per_axis
 from ..errors import InputError
 from ..physics import initial, modes
 from ..physics.seeding import highest_harmonics
@@ -42,7 +42,7 @@ REFINED = 9  # harmonics tried between the neighbours of the fastest
 
 def of_config(config):
     """The sentence for a resolved config, or None; also None for a start file, whose waves only the run knows."""
-    if config["initial"]["kind"] == "file" or not _has_theory(config) or _without_seeds(config["initial"]):
+    if config.initial.kind == "file" or not _has_theory(config) or _without_seeds(config.initial):
         return None
     directions = _directions(config)
     return _sentence(config, directions, initial.background(config, directions), _power_of_config(config))
@@ -61,7 +61,7 @@ def of_spectrum(config, k, psi2, Pz):
 
     def power(wave_vectors):
         """Of a shell for all waves in it."""
-        q = wave_vectors[:, 0] if dimensions(config) == 1 else np.linalg.norm(wave_vectors, axis=1)
+        q = wave_vectors[:, 0] if config.box.dimensions == 1 else np.linalg.norm(wave_vectors, axis=1)
         return psi2[np.clip(np.rint((q - k[0]) / spacing).astype(int), 0, len(k) - 1)] / psi2.max()
 
     if len(directions) == len(Pz):
@@ -71,23 +71,23 @@ def of_spectrum(config, k, psi2, Pz):
 
 def _has_theory(config):
     """Whether waves may be missed at all: an eigenmode is wanted alone."""
-    return linear_problem.applies(config) and config["initial"]["kind"] != "eigenmode"
+    return linear_problem.applies(config) and config.initial.kind != "eigenmode"
 
 
 def _without_seeds(section):
     """Whether the initial state has no transverse part, which nobody writes by mistake."""
-    sizes = [wave["amplitude"] for wave in section.get("waves", ())]
+    sizes = [wave.amplitude for wave in section.get("waves", ())]
     return not any([*sizes, section.get("amplitude"), section.get("variance")])
 
 
 def _directions(config):
     """The modes of a config, or fewer of the same angular distribution where a box's waves would cost too much."""
-    axes, section = dimensions(config), config["modes"]
-    if section["kind"] == "angular" and config["initial"].get("zeta") is None and config["initial"]["kind"] != "file":
+    axes, section = config.box.dimensions, config.modes
+    if section.kind == "angular" and config.initial.get("zeta") is None and config.initial.kind != "file":
         most = MOST_DIRECTIONS if axes == 1 else MOST_IN_SPACE[0]
-        fewer = section | {"number": min(section["number"], most)}
+        fewer = section.replace(number=min(section.number, most))
         if axes > 1:
-            fewer["azimuths"] = min(section["azimuths"], MOST_IN_SPACE[1])
+            fewer = fewer.replace(azimuths=min(section.azimuths, MOST_IN_SPACE[1]))
         try:
             return modes.build(fewer, axes)
         except InputError:  # one of these directions happens to be empty
@@ -100,22 +100,22 @@ def _directions(config):
 
 def _power_of_config(config):
     """Function of wave vectors (waves, axes): power of the initial state there over its largest, (waves,)."""
-    section, length = config["initial"], np.array(per_axis(config["box"]["length"]), dtype=float)
+    section, length = config.initial, np.array(config.box.lengths, dtype=float)
 
     def harmonics(k):
         return np.rint(k * length / (2 * np.pi))
 
-    if section["kind"] == "fourier":
-        chosen = {tuple(per_axis(wave["n"])) for wave in section["waves"] if wave["amplitude"]}
+    if section.kind == "fourier":
+        chosen = {tuple(per_axis(wave.n)) for wave in section.waves if wave.amplitude}
         return lambda k: np.array([float(tuple(n) in chosen) for n in harmonics(k).astype(int).tolist()])
-    if section["kind"] == "profile":
-        center = 2 * np.pi * np.array(per_axis(section["n"])) / length
-        shape = _transform_of(section["shape"])
-        return lambda k: shape(section["width"] * np.linalg.norm(k - center, axis=1)) ** 2
+    if section.kind == "profile":
+        center = 2 * np.pi * np.array(per_axis(section.n)) / length
+        shape = _transform_of(section.shape)
+        return lambda k: shape(section.width * np.linalg.norm(k - center, axis=1)) ** 2
 
     highest = np.array(highest_harmonics(section, length))
-    without_zero = section["kind"] == "power-law" or section["draw"] == "golden-ratio"
-    exponent = section["exponent"] if section["kind"] == "power-law" else 0.0
+    without_zero = section.kind == "power-law" or section.draw == "golden-ratio"
+    exponent = section.exponent if section.kind == "power-law" else 0.0
 
     def random(k):
         n = harmonics(k)
@@ -140,7 +140,7 @@ def _transform_of(shape):
 
 def _sentence(config, directions, zeta, power):
     """The sentence; power: function of wave vectors as above."""
-    axes, background = dimensions(config), background_of(config, directions, zeta)
+    axes, background = config.box.dimensions, background_of(config, directions, zeta)
     most, size = min(MOST_WAVES, int(MOST_OPERATIONS / (len(directions) ** 3 + CALL))), background.size
     if most < FEWEST_WAVES or size == 0:
         return None
@@ -149,8 +149,8 @@ def _sentence(config, directions, zeta, power):
         waves.refine(seeded)
     with_seed, without = waves.fastest(True), waves.fastest(False)
     rate = waves.rate[with_seed] if with_seed is not None else 0.0
-    duration = config["time"]["end"] - config["time"]["start"]
-    chosen = axes > 1 or config["initial"]["kind"] in ("fourier", "file")
+    duration = config.time.duration
+    chosen = axes > 1 or config.initial.kind in ("fourier", "file")
     share = MISSED_BY_CHOICE if chosen else MISSED
     least = max(share * rate, EFOLDINGS / duration, linear.SLOWEST * size)
     if without is None or waves.rate[without] <= least:
@@ -160,7 +160,7 @@ def _sentence(config, directions, zeta, power):
 
 def _sample(config, most):
     """Harmonics (waves, axes) of the box's lattice, all if they are few, else denser towards 0; at most about `most`."""
-    points = per_axis(config["box"]["points"])
+    points = config.box.shape
     side = max(3, int(most ** (1 / len(points))))
     numbers = []
     for N in points:
@@ -183,8 +183,8 @@ class _Waves:
 
     def __init__(self, config, background, spacing, power, n):
         self.background, self.spacing, self.power = background, spacing, power
-        self.step = 2 * np.pi / np.array(per_axis(config["box"]["length"]), dtype=float)
-        self.highest = np.array([(N - 1) // 2 for N in per_axis(config["box"]["points"])])
+        self.step = 2 * np.pi / np.array(config.box.lengths, dtype=float)
+        self.highest = np.array([(N - 1) // 2 for N in config.box.shape])
         axes = len(self.step)
         self.n, self.k = np.zeros((0, axes), dtype=np.int64), np.zeros((0, axes))
         self.seeded, self.rate = np.zeros(0, dtype=bool), np.zeros(0)
@@ -252,7 +252,7 @@ def _in_words(config, waves, with_seed, without):
 
 
 def _remedy(config, waves, grows, without):
-    n, kind = waves.n[without], config["initial"]["kind"]
+    n, kind = waves.n[without], config.initial.kind
     number = n.tolist() if len(n) > 1 else int(n[0])
     if kind == "fourier":
         return f"give a wave in [[initial.waves]] n = {number}"
@@ -268,7 +268,7 @@ def _remedy(config, waves, grows, without):
     # The least wave of the sample beyond all of these, along any axis, has their band below it.
     beyond = np.abs(waves.k)[np.abs(waves.k) > reach * (1 + 1e-9)].min(initial=np.inf)
     end = float((waves.highest * waves.step).min())
-    in_place = " in place of n_max" if config["initial"].get("k_max") is None else ""
+    in_place = " in place of n_max" if config.initial.get("k_max") is None else ""
     return f"set initial.k_max = {_rounded_up(min(beyond, end), end)}{in_place}"
 
 

@@ -187,7 +187,7 @@ def _linear(arguments):
     from ..analysis import linear_problem, linear_report
 
     problem = linear_problem.problem(config.resolve(arguments.case, arguments.overrides))
-    if config.dimensions(problem.config) > 1:
+    if problem.config.box.dimensions > 1:
         return _linear_in_space(arguments, problem)
     k = linear_report.wave_numbers(problem, arguments.k, arguments.range, arguments.continuous)
     result = linear_report.solve(problem, k, arguments.method)

@@ -57,9 +57,9 @@ def _carry_out(simulation, stop, bare=False):
 
     config, comm, directory = simulation.config, simulation.comm, simulation.output.directory
     root, already = comm.Get_rank() == 0, simulation.finished
-    times = config["time"]
+    times = config.time
     progress = Progress(
-        times["start"], times["end"], config["output"]["log_every"], silent=not root, log=directory / LOG if root else None
+        times["start"], times["end"], config.output.log_every, silent=not root, log=directory / LOG if root else None
     )
     try:
         if root:
@@ -89,7 +89,7 @@ def _carry_out(simulation, stop, bare=False):
             )
             return EXIT_STOPPED
         progress.say(f"results in {directory}")
-        if config["output"]["figures"]:
+        if config.output.figures:
             begin = time.monotonic()
             draw(run, progress.say)
             simulation.ledger.figures = time.monotonic() - begin

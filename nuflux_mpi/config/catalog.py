@@ -3,9 +3,8 @@
 import functools
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from ..storage.section import Key, PerAxis, Section, Vectors
 from .models.root import Config
@@ -14,7 +13,8 @@ from .toml import toml_value
 REQUIRED = object()  # default of a key that has none
 LISTS = ("numbers", "integers", "vectors")
 LEVEL_SECTIONS = ("full", "momentum")  # may be there for another level, so that levels of one case can be compared
-Kinds = tuple[type[Section], ...]  # the classes of a section, one for each kind
+Kind = type[Section]
+Kinds = tuple[Kind, ...]  # the classes of a section, one for each kind
 
 _TYPES = {
     float: "number",
@@ -32,8 +32,7 @@ _NOUNS = {"number": "a finite number", "vector": "a finite number", "integer": "
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One key: what it accepts, its default, what it means.
 
     type: number, integer, boolean, string, choice, numbers, integers, vectors, modes, tables (of the class `table`), or number
@@ -46,8 +45,8 @@ class Entry:
     default: Any
     key: Key
     choices: tuple = ()
-    when: dict[str, tuple] = field(default_factory=dict)
-    table: type[Section] | None = None
+    when: dict[str, tuple] = {}
+    table: Kind | None = None
     selects: bool = False
 
     @property
@@ -124,7 +123,7 @@ def _own_sections() -> dict[str, Kinds]:
     return {"": (Config,)} | {name: kinds for name, kinds in found.items() if kinds}
 
 
-def kind_of(kinds: Kinds, table: Mapping) -> tuple[type[Section] | None, Entry | None]:
+def kind_of(kinds: Kinds, table: Mapping) -> Kind | Entry:
     """The class that a table chooses by kind, distribution and the like, or the key whose value names none of them."""
     for name, entry in entries(kinds).items():
         having = [kind for kind in kinds if name in kind.key_names]
@@ -133,8 +132,8 @@ def kind_of(kinds: Kinds, table: Mapping) -> tuple[type[Section] | None, Entry |
         value = getattr(kinds[0], name) if table.get(name) is None else table[name]
         kinds = tuple(kind for kind in kinds if getattr(kind, name) == value)
         if not kinds:
-            return None, entry
-    return kinds[0], None
+            return entry
+    return kinds[0]
 
 
 def is_optional(name: str) -> bool:
@@ -183,7 +182,7 @@ def _merged(name: str, of_kinds: list[dict[str, Entry]]) -> Entry:
     return Entry(name, first.type, first.default, first.key, choices, when, first.table, first.selects)
 
 
-def _entries_of(kind: type[Section]) -> dict[str, Entry]:
+def _entries_of(kind: Kind) -> dict[str, Entry]:
     hints, found = get_type_hints(kind, include_extras=True), {}
     for name in kind.key_names:
         if get_origin(hints[name]) is not Annotated:  # a section of the whole config

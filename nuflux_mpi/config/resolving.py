@@ -64,8 +64,8 @@ def stored(table: Mapping) -> Config:
     for name, kinds in catalog.sections().items():
         given = table.get(name)
         if name and (isinstance(given, Mapping) or given is None and not catalog.is_optional(name)):
-            kind, _ = catalog.kind_of(kinds, given or {})
-            values[name] = _stored_section(kind, given or {}) if kind else given
+            kind = catalog.kind_of(kinds, given or {})
+            values[name] = given if isinstance(kind, catalog.Entry) else _stored_section(kind, given or {})
     return Config.unchecked(values)
 
 

@@ -50,9 +50,9 @@ def sections_of(raw: Mapping, problems: list[str]) -> dict[str, Any]:
 def checked(where: str, table: Mapping, problems: list[str]) -> Section | None:
     """A section as the object of its kind, or None with sentences appended to `problems`."""
     kinds = catalog.sections()[where]
-    kind, wrong = catalog.kind_of(kinds, table)
-    if kind is None:  # nobody knows which other keys are meant
-        problems.append(refusal(f"{where}.{wrong.name}", wrong.allowed, table[wrong.name]))
+    kind = catalog.kind_of(kinds, table)
+    if isinstance(kind, Entry):  # nobody knows which other keys are meant
+        problems.append(refusal(f"{where}.{kind.name}", kind.allowed, table[kind.name]))
         return None
     values = _checked_values(where, kinds, table, problems, kind)
     return None if values is None else kind(**values)
@@ -72,7 +72,9 @@ def _checked_values(where: str, kinds: Kinds, given: Mapping, problems: list[str
     except ValidationError as error:
         # A misspelled key is one mistake: that the right one is missing then goes without saying.
         most = 2 * config_text.MOST_SENTENCES
-        details = [detail | {"loc": _location(detail["loc"])} for detail in error.errors(include_url=False)[:most]]
+        details: list[dict[str, Any]] = [
+            {"type": detail["type"], "loc": _location(detail["loc"])} for detail in error.errors(include_url=False)[:most]
+        ]
         misspelled = {closest(name, here) for name in islice(table, most) if name not in here}
         found = [
             sentence(detail, table, where, known, here)

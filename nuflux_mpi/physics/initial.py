@@ -24,14 +24,14 @@ def polarization(config, modes: Modes, box) -> np.ndarray:
     config: the whole resolved config. All ranks call it. InputError, on all ranks alike, if the transverse part is
     longer than the vector it belongs to, or if a file does not fit or holds numbers that are not finite.
     """
-    initial = config["initial"]
-    if initial["kind"] == "file":
-        return _from_file(initial["path"], modes, box)
+    initial = config.initial
+    if initial.kind == "file":
+        return _from_file(initial.path, modes, box)
 
     zeta = background(config, modes)
     r = [x - start for x, start in zip(box.coordinates(), box.origin)]
     psi = coherence(config, modes, r, box)
-    difference = _shortened(psi, zeta, box) if initial["normalize"] else _column(zeta, len(r))
+    difference = _shortened(psi, zeta, box) if initial.normalize else _column(zeta, len(r))
     return of_first_pair(modes.algebra, difference, psi, _column(np.abs(zeta) if modes.n is None else modes.n, len(r)))
 
 
@@ -56,7 +56,7 @@ def of_first_pair(algebra: Algebra, difference, psi, n) -> np.ndarray:
 
 def background(config, modes: Modes) -> np.ndarray:
     """zeta_a, the homogeneous difference of the first two flavors' densities, shape (modes,); not for kind "file"."""
-    zeta = config["initial"]["zeta"]
+    zeta = config.initial.zeta
     if zeta is not None:
         return np.array(zeta, dtype=float)
     assert modes.n is not None  # the config asks for zeta where the modes have no densities
@@ -68,11 +68,11 @@ def coherence(config, modes: Modes, r, box) -> np.ndarray:
 
     In units of n. box: whatever has the `length` and `origin` of the box; nothing is communicated. Not for kind "file".
     """
-    initial, zeta = config["initial"], background(config, modes)
-    unit = np.ones(len(modes)) if initial["amplitudes_in"] == "n" else np.abs(zeta) if modes.n is None else modes.n
-    if initial["kind"] == "eigenmode":
+    initial, zeta = config.initial, background(config, modes)
+    unit = np.ones(len(modes)) if initial.amplitudes_in == "n" else np.abs(zeta) if modes.n is None else modes.n
+    if initial.kind == "eigenmode":
         return _eigenmode(config, modes, zeta, unit, r, box)
-    return _TRANSVERSE[initial["kind"]](initial, len(modes), r, box) * _column(unit, len(r))
+    return _TRANSVERSE[initial.kind](initial, len(modes), r, box) * _column(unit, len(r))
 
 
 def density(P, modes: Modes, box) -> np.ndarray:
@@ -109,12 +109,12 @@ def _seeds(initial, count, r, box):
     Reality, c_-n = c_n and phi_-n = -phi_n, leaves c_0 + 2 sum_{n > 0} c_n cos(2 pi n z / L + phi_n), with phi_0 = 0. In more
     dimensions n is a vector with |n_i| <= N_max for each axis, and n > 0 stands for one of n and -n: see `half_space`.
     """
-    functions = 1 if initial["same_for_all"] else count
+    functions = 1 if initial.same_for_all else count
     waves = half_space(highest_harmonics(initial, box.length))
-    if initial["draw"] == "golden-ratio":
-        amplitude, phase = golden_ratio_seeds(functions, len(waves) - 1, initial["variance"])
+    if initial.draw == "golden-ratio":
+        amplitude, phase = golden_ratio_seeds(functions, len(waves) - 1, initial.variance)
     else:
-        amplitude, phase = draw_seeds(initial["seed"], functions, len(waves) - 1, initial["variance"])
+        amplitude, phase = draw_seeds(initial.seed, functions, len(waves) - 1, initial.variance)
     harmonics = amplitude * np.exp(1j * phase)
     harmonics[..., 1:] *= 2
     x_and_y = _plane_waves(harmonics, waves, r, box).real
@@ -169,13 +169,13 @@ def _power_law(initial, count, r, box):
     Phases are uniform in [0, 2 pi), drawn from PCG64(seed): for each function first those of n = 1 .. N_max, then
     those of n = -1 .. -N_max. In more dimensions the waves of `half_space` are n > 0, and |n|^2 = sum_i n_i^2.
     """
-    functions = 1 if initial["same_for_all"] else count
+    functions = 1 if initial.same_for_all else count
     waves = half_space(highest_harmonics(initial, box.length))
-    generator = np.random.Generator(np.random.PCG64(initial["seed"]))
+    generator = np.random.Generator(np.random.PCG64(initial.seed))
     phase = 2 * np.pi * generator.random((functions, 2, len(waves) - 1))
     coefficients = np.zeros((functions, 2, len(waves)), dtype=complex)
     size = np.sqrt(np.sum(waves[1:] ** 2.0, axis=1))
-    coefficients[..., 1:] = initial["amplitude"] * size ** -initial["exponent"]
+    coefficients[..., 1:] = initial.amplitude * size**-initial.exponent
     coefficients[:, 0, 1:] *= np.exp(1j * phase[:, 0])
     coefficients[:, 1, 1:] *= np.exp(-1j * phase[:, 1])
     forward, backward = np.moveaxis(_plane_waves(coefficients, waves, r, box), 1, 0)
@@ -222,7 +222,7 @@ def harmonic_sum(coefficients, theta):
 def _fourier(initial, count, r, box):
     """Chosen harmonics: psi_a = sum of A exp(i (2 pi n z / L + phase)) over the waves that name mode a."""
     psi = np.zeros((count, *np.broadcast_shapes(*(x.shape for x in r))), dtype=complex)
-    for wave in initial["waves"]:
+    for wave in initial.waves:
         carriers = slice(None) if wave["mode"] == "all" else np.atleast_1d(wave["mode"])
         psi[carriers] += wave["amplitude"] * np.exp(1j * (_angle(wave["n"], r, box) + wave["phase"]))
     return psi
@@ -242,11 +242,11 @@ def _profile(initial, count, r, box):
     """One smooth bump on a carrier wave, the same for every mode; its nearest periodic image counts."""
     offsets = [
         (x + origin - center + length / 2) % length - length / 2
-        for x, origin, center, length in zip(r, box.origin, np.atleast_1d(initial["center"]), box.length)
+        for x, origin, center, length in zip(r, box.origin, np.atleast_1d(initial.center), box.length)
     ]
     distance = offsets[0] if len(r) == 1 else np.sqrt(sum(offset**2 for offset in offsets))
-    carrier = np.exp(1j * (_angle(initial["n"], r, box) + initial["phase"]))
-    bump = initial["amplitude"] * _SHAPES[initial["shape"]](distance / initial["width"]) * carrier
+    carrier = np.exp(1j * (_angle(initial.n, r, box) + initial.phase))
+    bump = initial.amplitude * _SHAPES[initial.shape](distance / initial.width) * carrier
     return np.broadcast_to(bump, (count, *bump.shape))
 
 
@@ -264,18 +264,18 @@ def _eigenmode(config, modes, zeta, unit, r, box):
     The amplitude is its largest |A_a| / unit_a, the phase that of the largest A_a in units of n. InputError if the
     wave does not grow and a growing one is wanted.
     """
-    initial = config["initial"]
-    k = wave_vector(initial["n"], box)
+    initial = config.initial
+    k = wave_vector(initial.n, box)
     shown = f"{k[0]:.6g}" if len(r) == 1 else f"({', '.join(f'{component:.6g}' for component in k)})"
     omega, waves = linear.eigenmodes(k, *linear_background(config, modes, zeta))
-    root = initial["root"]
-    if initial["growing"] and omega[root].imag <= linear.ROUND_OFF * np.sum(np.abs(zeta)):
+    root = initial.root
+    if initial.growing and omega[root].imag <= linear.ROUND_OFF * np.sum(np.abs(zeta)):
         raise InputError(
-            f"initial.root = {root}: this wave of harmonic initial.n = {initial['n']} (k = {shown}) does not "
+            f"initial.root = {root}: this wave of harmonic initial.n = {initial.n} (k = {shown}) does not "
             f"grow, {_growing_ones(omega, zeta)}; choose another, or growing = false."
         )
     wave = waves[root] / np.max(np.abs(waves[root]) / unit)
-    return initial["amplitude"] * _column(wave, len(r)) * np.exp(1j * (sum(map(np.multiply, k, r)) + initial["phase"]))
+    return initial.amplitude * _column(wave, len(r)) * np.exp(1j * (sum(map(np.multiply, k, r)) + initial.phase))
 
 
 def _growing_ones(omega, zeta):

@@ -25,12 +25,12 @@ LEVELS = {level.level: level for level in (Standard, Energy, Momentum, Full)}
 
 def level_of(config):
     """The level of a resolved config."""
-    return LEVELS[config["equations"]["level"]]
+    return LEVELS[config.equations.level]
 
 
 def method_of(config):
     """The time-stepping method of a resolved config: what "auto" stands for is the level's own choice."""
-    method = config["time"]["method"]
+    method = config.time.method
     return level_of(config).auto_method if method == "auto" else method
 
 
@@ -52,7 +52,7 @@ class Setup:
     @classmethod
     def of(cls, config) -> Setup:
         """InputError if a direction carries no lepton number."""
-        modes, level = build_modes(config["modes"], np.size(config["box"]["points"])), level_of(config)
+        modes, level = build_modes(config.modes, np.size(config.box.points)), level_of(config)
         terms = terms_of(config, modes)
         return cls(config, modes, terms, level.declare(modes, config.get(level.level), terms, modes.velocity.shape[1]))
 
@@ -83,7 +83,7 @@ def build(level, box, modes, settings=None, terms=None):
 
 def problems(config):
     """What is wrong between the level, the terms and the method of a resolved config, one sentence each."""
-    level, method = level_of(config), config["time"]["method"]
+    level, method = level_of(config), config.time.method
     for term in chosen(config):
         if any(term.has(part) and part not in level.takes for part in PARTS):
             able = [name for name, one in LEVELS.items() if all(part in one.takes for part in PARTS if term.has(part))]

@@ -106,7 +106,7 @@ def _widths(run, v):
     """Quadrature weights of the directions, or, of a list that no rule of this version made, their distances."""
     from ..physics.modes import quadrature
 
-    config = run.config["modes"]
+    config = run.config.modes
     if config.get("number") == len(v) and "quadrature" in config:
         return quadrature(config["quadrature"], len(v))[1]
     return np.diff(_edges(v))

@@ -216,7 +216,7 @@ def _by_direction(axes, run, look):
         axes.plot(found.v, 1 - found.late, **look)
         axes.set(ylabel=r"$P_{ee}(v)$", xlabel="direction $v$", xlim=(-1, 1))
         axes.set_title("survival by direction, mean of the last quarter of each run")
-    return run.config["modes"]["kind"] == "angular"
+    return run.config.modes.kind == "angular"
 
 
 def _total_power(axes, run, look):

@@ -125,7 +125,7 @@ def _draw_content(figure, axes, colorbar_axes, run, mode):
         return binning.space_time(run.fields["P"], (mode, component, *first, slice(None)))
 
     share = figure_modes.share_of_others(algebra_of(run.series), over_time, n)
-    length = np.ravel(run.config["box"]["length"])[-1]
+    length = np.ravel(run.config.box.length)[-1]
     colors, share = content_colors(share)
     image, cells = draw_position_map(axes, t, z, length, share, cmap="cividis", **colors)
     figure.colorbar(image, cax=colorbar_axes).set_label(r"$(1 - P^z/n)/2$")

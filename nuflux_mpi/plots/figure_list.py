@@ -75,7 +75,7 @@ def draw(what, runs, output=None, title=True, modes=None):
 
 def by_level(runs):
     """{label: run}: the level, and where several runs have the same, the directory too. InputError for one run twice."""
-    levels = [run.config["equations"]["level"] for run in runs]
+    levels = [run.config.equations.level for run in runs]
     found = {level if levels.count(level) == 1 else f"{level}, {run.directory}": run for level, run in zip(levels, runs)}
     if len(found) < len(runs):
         raise InputError("plot: a run is named twice")

@@ -142,7 +142,7 @@ def _draw_over_v(axes, problem, parts):
 
 
 def _draw_energy(axes, problem, found):
-    unit = abs(np.prod(problem.background.q)) * problem.config["box"]["length"]
+    unit = abs(np.prod(problem.background.q)) * problem.config.box.length
     axes.semilogy(found.t, np.abs(found.whole) / unit, color=style.BLUE, label="whole")
     axes.semilogy(found.t, np.abs(found.transverse) / unit, "--", color=style.VERMILLION, label="transverse (Eq. 12)")
     axes.set_xlabel(style.TIME_LABEL)

@@ -110,7 +110,7 @@ def missing_energy(runs, path=None, title=True):
         for column, (label, run) in enumerate(runs.items()):
             axes = figure.add_subplot(grid[0, column], sharey=first)
             _draw_level(axes, run)
-            label, level = label.replace(", ", ",\n", 1), run.config["equations"]["level"]
+            label, level = label.replace(", ", ",\n", 1), run.config.equations.level
             axes.set_title(label)
             if first is None:
                 first = axes
@@ -172,7 +172,7 @@ def _draw_residual(axes, label, run, marker):
     total = budget(run.series)
     # A logarithm has no place for the exact zero at the start.
     residual = np.ma.masked_equal(abs(total - total[0]) / unit, 0)
-    color, dashes = LEVEL_STYLES[run.config["equations"]["level"]]
+    color, dashes = LEVEL_STYLES[run.config.equations.level]
     what = label if kinetic_energy(run.series) is not None else f"{label}:\nchange of $U_{{\\rm osc}}$"
     curve(
         axes,
@@ -202,7 +202,7 @@ def distribution(run, path=None, title=True, modes=None):
     Figure; InputError if the run did not record the distribution.
     """
     if not len(run.series.get("f_q", ())):
-        raise InputError(f'The run of level "{run.config["equations"]["level"]}" has no momentum distribution.')
+        raise InputError(f'The run of level "{run.config.equations.level}" has no momentum distribution.')
     shown = figure_modes.chosen(run, MOST_MODES, modes)
     beams = [_beam(run, mode) for mode in shown]
     top = max(content.max() for beam in beams for content in beam.fine)
@@ -298,13 +298,13 @@ def energy_gained(run, path=None, title=True, modes=None):
     if len(space_of(run.series)) > 1:
         raise InputError("The energy gained over time and z is for boxes of one dimension; plot --what maps has the others.")
     if "kappa" not in run.fields:
-        raise InputError(f'Level "{run.config["equations"]["level"]}" stores no kinetic energy density kappa.')
+        raise InputError(f'Level "{run.config.equations.level}" stores no kinetic energy density kappa.')
     t, z = np.asarray(run.fields["time"]), np.asarray(run.fields["z"])
     if len(t) < FEWEST_SNAPSHOTS:
         raise InputError(f"Only {len(t)} field snapshots: set output.fields_every for a map of the energy gained.")
     n = np.where(run.series["density"], run.series["density"], np.inf)
     most_gained = np.abs(run.series["K"]).max(axis=0) / n if np.ndim(run.series.get("K")) == 2 else None
-    shown, length = figure_modes.chosen(run, MOST_MAPS, modes, most_gained), np.ravel(run.config["box"]["length"])[-1]
+    shown, length = figure_modes.chosen(run, MOST_MAPS, modes, most_gained), np.ravel(run.config.box.length)[-1]
     gained = [binning.space_time(run.fields["kappa"], (mode, slice(None))) / n[mode] for mode in shown]
     most = np.max(np.abs(gained), initial=0.0)
     columns = 1 if len(shown) <= MOST_MODES else 2

@@ -95,7 +95,7 @@ def telling_rows(run, count):
 
 def _beside(run, rows, kinds):
     """The figure of two dimensions: times beside each other, quantities below each other."""
-    shape = min(3.0, np.divide(*run.config["box"]["length"][::-1]))
+    shape = min(3.0, np.divide(*run.config.box.length[::-1]))
     figure = new_figure(height=0.8 + (0.25 + 5.9 / len(rows) * shape) * len(kinds))
     figure.set_layout_engine("compressed")  # axes of fixed aspect, with colour bars of their height
     grid = figure.subplots(len(kinds), len(rows), sharex=True, sharey=True, squeeze=False)
@@ -175,7 +175,7 @@ def _draw_maps(figure, panels, run, values, views, name, unit, signed):
 
 def _map(axes, run, values, view, **colors):
     """Values (or None) over two axes of the box, both ends of each in view; more points than pixels are averaged."""
-    lengths = dict(zip(space_of(run.series), run.config["box"]["length"]))
+    lengths = dict(zip(space_of(run.series), run.config.box.length))
     cells = []
     for number, axis in enumerate(view):
         at, length = np.asarray(run.fields[axis]), lengths[axis]

@@ -155,9 +155,7 @@ def _attributes(run):
 
 def title_of(run):
     """The line above a figure: title of the run, L and N."""
-    length, points = (
-        r" \times ".join(f"{value:g}" for value in np.ravel(run.config["box"][key])) for key in ("length", "points")
-    )
+    length, points = (r" \times ".join(f"{value:g}" for value in np.ravel(run.config.box[key])) for key in ("length", "points"))
     title = one_line(run.title).replace("$", r"\$")  # a lone dollar would begin a formula
     return rf"{title}   $L = {length}/\mu$, $N = {points}$"
 

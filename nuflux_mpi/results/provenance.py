@@ -60,7 +60,7 @@ def attributes(config, config_toml, box, checkout):
 
     attrs = {
         "Conventions": "CF-1.11",
-        "title": config["title"] or config["name"],
+        "title": config.title or config.name,
         "nuflux_format": FORMAT,
         "nuflux_version": __version__,
         "git_commit": checkout[0],
@@ -79,7 +79,7 @@ def attributes(config, config_toml, box, checkout):
         "mpi_library": MPI.Get_library_version().splitlines()[0].rstrip("\x00"),
         **libraries(),
         "petsc_version": ".".join(map(str, PETSc.Sys.getVersion())),
-        "petsc_options": petsc_options.in_force(PETSc.Options(), config["petsc"]["options"]),
+        "petsc_options": petsc_options.in_force(PETSc.Options(), config.petsc.options),
         "environment": outside.recorded(),
         "kernels": "numba" if kernels.COMPILED else "numpy",
         "fftw_effort": box.fftw,

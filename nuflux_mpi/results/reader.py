@@ -124,7 +124,7 @@ class BaseRun:
     @property
     def finished(self):
         """Whether the series reach the end time of the config."""
-        time, end = self.series["time"], self.config["time"]["end"]
+        time, end = self.series["time"], self.config.time.end
         return bool(len(time)) and time[-1] >= end - 16 * np.spacing(abs(end))  # it is met exactly
 
     def notes(self):
@@ -188,7 +188,7 @@ class BaseRun:
 
     def progress(self):
         """How far the run came, in words."""
-        time, start, end = self.series["time"], self.config["time"].get("start", 0.0), self.config["time"]["end"]
+        time, start, end = self.series["time"], self.config.time.get("start", 0.0), self.config.time.end
         if not len(time):
             return f"nothing written yet (t = {start:g} .. {end:g})"
         if self.finished:

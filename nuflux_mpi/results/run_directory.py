@@ -14,13 +14,12 @@ its length is the commit mark. What a run that goes on finds in its directory is
 
 import math
 import time as clock
-import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..config import flat, to_toml
+from ..config import flat, stored, to_toml
 from ..config.catalog import is_free_on_resume
 from ..errors import FileProblem, InputError
 from ..physics.levels import method_of
@@ -369,9 +368,9 @@ def choose_directory(config, out, overwrite, resume):
         beside = [path for path in checkpoint.candidates(single.parent) if path != single]
         raise InputError(f"--resume: {single} is no checkpoint" + (f"; did you mean {beside[0]}?" if beside else ""))
     if not out and resume != "auto":
-        out = _asked(lambda: free_directory("runs", local(config["name"])), "--out")
-    path = Path(local(out or Path("runs") / config["name"]))
-    names = (*RUN_FILES, STOP, *xdmf.FILES) + FIGURE_FILES * config["output"]["figures"]
+        out = _asked(lambda: free_directory("runs", local(config.name)), "--out")
+    path = Path(local(out or Path("runs") / config.name))
+    names = (*RUN_FILES, STOP, *xdmf.FILES) + FIGURE_FILES * config.output.figures
     _asked(lambda: path.is_dir() and check_plain(path, names), "--out")
     present = _asked(lambda: holds_run(path) if path.is_dir() else [], "--out")
     found, own = [single] if single else [], False
@@ -431,8 +430,7 @@ def differences(before, config):
 
     Files may have been moved; whether they still hold the same start is found by its norm.
     """
-    methods = {"time.method": method_of(before)}, {"time.method": method_of(config)}
-    before, now = dict(flat(before)) | methods[0], dict(flat(tomllib.loads(to_toml(config)))) | methods[1]
+    before, now = ({**dict(flat(one.plain())), "time.method": method_of(one)} for one in (stored(before), stored(config)))
     return [
         f"{key} was {before.get(key)}, now {now.get(key)}"
         for key in sorted(before.keys() | now.keys())

@@ -28,11 +28,10 @@ def facts(run):
 
 
 def case(run):
-    kinds = "directions" if run.config["modes"]["kind"] == "angular" else "beams"
-    length, points = (" x ".join(map(str, np.ravel(run.config["box"][key]))) for key in ("length", "points"))
+    kinds = "directions" if run.config.modes.kind == "angular" else "beams"
+    length, points = (" x ".join(map(str, np.ravel(run.config.box[key]))) for key in ("length", "points"))
     return (
-        f"{len(run.series['v'])} {kinds} in a box of length {length} with"
-        f' {points} points, level "{run.config["equations"]["level"]}"'
+        f'{len(run.series["v"])} {kinds} in a box of length {length} with {points} points, level "{run.config.equations.level}"'
     )
 
 
@@ -66,7 +65,7 @@ def accuracy(run):
     if len(series.get("P_drift_max", ())):
         said.append(f"|P_a| along the rays constant to {np.max(series['P_drift_max']):.1e} n_a")
     if len(series.get("D0", ())):
-        size = np.sum(series["density"]) * np.prod(run.config["box"]["length"])
+        size = np.sum(series["density"]) * np.prod(run.config.box.length)
         said.append(f"int D_0 to {np.max(np.abs(series['D0'] - series['D0'][0])) / size:.1e} n L")
     return ", ".join(said) or ""
 

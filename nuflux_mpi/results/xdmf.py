@@ -142,7 +142,7 @@ class _Fields:
 
     def _uniform_mesh(self):
         at = {axis: np.asarray(self.run.fields[axis], dtype=float) for axis in self.space}
-        lengths = dict(zip(self.space, self.run.config["box"]["length"]))
+        lengths = dict(zip(self.space, self.run.config.box.length))
         origin = [float(at[axis][0]) if axis in at else 0.0 for axis in "xyz"]
         spacing = [lengths[axis] / len(at[axis]) if axis in at else 1.0 for axis in "xyz"]
         numbers = "".join(

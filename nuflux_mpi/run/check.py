@@ -39,16 +39,16 @@ def report(resolved, ranks, nodes=1, out=None):
         raise InputError(f"--nodes must be from 1 to the number of ranks, {ranks}, not {nodes}.")
     setup = Setup.of(resolved)
     _check_file(setup)
-    points, segments, lines = resolved["box"]["points"], setup.declared.segments, setup.declared.lines
+    points, segments, lines = resolved.box.points, setup.declared.segments, setup.declared.lines
     cut = plan(points, lines, ranks)
     local = cut.points_per_rank
     rows = rows_per_rank(cut, segments)
     grid = " x ".join(map(str, per_axis(points)))
     return "\n".join(
         [
-            f"{resolved['name']}: {resolved['title']}",
+            f"{resolved.name}: {resolved.title}",
             f"  modes           {setup.modes}",
-            f'  state           {lines} lines of {grid} points, level "{resolved["equations"]["level"]}"',
+            f'  state           {lines} lines of {grid} points, level "{resolved.equations.level}"',
             f"  cut             {ranks} ranks, {cut}",
             f"  points per rank {_range(local)}, imbalance {_imbalance(local)}",
             f"  rows per rank   {_range(rows)} of {cut.N2} points in Fourier space, imbalance {_imbalance(rows)}",
@@ -66,7 +66,7 @@ def _resources(setup, cut, nodes):
     memory = memory_per_rank(setup, ranks)
     back = holds.lines if setup.method in SPLITTINGS else None
     sent = exchange_bytes(cut, holds.segments, gradient_lines(setup), holds.flux_lines, back)
-    numbers = holds.lines * math.prod(per_axis(setup.config["box"]["points"]))
+    numbers = holds.lines * math.prod(setup.config.box.shape)
     text = [
         f"  memory per rank {_size(memory)}, of which {_size(PROCESS_BYTES)} are the program; all ranks {_size(memory * ranks)}"
     ]
@@ -119,7 +119,7 @@ def _remarks(resolved, cut, segments):
 def large_files(setup, ranks):
     """Sentences about files that are larger than one expects, with what to set instead."""
     holds, method, config = setup.declared, setup.method, setup.config
-    checkpoint = checkpoint_bytes(plan(config["box"]["points"], holds.lines, ranks), holds.segments, method)
+    checkpoint = checkpoint_bytes(plan(config.box.points, holds.lines, ranks), holds.segments, method)
     return forecast.large_files(config, file_sizes(setup), checkpoint, stored_vectors(method), output_times(config)[0])
 
 
@@ -146,7 +146,7 @@ def memory_per_rank(setup, ranks):
     tools/memory.py compares it with what runs take.
     """
     holds, axes = setup.declared, setup.declared.axes
-    cut = plan(setup.config["box"]["points"], holds.lines, ranks)
+    cut = plan(setup.config.box.points, holds.lines, ranks)
     state = state_bytes(cut, holds.segments).max()
     kept = vectors(setup.method)
     gradients = holds.beside
@@ -191,19 +191,19 @@ def output_times(resolved):
 
 def _times(resolved, cadence, without):
     """Number of output times of a cadence, both ends included; `without` is that of a cadence of 0."""
-    time, every = resolved["time"], resolved["output"][cadence]
+    time, every = resolved.time, resolved.output[cadence]
     if not every:
         return without
     # an end that is a multiple but for rounding counts once
-    return math.ceil((time["end"] - time["start"]) / every - 1e-9) + 1
+    return math.ceil((time.end - time.start) / every - 1e-9) + 1
 
 
 def file_sizes(setup):
     """Bytes of each HDF5 file by name."""
     resolved, holds = setup.config, setup.declared
-    axes, count = per_axis(resolved["box"]["points"]), len(setup.modes)
+    axes, count = resolved.box.shape, len(setup.modes)
     points = math.prod(axes)
-    waves = points if len(axes) == 1 else len(shell_wavenumbers(resolved["box"]["length"], axes))
+    waves = points if len(axes) == 1 else len(shell_wavenumbers(resolved.box.length, axes))
     snapshots, rows, spectra = output_times(resolved)
     components = setup.modes.algebra.components
     per_row = 20 + (components + 2) * count  # some twenty scalars; mean P, K and flavor content of each mode
@@ -244,17 +244,17 @@ def balanced_ranks(points, segments, most=2**14):
 def _check_file(setup):
     """Whether the files that the state at the start comes from hold what they should."""
     resolved = setup.config
-    if resolved["equations"]["level"] == "full" and resolved["full"]["distribution"] == "file":
-        path, points = resolved["full"]["path"], resolved["box"]["points"]
+    if resolved.equations.level == "full" and resolved.full.distribution == "file":
+        path, points = resolved.full.path, resolved.box.points
         wanted = setup.declared.stored("phase_space")["rho"]
         start_file.find(path, ("rho",), "full.path", shapes=[wanted, (*wanted, points)])
-    if resolved["equations"]["level"] == "momentum":
-        momentum = resolved["momentum"]
-        phase_space.distribution(momentum, phase_space.grid(momentum["points"], momentum["half_width"]))
-    if resolved["initial"]["kind"] != "file":
+    if resolved.equations.level == "momentum":
+        momentum = resolved.momentum
+        phase_space.distribution(momentum, phase_space.grid(momentum.points, momentum.half_width))
+    if resolved.initial.kind != "file":
         return
-    shape = (len(setup.modes), setup.modes.algebra.components, *per_axis(resolved["box"]["points"]))
-    start_file.find(resolved["initial"]["path"], ("P",), "initial.path", shapes=[shape])
+    shape = (len(setup.modes), setup.modes.algebra.components, *resolved.box.shape)
+    start_file.find(resolved.initial.path, ("P",), "initial.path", shapes=[shape])
 
 
 def _range(numbers):

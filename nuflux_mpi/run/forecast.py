@@ -36,35 +36,35 @@ CHECKPOINTS = 3  # that must fit: the newest, the one before, the one being writ
 def right_hand_sides(setup):
     """(fewest, most) evaluations of a run, or None: for splittings, and where the densities are those of a start file."""
     resolved, method, directions = setup.config, setup.method, setup.modes
-    section = resolved["initial"]
-    if method in SPLITTINGS or section["kind"] == "file" and directions.n is None:
+    section = resolved.initial
+    if method in SPLITTINGS or section.kind == "file" and directions.n is None:
         return None
     size = directions.n if directions.n is not None else initial.background(resolved, directions)
-    times = resolved["time"]
-    duration = times["end"] - times["start"]
+    times = resolved.time
+    duration = times.end - times.start
     periods = (np.sum(np.abs(size)) + _highest_wave_number(resolved)) * duration
-    counts = [each * periods * (times["rtol"] / 1e-10) ** (-1 / ORDER) for each in PER_PERIOD]
+    counts = [each * periods * (times.rtol / 1e-10) ** (-1 / ORDER) for each in PER_PERIOD]
     if method != "adams":
-        series = duration / resolved["output"]["series_every"]
+        series = duration / resolved.output.series_every
         counts = [max(RUNGE_KUTTA * count, stages * series) for count, stages in zip(counts, STAGES)]
     return tuple(max(FEWEST, count) for count in counts)
 
 
 def _highest_wave_number(resolved):
     """Of the initial state [mu]: coherence that moves along with it varies at that rate; 0 for a start file."""
-    section, length = resolved["initial"], per_axis(resolved["box"]["length"])
+    section, length = resolved.initial, resolved.box.lengths
 
     def size(n):
         return max(2 * math.pi * abs(number) / L for number, L in zip(per_axis(n), length))
 
-    kind = section["kind"]
+    kind = section.kind
     if kind in ("seeds", "power-law"):
         return size(list(highest_harmonics(section, length)))
     if kind == "fourier":
-        return max(size(wave["n"]) for wave in section["waves"])
+        return max(size(wave["n"]) for wave in section.waves)
     if kind == "profile":
-        return size(section["n"]) + 3 / section["width"]
-    return size(section["n"]) if kind == "eigenmode" else 0.0
+        return size(section.n) + 3 / section.width
+    return size(section.n) if kind == "eigenmode" else 0.0
 
 
 def transform_seconds(points):
@@ -92,7 +92,7 @@ def seconds_per_evaluation(numbers, points, ranks, nodes, sent):
 def run_time(setup, numbers, ranks, nodes, sent, rows, written):
     """The sentence about the run's time; rows: output times; written: bytes of all files; else as above."""
     counts = right_hand_sides(setup)
-    each = seconds_per_evaluation(numbers, per_axis(setup.config["box"]["points"])[-1], ranks, nodes, sent)
+    each = seconds_per_evaluation(numbers, setup.config.box.shape[-1], ranks, nodes, sent)
     cost = f"{_span(*each)}, from transforms timed here for {1000 * SAMPLE:.0f} ms"
     cost += "" if nodes == 1 else f" and {BANDWIDTH / 1e9:g} GB/s for each rank between nodes"
     if counts is None:
@@ -139,13 +139,13 @@ def large_files(resolved, sizes, checkpoint, vectors, snapshots):
     sizes: bytes by name, as of `check.file_sizes`; checkpoint: bytes of one; vectors: of the state's size in it; snapshots: in
     fields.h5.
     """
-    found, duration = [], resolved["time"]["end"] - resolved["time"]["start"]
+    found, duration = [], resolved.time.duration
     for name, key, count in (("fields.h5", "fields_every", snapshots), ("phase_space.h5", "phase_space_every", None)):
         if sizes.get(name, 0) <= HUGE:
             continue
         text = f"{name} will take {shown(sizes[name])}"
-        if resolved["output"][key]:
-            count = count or math.ceil(duration / resolved["output"][key] - 1e-9) + 1
+        if resolved.output[key]:
+            count = count or math.ceil(duration / resolved.output[key] - 1e-9) + 1
             fitting = int(HUGE / (sizes[name] / count)) - 1
             text += f" in {count} snapshots: set output.{key} = "
             text += (

@@ -32,11 +32,11 @@ class Voice:
     def __init__(self, comm, directory, config, progress):
         self._comm, self._progress, self._own = comm, progress, None
         if progress is None and comm.Get_rank() == 0 and (directory or LOGGER.isEnabledFor(logging.INFO)):
-            times = config["time"]
+            times = config.time
             self._own = self._progress = Progress(
-                times["start"],
-                times["end"],
-                config["output"]["log_every"],
+                times.start,
+                times.end,
+                config.output.log_every,
                 silent=True,
                 log=directory / LOG if directory else None,
                 tell=_tell,

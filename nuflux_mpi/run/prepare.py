@@ -25,7 +25,7 @@ def configured(comm, config, overrides, out, resume, deterministic):
     said = on_root(comm, outside.check)
     config = on_root(comm, configuration.resolve, config, overrides)
     config, copied = on_root(comm, start_copy.take_up, config, out, resume)
-    petsc = initialize(comm, config["petsc"]["options"])
+    petsc = initialize(comm, config.petsc.options)
     check_parallel(comm)
     said += [*copied, *petsc_options.ignored(petsc.Options()), *filter(None, [outside.differing(comm)])]
     if deterministic:
@@ -40,7 +40,7 @@ def check_room(setup, comm):
     from .check import memory_per_rank
 
     check_memory(on_root(comm, memory_per_rank, setup, comm.Get_size()), comm)
-    waves = np.prod(setup.config["box"]["points"], dtype=int) // 2 + 1
+    waves = np.prod(setup.config.box.points, dtype=int) // 2 + 1
     check_index_size(2 * setup.declared.lines * waves, 8 * PETSc.IntType().itemsize)
 
 
@@ -49,7 +49,7 @@ def load_loops(setup, comm):
     touches = ["touch_pencils" if fft_plans.usable() else "touch_batches"]
     touches += [touch for part in (setup.level, *setup.terms) for touch in part.own_kernels]
     touches += KERNELS.get(setup.method, ())
-    if np.size(setup.config["box"]["points"]) > 1:
+    if np.size(setup.config.box.points) > 1:
         touches.append(columns.touch)
     axes, components = configuration.dimensions(setup.config), setup.modes.algebra.components
     kernels.warm_up(comm, *touches, axes=axes, components=components)
@@ -57,14 +57,14 @@ def load_loops(setup, comm):
 
 def box_of(setup, comm):
     """The box of a config, cut for the lines of its level."""
-    place = setup.config["box"]
+    place = setup.config.box
     options = {name: place[name] for name in ("origin", "fftw", "exchange")}
-    return Box(place["length"], place["points"], setup.declared.lines, comm, **options)
+    return Box(place.length, place.points, setup.declared.lines, comm, **options)
 
 
 def integrator_of(setup, problem, comm):
     """What carries the state forward; problem: its right-hand side, such as an interaction picture."""
-    times = setup.config["time"]
+    times = setup.config.time
     options = {name: times[name] for name in ("rtol", "atol", "dt_initial", "dt_min", "dt_max")}
-    petsc = setup.config["petsc"]["options"]
-    return Integrator.of(problem, comm, method=setup.method, origin=times["start"], options=petsc, **options)
+    petsc = setup.config.petsc.options
+    return Integrator.of(problem, comm, method=setup.method, origin=times.start, options=petsc, **options)

@@ -28,7 +28,7 @@ class Problem(NamedTuple):
     @property
     def duration(self) -> float:
         """From time.start to time.end."""
-        return self.config["time"]["end"] - self.config["time"]["start"]
+        return self.config.time.duration
 
     @property
     def finished(self) -> bool:
@@ -38,7 +38,7 @@ class Problem(NamedTuple):
     @property
     def t(self) -> float:
         """The time that is reached. The integrator's own counts from time.start, see :mod:`~nuflux_mpi.time.times`."""
-        return self.config["time"]["end"] if self.finished else self.config["time"]["start"] + self.integrator.t
+        return self.config.time.end if self.finished else self.config.time.start + self.integrator.t
 
     def place_of_damage(self) -> str:
         """Where the last good state changes fastest, or not in numbers at all, in words. Collective."""

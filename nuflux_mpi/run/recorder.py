@@ -34,10 +34,10 @@ class Recorder:
     """
 
     def __init__(self, problem, ledger, pace, watchdog, checkout):
-        config, times = problem.config, problem.config["time"]
+        config, times = problem.config, problem.config.time
         self._problem, self._ledger, self._pace, self._watchdog = problem, ledger, pace, watchdog
         self.norm = problem.integrator.norm()
-        self.watch = Watch(config, problem.setup.modes, times["rtol"] + (times["atol"] / self.norm if self.norm else 0.0))
+        self.watch = Watch(config, problem.setup.modes, times.rtol + (times.atol / self.norm if self.norm else 0.0))
         self._axes = coordinates(problem.box, problem.setup.modes, problem.density, problem.equations.axes())
         text = on_root(problem.comm, configuration.to_toml, config)
         self._attrs = provenance.attributes(config, text, problem.box, checkout)
@@ -51,7 +51,7 @@ class Recorder:
         """Make `output`, and take up the checkpoint that the run goes on from, if there is one. -> output"""
         problem, config, level = self._problem, self._problem.config, self._problem.equations
         leading, state_leading = (level.declared.stored(file) for file in ("fields", "phase_space"))
-        k = problem.diagnostics.spectrum.k if config["output"]["spectrum_every"] else None
+        k = problem.diagnostics.spectrum.k if config.output.spectrum_every else None
         stored = Stored(config, self._attrs, problem.box, self._axes, leading, state_leading, k)
         if out is None:
             self.output = Memory(stored)
@@ -84,14 +84,14 @@ class Recorder:
 
     def _go_on(self, found, own):
         """Go on from the first checkpoint of `found` that is whole. -> its memory, or None if it is another run's"""
-        problem, times = self._problem, self._problem.config["time"]
+        problem, times = self._problem, self._problem.config.time
         saved = self._load(found)
         self.fresh = not own
         if own and saved.memory.run_id:
             self._attrs["run_id"] = saved.memory.run_id
         if problem.integrator.t > problem.duration * (1.0 + SAME):
-            reached = times["start"] + problem.integrator.t
-            raise InputError(f"--resume: time.end = {times['end']:g} is before t = {reached:g}, which {saved.path} has reached")
+            reached = times.start + problem.integrator.t
+            raise InputError(f"--resume: time.end = {times.end:g} is before t = {reached:g}, which {saved.path} has reached")
         if problem.finished and not own:
             raise InputError(f"--resume: {saved.path} is at t = {problem.t:g}: time.end must be later")
         return saved.memory if own else None
@@ -147,7 +147,7 @@ class Recorder:
             power = measured.pop("psi2")
             if "series" in due:
                 self._append(t, self._problem.diagnostics.complete(measured | level.measure()))
-            if "spectrum" in due and self._problem.config["output"]["spectrum_every"]:
+            if "spectrum" in due and self._problem.config.output.spectrum_every:
                 finite.check_row(t, {"psi2": power})
                 self.output.append_spectrum(t, power)
         if "phase_space" in due and level.declared.stored("phase_space"):

@@ -9,8 +9,6 @@ import math
 
 import numpy as np
 
-from ..config import mode_count, per_axis
-
 # Products of two fields have waves up to 2 k_max, and those beyond k_max come back below 2/3 k_max only from waves
 # above 2/3 k_max: the tail is the relative error of the right-hand side. At 1e-2 it is as large as what is looked at.
 TAIL = 1e-2
@@ -37,14 +35,14 @@ class Watch:
         self.config, self.rtol = config, rtol
         self.onset = None  # time since when coherence is large
         self.largest_tail = 0.0
-        self._by_atol = 2 * config["time"]["rtol"] < rtol
-        self._uncontrolled = "-ts_adapt_type none" in " ".join(config["petsc"]["options"].split())
+        self._by_atol = 2 * config.time.rtol < rtol
+        self._uncontrolled = "-ts_adapt_type none" in " ".join(config.petsc.options.split())
         # Where directions are farthest apart they meet again first.
-        self._spacing = self._spacing_of(modes) if config["modes"]["kind"] == "angular" else None
+        self._spacing = self._spacing_of(modes) if config.modes.kind == "angular" else None
 
     def _spacing_of(self, modes):
         """Largest distance of neighbours, along z or around it."""
-        axes, azimuths = modes.velocity.shape[1], self.config["modes"].get("azimuths")
+        axes, azimuths = modes.velocity.shape[1], self.config.modes.get("azimuths")
         around = 0.0 if axes == 1 else (np.pi if axes == 2 else 2 * np.pi) / azimuths
         return max(np.diff(np.unique(modes.velocity[:, -1])).max(), around)
 
@@ -73,7 +71,7 @@ class Watch:
     def _points(self, tail):
         """A grid on which a tail of this size becomes TAIL_WANTED."""
         more = math.log(TAIL_WANTED) / math.log(min(tail, 0.5))
-        points = [N * 2 ** max(1, math.ceil(math.log2(more))) for N in per_axis(self.config["box"]["points"])]
+        points = [N * 2 ** max(1, math.ceil(math.log2(more))) for N in self.config.box.shape]
         return points if len(points) > 1 else points[0]
 
     def _drift(self, row):
@@ -103,7 +101,7 @@ class Watch:
         )
 
     def _level(self):
-        return self.config["equations"]["level"]
+        return self.config.equations.level
 
     def _of_energy(self, row):
         """energy_residual relative to the energies there are."""
@@ -152,7 +150,7 @@ class Watch:
                 "smaller time.dt_initial"
             )
         key = "atol" if self._by_atol else "rtol"
-        asked, wanted = self.config["time"][key], 0.1 * min(self._allowed(row), 0.1 * CEILING) / error
+        asked, wanted = self.config.time[key], 0.1 * min(self._allowed(row), 0.1 * CEILING) / error
         value = max(10.0 ** math.floor(math.log10(asked * wanted)), 1e-15 if key == "rtol" else 0.0)
         return f"the steps are not accurate enough, take time.{key} = {value:.0e}"
 
@@ -179,8 +177,8 @@ class Watch:
         if self.onset is None:
             self.onset = row["time"]
         if row["k_rms"] * self._spacing * (row["time"] - self.onset) > 2 * math.pi:
-            number = mode_count(self.config["modes"])
-            keys = "modes.number" if self.config["modes"].get("azimuths") is None else "modes.number and modes.azimuths"
+            number = self.config.modes.count
+            keys = "modes.number" if self.config.modes.get("azimuths") is None else "modes.number and modes.azimuths"
             due = 2 * math.pi / (row["k_rms"] * self._spacing)
             remedy = f"double {'it' if keys.endswith('number') else 'them'}, or end before t = {self.onset + due:.4g}"
             return (

@@ -68,7 +68,7 @@ class Simulation:
         self.density = initial.density(P, self.modes, self.box)
         self.equations = setup.build(self.box)
         self.integrator = prepare.integrator_of(setup, Timed(self.equations.picture, self.ledger), comm)
-        self._watchdog = Watchdog(self.config["run"]["timeout"], comm.Get_rank(), lambda: f"at t = {self.t:.6g}")
+        self._watchdog = Watchdog(self.config.run.timeout, comm.Get_rank(), lambda: f"at t = {self.t:.6g}")
         self._recorder = None
         try:
             parts, terms = setup.level.diagnostics, setup.terms
@@ -104,18 +104,18 @@ class Simulation:
 
         kernels_used = "compiled kernels (numba)" if kernels.COMPILED else f"NumPy kernels (slower: {kernels.WHY_NOT})"
         lines = [
-            config["title"] or config["name"],
+            config.title or config.name,
             f'{len(modes)} modes, box of length {length} with {points} points, level "{self.equations.level}", '
-            f"t = {self.t:g} .. {config['time']['end']:g}, {self.integrator.method} "
-            f"at rtol {config['time']['rtol']:g}",
+            f"t = {self.t:g} .. {config.time.end:g}, {self.integrator.method} "
+            f"at rtol {config.time.rtol:g}",
             f"{box.size} rank{'s' * (box.size > 1)}, {cut}, {exchange}{kernels_used}",
         ]
         return "\n".join(lines)
 
     def __repr__(self):
-        times = self.config["time"]
+        times = self.config.time
         return (
-            f"<Simulation {self.config['title'] or self.config['name']}: t = {self.t:g} of {times['end']:g}, "
+            f"<Simulation {self.config.title or self.config.name}: t = {self.t:g} of {times.end:g}, "
             f"{len(self.modes)} modes, {' x '.join(map(str, self.box.points))} points>"
         )
 
@@ -182,9 +182,9 @@ class Simulation:
 
     def _advance(self, voice, stop):
         """From output time to output time, with checkpoints between."""
-        times, every, recorder = self.config["time"], self.config["output"], self._recorder
+        times, every, recorder = self.config.time, self.config.output, self._recorder
         cadences = {name: every[f"{name}_every"] for name in ("series", "fields", "spectrum", "phase_space")}
-        plan, done = schedule(times["start"], times["end"], cadences), self.integrator.t
+        plan, done = schedule(times.start, times.end, cadences), self.integrator.t
         if recorder.fresh:
             recorder.start(set(cadences))
         if self.comm.Get_rank() == 0:
@@ -217,7 +217,7 @@ class Simulation:
 
     def _ask(self, stop):
         """Find out together whether to stop, and whether a checkpoint is due: one reduction. Collective."""
-        reason, every = stop() if stop else "", self.config["output"]["checkpoint_every"]
+        reason, every = stop() if stop else "", self.config.output.checkpoint_every
         due = self.comm.Get_rank() == 0 and 0 < every <= clock.monotonic() - self._recorder.saved
         wish = largest(self.comm, 2 if reason else int(due))
         self._watchdog.pat()

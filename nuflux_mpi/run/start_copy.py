@@ -84,7 +84,7 @@ def _continued(config, out, resume):
     """Directory of the run that is to be continued, or None."""
     if resume not in ("auto", "never"):
         return Path(local(resume)).parent
-    directory = Path(local(out or Path("runs") / config["name"]))
+    directory = Path(local(out or Path("runs") / config.name))
     return directory if resume == "auto" and out is not None and checkpoint.candidates(directory) else None
 
 

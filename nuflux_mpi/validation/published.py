@@ -366,7 +366,7 @@ def equal_numbers(comm=None):
 
 def one_sided(run):
     """Rows of the code-comparison problem from the results of a run."""
-    section, series = run.config["modes"], run.series
+    section, series = run.config.modes, run.series
     modes = build(section)
     linear_phase = LinearPhase.of(run)
     k, gamma, rate = linear_phase.fastest()
@@ -408,7 +408,7 @@ class LinearPhase:
     @classmethod
     def of(cls, run):
         """That of a run of the code-comparison problem, whose waves grow at 0.05 < k < 0.25 and nowhere else."""
-        size, modes, k = coherence(run), build(run.config["modes"]), run.series["k"]
+        size, modes, k = coherence(run), build(run.config.modes), run.series["k"]
         end = int(np.argmax(size > 1e-2))
         times = np.flatnonzero(size[:end] > 1e-5)
         waves = np.flatnonzero((k > 0.05) & (k < 0.25))
