@@ -74,3 +74,23 @@ def test_the_budget_closes_with_coherence_of_all_pairs(monkeypatch, tmp_path):
     np.testing.assert_allclose(series["D0"], np.broadcast_to(series["D0"][0], series["D0"].shape), atol=1e-12)  # rounding
     coherences = [np.abs(three.coherence(found.fields["P"][-1], pair, axis=1)).max() for pair in three.pairs]
     assert min(coherences) > 0.01
+
+
+RESOLVED = {
+    "momentum": {"momentum": {"points": 32, "half_width": 4.0, "sigma": 0.5}},
+    "full": {"full": {"points": 64, "p_max": 15.0, "perp_points": 2, "distribution": "gaussian", "p0": 8.0, "sigma": 1.0}},
+}
+
+
+@pytest.mark.parametrize("level", RESOLVED)
+def test_two_flavors_among_three_resolved_in_momentum(level, monkeypatch):
+    """The anticommutator, too: the force, energies, entropies and Casimirs are those of two flavors."""
+    beams = {"velocity": [1.0, -1.0], "density": [0.5, 0.4]}
+    initial = CASE["initial"] | {"zeta": [0.5, -0.4]}
+    sections = {"modes": beams, "initial": initial, "equations": {"level": level}, **RESOLVED[level]}
+    two, three = (run(monkeypatch, flavors, **sections) for flavors in (2, 3))
+    np.testing.assert_allclose(three.fields["P"][:, :, :3], two.fields["P"], rtol=0, atol=1e3 * RTOL)
+    for name in ("K", "dK_dt", "nu_x", "number", "casimir2", "casimir3", "entropy"):
+        size = np.abs(two.series[name]).max()
+        np.testing.assert_allclose(three.series[name], two.series[name], rtol=0, atol=1e3 * RTOL * size)
+    assert np.abs(two.series["K"]).max() > 1e-3
