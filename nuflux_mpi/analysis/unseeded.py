@@ -16,11 +16,11 @@ import math
 
 import numpy as np
 
-from ..config import per_axis
 from ..errors import InputError
 from ..physics import initial, modes
 from ..physics.seeding import highest_harmonics
 from ..physics.terms import background as background_of
+from ..storage.section import per_axis
 from ..theory import linear
 from . import linear_problem
 

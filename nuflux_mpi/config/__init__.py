@@ -12,32 +12,25 @@ Nothing here knows about MPI, and the validator is imported only where a config 
 May import physics and all rooms before it. Names: `resolve`, `Config`, `to_toml`, `documentation`, `json_schema`.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..lazily import offer
-from ..storage.section import per_axis
-from ..time.methods import SPLITTINGS
-from .models.root import Config
-from .toml import flat, to_toml, toml_value
 
 if TYPE_CHECKING:
     from .catalog import schema
     from .documents import documentation, json_schema
+    from .models.root import Config
     from .resolving import resolve, stored
     from .source import cases
     from .templates import template
+    from .toml import flat, to_toml, toml_value
 
 __all__ = [
     "Config",
-    "SPLITTINGS",
     "cases",
-    "dimensions",
     "documentation",
     "flat",
     "json_schema",
-    "mode_count",
-    "per_axis",
     "resolve",
     "schema",
     "stored",
@@ -46,29 +39,14 @@ __all__ = [
     "toml_value",
 ]
 
-
-def mode_count(modes: Mapping) -> int:
-    """Number of modes that a section [modes] describes."""
-    return len(modes["velocity"]) if modes["kind"] == "beams" else modes["number"] * (modes.get("azimuths") or 1)
-
-
-def dimensions(config: Mapping) -> int:
-    """Number of space dimensions of a config."""
-    return len(per_axis(config["box"]["points"]))
-
-
-_HOMES = {
-    "LEVEL_SECTIONS": "catalog",
-    "LISTS": "catalog",
-    "REQUIRED": "catalog",
-    "schema": "catalog",
-    "documentation": "documents",
-    "json_schema": "documents",
-    "resolve": "resolving",
-    "stored": "resolving",
-    "cases": "source",
-    "DEFAULT_CASE": "source",
-    "template": "templates",
+_NAMES = {
+    "catalog": ("LEVEL_SECTIONS", "LISTS", "REQUIRED", "schema"),
+    "documents": ("documentation", "json_schema"),
+    "models.root": ("Config",),
+    "resolving": ("resolve", "stored"),
+    "source": ("DEFAULT_CASE", "cases"),
+    "templates": ("template",),
+    "toml": ("flat", "to_toml", "toml_value"),
 }
 
-__getattr__, __dir__ = offer(__name__, _HOMES)
+__getattr__, __dir__ = offer(__name__, {name: home for home, names in _NAMES.items() for name in names})

@@ -7,7 +7,6 @@ import numpy as np
 from ..analysis import unseeded
 from ..box.box import Box
 from ..box.plan import blocks, most_ranks, plan
-from ..config import SPLITTINGS, per_axis
 from ..errors import InputError
 from ..kernels.compiling import find
 from ..physics import phase_space
@@ -15,7 +14,9 @@ from ..physics.diagnostics import Diagnostics, shell_wavenumbers
 from ..physics.levels import Setup
 from ..runtime import limits
 from ..storage import start_file
+from ..storage.section import per_axis
 from ..time.integrator import stored_vectors, vectors
+from ..time.methods import SPLITTINGS
 from . import forecast
 
 # Lines at the points, and where there are several nodes blocks on their way: with what is small, a right-hand side holds 1.2

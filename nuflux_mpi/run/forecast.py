@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import SPLITTINGS, per_axis
 from ..physics import initial
 from ..physics.seeding import highest_harmonics
+from ..storage.section import per_axis
+from ..time.methods import SPLITTINGS
 
 # Right-hand sides in a unit of time over the largest frequency, at rtol = 1e-10: what some twenty runs of the shipped cases
 # took lies between. Methods of order 12 take rtol^(-1/12) more. Runge-Kutta pairs need so many times as many, and in an interval

@@ -51,7 +51,7 @@ def load_loops(setup, comm):
     touches += KERNELS.get(setup.method, ())
     if np.size(setup.config.box.points) > 1:
         touches.append(columns.touch)
-    axes, components = configuration.dimensions(setup.config), setup.modes.algebra.components
+    axes, components = setup.config.box.dimensions, setup.modes.algebra.components
     kernels.warm_up(comm, *touches, axes=axes, components=components)
 
 

@@ -229,7 +229,7 @@ def test_angular_distributions():
     start = {"n_max": 10, "amplitudes_in": "n_a"}
     resolved = config.resolve(minimal(modes=angular | {"alpha": 0.9}, initial=start))
     assert resolved["modes"]["sigma"] == 0.6 and "density" not in resolved["modes"]
-    assert config.mode_count(resolved["modes"]) == 8
+    assert resolved.modes.count == 8
     assert "modes.alpha is missing" in refusal(minimal(modes=angular, initial=start))
     table = angular | {"distribution": "table", "v": [0.5, -0.5], "G": [1.0]}
     text = refusal(minimal(modes=table, initial=start))

@@ -523,7 +523,7 @@ def test_defaults_have_as_many_components_as_the_box():
     assert config.resolve(resolved) == resolved
     gas = {"modes": {"kind": "angular", "number": 4, "alpha": 0.9}, "initial": {"n_max": 3}}
     resolved = config.resolve(oblique(2) | gas)
-    assert resolved["modes"]["azimuths"] == 8 and config.mode_count(resolved["modes"]) == 32
+    assert resolved["modes"]["azimuths"] == 8 and resolved.modes.count == 32
     with pytest.raises(InputError, match="modes.azimuths is for boxes of two and three dimensions"):
         config.resolve(
             gas | {"modes": gas["modes"] | {"azimuths": 8}, "box": {"length": 5.0, "points": 9}, "time": {"end": 1.0}}

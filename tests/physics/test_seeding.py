@@ -25,12 +25,12 @@ def source(axes=1, points=64, length=LENGTH, **given):
 
 class Place:
     def __init__(self, section):
-        self.length, self.origin = config.per_axis(section["length"]), config.per_axis(section["origin"])
+        self.length, self.origin = section.lengths, section.origins
 
 
 def coherence(raw):
     resolved = config.resolve(raw)
-    place, points = Place(resolved["box"]), config.per_axis(resolved["box"]["points"])
+    place, points = Place(resolved["box"]), resolved.box.shape
     r = np.ix_(*(np.arange(N) * L / N for N, L in zip(points, place.length)))
     return initial.coherence(resolved, modes.build(resolved["modes"], len(points)), r, place)
 

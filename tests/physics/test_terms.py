@@ -169,7 +169,7 @@ def test_counts_of_shipped_cases_are_those_counted_by_hand(case, level):
         resolved = config.resolve(case, [f"equations.level={level}"])
     except InputError:
         pytest.skip("the case is not for this level")
-    axes = config.dimensions(resolved)
+    axes = resolved.box.dimensions
     setup, settings = levels.Setup.of(resolved), resolved.get(level)
     holds, some = setup.declared, setup.modes
     if level == "full":

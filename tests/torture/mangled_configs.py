@@ -545,7 +545,7 @@ def sweep(cases):
             if key.name not in table:
                 continue
             where = f"{section}.{key.name}" if section else key.name
-            for word in _at_extremes(key, table[key.name], config.mode_count(small["modes"])):
+            for word in _at_extremes(key, table[key.name], config.stored(small).modes.count):
                 yield text, f"{where}={word}"
 
 
