@@ -124,11 +124,12 @@ def _draw_content(figure, axes, colorbar_axes, run, mode):
     def over_time(component):
         return binning.space_time(run.fields["P"], (mode, component, *first, slice(None)))
 
-    share = figure_modes.share_of_others(algebra_of(run.series), over_time, n)
+    algebra = algebra_of(run.series)
+    share = figure_modes.share_of_others(algebra, over_time, n)
     length = np.ravel(run.config.box.length)[-1]
     colors, share = content_colors(share)
     image, cells = draw_position_map(axes, t, z, length, share, cmap="cividis", **colors)
-    figure.colorbar(image, cax=colorbar_axes).set_label(r"$(1 - P^z/n)/2$")
+    figure.colorbar(image, cax=colorbar_axes).set_label(figure_modes.label_of_others(algebra))
     return [cells]
 
 

@@ -50,6 +50,11 @@ def share_of_others(algebra, component, density):
     return (algebra.flavors - 1) / algebra.flavors - electrons / density
 
 
+def label_of_others(algebra):
+    """The formula of `share_of_others` in TeX."""
+    return r"$(1 - P^z/n)/2$" if algebra.flavors == 2 else r"$1 - n_e/n$"
+
+
 def velocity(v, digits=3):
     """A velocity in TeX, without the dollars: a number with its sign, or (0, 0, +1)."""
     parts = [f"{component:+.{digits}g}" if component else "0" for component in np.atleast_1d(v)]

@@ -94,3 +94,24 @@ def test_two_flavors_among_three_resolved_in_momentum(level, monkeypatch):
         size = np.abs(two.series[name]).max()
         np.testing.assert_allclose(three.series[name], two.series[name], rtol=0, atol=1e3 * RTOL * size)
     assert np.abs(two.series["K"]).max() > 1e-3
+
+
+def test_figures_of_three_flavors(monkeypatch):
+    """Contents and spectra of all pairs, with the names of three flavors; growth is that of linear theory."""
+    pytest.importorskip("matplotlib")
+    from nuflux_mpi.analysis import growth
+    from nuflux_mpi.plots import evolution, momentum
+
+    often = CASE["output"] | {"series_every": 0.25, "fields_every": 0.5, "spectrum_every": 0.25}
+    beams = {"velocity": [1.0, -1.0], "density": [0.5, 0.4]}
+    initial = CASE["initial"] | {"zeta": [0.5, -0.4], "variance": 1e-9}
+    sections = {"modes": beams, "initial": initial, "equations": {"level": "momentum"}, **RESOLVED["momentum"]}
+    found = run(monkeypatch, 3, **sections, output=often)
+    titles = [axes.get_title(loc="left") for axes in momentum.distribution(found).axes]
+    shown = [title.split(",")[0].split(" ")[-1] for title in titles if "nu" in title]
+    assert shown[:3] == [r"$\nu_e$", r"$\nu_{\mu}$", r"$\nu_{\tau}$"]
+    figure = evolution.energy(found)
+    assert figure.axes[0].get_title(loc="left").startswith("(a)") and "n_e" in figure.axes[-1].get_ylabel()
+    assert evolution.survey(found).band == pytest.approx((-1.7944, -0.0056), abs=2e-3)  # k_bar -+ 2 sqrt(0.5 x 0.4)
+    waves = growth.measure(found).clean()
+    assert len(waves) and "do not agree" not in waves.verdict()
