@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from ..time.methods import SPLITTINGS
 from .fields import Declaration
-from .full import Full
 from .interaction import InteractionPicture
 from .modes import Modes
 from .modes import build as build_modes
-from .momentum import Momentum
-from .polarization import Energy, Standard
 from .terms import chosen
 from .terms.total import without_flow
 
 # Parts of a term for which a level needs a place, see `Level.takes`.
 PARTS = ("potential", "mode_potential", "source", "fields")
-LEVELS = {level.level: level for level in (Standard, Energy, Momentum, Full)}
+# Where each level is: a run loads its own.
+_HOMES = {
+    "standard": "polarization.Standard",
+    "energy": "polarization.Energy",
+    "momentum": "momentum.Momentum",
+    "full": "full.Full",
+}
+
+
+class _Levels(Mapping):
+    """{name: class of the level}, each loaded when it is asked for."""
+
+    def __getitem__(self, name):
+        module, _, level = _HOMES[name].partition(".")
+        return getattr(import_module(f".{module}", __package__), level)
+
+    def __iter__(self):
+        return iter(_HOMES)
+
+    def __len__(self):
+        return len(_HOMES)
+
+
+LEVELS = _Levels()
 
 
 def level_of(config):

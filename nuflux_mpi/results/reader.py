@@ -27,7 +27,7 @@ from ..errors import EnvironmentProblem, InputError
 from ..runtime.remedies import install_hint
 from ..storage.atomic import read_plain
 from ..time.times import near
-from . import display, lock, summary
+from . import lock
 from .datasets import usable
 from .file_names import LOG
 from .names import LAYOUT, RECORD_AXES, dimensions, space_of
@@ -56,10 +56,10 @@ class Fields(Mapping):
         return len(self._arrays)
 
     def __repr__(self):
-        return repr(self._arrays) if isinstance(self._arrays, _Elsewhere) else display.arrays_line("Fields", self._arrays)
+        return repr(self._arrays) if isinstance(self._arrays, _Elsewhere) else _display().arrays_line("Fields", self._arrays)
 
     def _repr_html_(self):
-        return display.arrays_table("Fields", self._arrays)
+        return _display().arrays_table("Fields", self._arrays)
 
     def at(self, t):
         """Fields at output time t as a dict of arrays: P (mode, component, z), ..., and the axes unchanged.
@@ -81,10 +81,10 @@ class Series(dict):
         raise _Missing(f"The series have no {name}; they have {', '.join(self)}.")
 
     def __repr__(self):
-        return display.arrays_line("Series", self)
+        return _display().arrays_line("Series", self)
 
     def _repr_html_(self):
-        return display.arrays_table("Series", self)
+        return _display().arrays_table("Series", self)
 
 
 class _Elsewhere(Mapping):
@@ -171,9 +171,9 @@ class BaseRun:
 
     def _repr_html_(self):
         try:
-            return display.table(self.title, self.facts())
+            return _display().table(self.title, self.facts())
         except InputError as error:
-            return display.table(str(self.directory), [("damaged", error)])
+            return _display().table(str(self.directory), [("damaged", error)])
 
     def summary(self, without=None):
         """What was computed, when, by which code, how far it came and how well energy is conserved, as text.
@@ -184,6 +184,8 @@ class BaseRun:
 
     def facts(self):
         """The same as a list of (label, text); a label is "" where the text is a warning or a note."""
+        from . import summary
+
         return summary.facts(self)
 
     def progress(self):
@@ -363,10 +365,10 @@ class _Stored(Mapping):
         return self._shapes
 
     def __repr__(self):
-        return display.arrays_line(self.path.stem.capitalize(), self, self.path)
+        return _display().arrays_line(self.path.stem.capitalize(), self, self.path)
 
     def _repr_html_(self):
-        return display.arrays_table(str(self.path), self)
+        return _display().arrays_table(str(self.path), self)
 
 
 class _StoredArray:
@@ -398,7 +400,7 @@ class _StoredArray:
         return f"<{self.name} {self.shape} in {self.path}>"
 
     def _repr_html_(self):
-        return display.arrays_table(f"in {self.path}, read part by part", {self.name: self})
+        return _display().arrays_table(f"in {self.path}, read part by part", {self.name: self})
 
 
 @contextmanager
@@ -424,3 +426,10 @@ def _opened(path):
 def _plain(value):
     """HDF5 attribute as a Python object; a list, which no run writes, as text."""
     return str(value.tolist()) if isinstance(value, np.ndarray) else value.item() if isinstance(value, np.generic) else value
+
+
+def _display():
+    """How results show themselves, which only a terminal and a notebook ask."""
+    from . import display
+
+    return display

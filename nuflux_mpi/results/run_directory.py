@@ -27,9 +27,9 @@ from ..runtime.collective import on_root
 from ..storage import hdf5
 from ..storage.atomic import check_plain, local, read_plain, sync, try_to_write, write_whole
 from ..time.memory import FileMemory
-from . import checkpoint, content, growth_table, xdmf
+from . import checkpoint, content, growth_table
 from .fields_file import FieldsFile
-from .file_names import FIGURE_FILES, LOG, STOP
+from .file_names import FIGURE_FILES, LOG, STOP, XDMF_FILES
 from .names import SPACE
 from .reader import POSTMORTEM, MemoryRun, Run
 from .resume import check_finished, continued, keep_config
@@ -256,7 +256,7 @@ class RunDirectory:
 
 def _clear(path):
     """Remove the run that a directory holds."""
-    for name in RUN_FILES + FIGURE_FILES + xdmf.FILES:
+    for name in RUN_FILES + FIGURE_FILES + XDMF_FILES:
         try:
             (path / name).unlink(missing_ok=True)
         except OSError as error:
@@ -370,7 +370,7 @@ def choose_directory(config, out, overwrite, resume):
     if not out and resume != "auto":
         out = _asked(lambda: free_directory("runs", local(config.name)), "--out")
     path = Path(local(out or Path("runs") / config.name))
-    names = (*RUN_FILES, STOP, *xdmf.FILES) + FIGURE_FILES * config.output.figures
+    names = (*RUN_FILES, STOP, *XDMF_FILES) + FIGURE_FILES * config.output.figures
     _asked(lambda: path.is_dir() and check_plain(path, names), "--out")
     present = _asked(lambda: holds_run(path) if path.is_dir() else [], "--out")
     found, own = [single] if single else [], False

@@ -13,10 +13,10 @@ import numpy as np
 from ..errors import InputError
 from ..storage.atomic import aside, write_whole
 from . import figure_modes
+from .file_names import XDMF_FILES
 from .names import algebra_of, space_of
 
-FILE, GRID = "fields.xmf", "fields.grid.h5"
-FILES = (FILE, GRID)
+FILE, GRID = XDMF_FILES
 MOST_MODES = 16  # that are listed where none are asked for: a viewer reads all that is listed
 MOST_IN_DENSITY = 8  # modes of a run whose energy density is listed: it is made of all of them, up to ten
 

@@ -9,7 +9,6 @@ from ..box.box import Box
 from ..box.plan import blocks, most_ranks, plan
 from ..errors import InputError
 from ..kernels.compiling import find
-from ..physics import phase_space
 from ..physics.diagnostics import Diagnostics, shell_wavenumbers
 from ..physics.levels import Setup
 from ..runtime import limits
@@ -250,6 +249,8 @@ def _check_file(setup):
         wanted = setup.declared.stored("phase_space")["rho"]
         start_file.find(path, ("rho",), "full.path", shapes=[wanted, (*wanted, points)])
     if resolved.equations.level == "momentum":
+        from ..physics import phase_space
+
         momentum = resolved.momentum
         phase_space.distribution(momentum, phase_space.grid(momentum.points, momentum.half_width))
     if resolved.initial.kind != "file":

@@ -18,7 +18,6 @@ from . import adams, petsc_options
 from .adams import Adams
 from .memory import Foreign, IntegratorMemory, Statistics
 from .methods import METHODS, MULTISTEP, RUNGE_KUTTA, SPLITTINGS
-from .splitting import Splitting
 from .stepper import MOST_REJECTIONS
 from .times import shortest_step
 
@@ -169,6 +168,8 @@ class Integrator:
         if self.method == MULTISTEP:
             return Adams(self._counted(self._rhs), comm, size, correct and self._counted(correct, 2), active)
         if self.method in SPLITTINGS:
+            from .splitting import Splitting
+
             return Splitting(self._counted(flow), comm, size, self.method)
         return None
 
