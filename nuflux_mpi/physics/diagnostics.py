@@ -223,7 +223,7 @@ class Diagnostics:
         """The energies of the terms, and int D_0."""
         found = {}
         for term in self.terms:
-            found.update(term.energies(fields["P"], D, self.box))
+            found.update(term.energies(t, fields, D, self.box))
         return {**found, "D0": self.box.integral(D[0])}
 
     def _power(self, t, fields, D, series):
@@ -254,7 +254,7 @@ class Diagnostics:
             return {}
         modes, K = self.modes, np.atleast_1d(self.box.integral(fields["kappa"]))
         force = self.box.integral(fields["F"]).reshape(modes.velocity.shape)
-        of_terms = sum(series[term.energy] for term in self.terms if term.energy)
+        of_terms = sum(series[name] for term in self.terms for name in term.budget)
         budget = {"K": K, "dK_dt": float(np.vdot(modes.velocity, force)), "energy": of_terms + K.sum()}
         if self.box.dimensions == 1:
             moving = modes.v != 0

@@ -158,7 +158,7 @@ class Full(Level):
         w0, w1 = self._moment_weights
         kernels.phase_space_moments(self._f, w0, w1, self.G)
         for term in self._potentials:
-            term.potential(t, self._f, self.G[:, 1:])
+            term.potential(t, None, self.G[:, 1:])
         self.G *= self._factors[:, None]
         self.dG[...] = self.gradient(self.G).reshape(self.dG.shape)
 
@@ -269,7 +269,7 @@ class Full(Level):
         """
         self.picture.fields(t, u)
         N = self._sums()
-        G = self._potential_of(N)
+        G = self._with_potentials(t, self._potential_of(N)[:2])
         Phi, F = np.empty((2, len(N), N.shape[-1]))
         for a, s in enumerate(self.modes.s):
             slope = self.gradient(np.ascontiguousarray(N[a, :, :2]).reshape(2 * N.shape[1], -1)).reshape(-1, 2, N.shape[-1])
@@ -347,13 +347,22 @@ class Full(Level):
             kinetic[a] += energy[q, span].sum()
         return kinetic
 
-    def measure(self):
+    def _with_potentials(self, t, G):
+        """Potentials G (2, 1 + C, n) of the self-interaction, with those of other terms."""
+        if not self._potentials:
+            return G
+        D = np.zeros_like(G)
+        for term in self._potentials:
+            term.potential(t, None, D[:, 1:])
+        return G + self._factors[:, None] * D
+
+    def measure(self, t=0.0):
         """Integrals over phase space of the state that `take` left, the same on all ranks. Collective.
 
         All of :func:`nuflux_mpi.physics.phase_space.measures`, number and Casimirs among them, with int d^3p. kinetic_energy =
         int |p| Tr f, and K its change since the start by beam (modes,); U_trace and U_osc, the parts of the refractive
-        energy from densities and from polarization (Eqs. 3 and 5); energy = kinetic_energy + U_trace + U_osc; momentum
-        int p_z Tr f; D0 (3,) int sum s P; dK_dt by Eq. 22, the rate of the equation with all its terms, whatever is
+        energy from densities and from polarization (Eqs. 3 and 5); energy = kinetic_energy + U_trace + U_osc and those
+        of other terms; momentum int p_z Tr f; D0 (3,) int sum s P; dK_dt by Eq. 22, the rate of the equation with all its terms, whatever is
         switched on; f_p (species, 4, points): f integrated over p_perp, box average, per dp_z; edge and
         centre: the density in f_p at the ends of the grid, and that of f next to p = 0 in box average, both relative to
         their maximum.
@@ -362,16 +371,19 @@ class Full(Level):
         F = self._over_box()
         # The moments times their factors in the potential: products of two of them have one factor too many.
         M = self._potential_of(self._N)
-        dM = self.gradient(M[:2].reshape(-1, M.shape[-1])).reshape(2, *M.shape[1:])
+        dG = self.gradient(self._with_potentials(t, M[:2]).reshape(-1, M.shape[-1])).reshape(2, *M.shape[1:])
         energy_parts = 0.5 / self._factors * box.cell * box.total(np.sum(M[0] ** 2 - M[1] ** 2, axis=-1))
-        power = -box.cell * box.total((1.0 / self._factors) @ np.sum(dM[0] * M[1] - dM[1] * M[2], axis=-1))
+        power = -box.cell * box.total((1.0 / self._factors) @ np.sum(dG[0] * M[1] - dG[1] * M[2], axis=-1))
         n = self._weight * F[:, 0]
         p_z, kinetic = grid.p_z, self._kinetic_by_beam(F)
         by_species = F.reshape(len(self.signs), -1, F.shape[1], len(p_z))
         f_p = np.einsum("j,sjci->sci", grid.weight, by_species) / (grid.spacing * box.volume)
         U_trace, U_osc = energy_parts[0], energy_parts[1:].sum()
         P = self._N[:, 1:, 0].reshape(len(self._N), -1, *box.local_shape)
-        transverse, longitudinal = refractive_energy(moments(P, self.modes), box)
+        D = moments(P, self.modes)
+        transverse, longitudinal = refractive_energy(D, box)
+        others = [term for term in self.terms if type(term) not in self.own_terms]
+        of_terms = {name: value for term in others for name, value in term.energies(t, {"P": P}, D, box).items()}
         return {
             **phase_space.measures(f, self._weight, box),
             "K": kinetic - self._kinetic_at_start,
@@ -380,7 +392,8 @@ class Full(Level):
             "U_osc": U_osc,
             "U_osc_transverse": transverse,
             "U_osc_longitudinal": longitudinal,
-            "energy": kinetic.sum() + U_trace + U_osc,
+            "energy": kinetic.sum() + U_trace + U_osc + sum(of_terms[name] for term in others for name in term.budget),
+            **of_terms,
             "momentum": np.sum(p_z * n),
             "D0": np.einsum("qi,qci->c", self._moment_weights[0], F[:, 1:]),
             "dK_dt": float(power),

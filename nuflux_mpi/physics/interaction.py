@@ -63,7 +63,7 @@ class InteractionPicture:
         needed: how many leading segments the source reads.
         active_source: where the lines behind the needed ones are passive, a callable like `source` that leaves the
             right-hand side of the needed, active ones alone; default None: all lines are active.
-        local_flow: callable ``local_flow(h)`` that carries the lines over a time h by the source alone; only `flow`, and so
+        local_flow: callable ``local_flow(t, h)`` that carries the lines over a time h by the source as it is at t; only `flow`, and so
             the splitting methods, want it.
         """
         self.source, self.needed, self.local_flow = source, needed, local_flow
@@ -85,7 +85,7 @@ class InteractionPicture:
     def flow(self, t, h, u):
         """u <- u carried over a time h by the local terms alone, while advection stands still at time t."""
         self.fields(t, u)
-        self.local_flow(h)
+        self.local_flow(t, h)
         self.store(t, u)
 
     def rhs(self, t, u, du):

@@ -61,7 +61,8 @@ class Level:
 
     def start(self, t, u, P, density):
         """u <- the state at time t of the initial polarization P (modes, C, *local_shape); nothing gained yet."""
-        self.put(t, u, P=P)
+        fields = {name: field for term in self.terms for name, field in term.start(P, density).items()}
+        self.put(t, u, P=P, **fields)
 
     def put(self, t, u, **fields):
         """u <- the state at time t of the local `fields` by name; those not given are zero. Collective."""
@@ -85,7 +86,7 @@ class Level:
         """Coordinates along axes that only this level's results have, by name."""
         return {}
 
-    def measure(self) -> dict:
+    def measure(self, t=0.0) -> dict:
         """Series that only this level has, by name, of the state that `take` left. Collective."""
         return {}
 

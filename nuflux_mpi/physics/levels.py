@@ -58,8 +58,9 @@ def method_of(config):
 
 def terms_of(config, modes):
     """All terms of a resolved config, those of its level first, for its modes."""
-    own = [term(None, modes) for term in level_of(config).own_terms]
-    return own + [term(config[term.section], modes) for term in chosen(config)]
+    own = level_of(config).own_terms
+    classes = [*own, *(term for term in chosen(config) if term not in own)]
+    return [term(config.get(term.section) if term.section else None, modes) for term in classes]
 
 
 @dataclass(frozen=True, eq=False)

@@ -148,7 +148,7 @@ class Momentum(Level):
             found["occupation"] = occupation
         return found
 
-    def measure(self):
+    def measure(self, t=0.0):
         """Phase-space series of the state that `take` left: invariants, entropies, occupations, f over q. Collective."""
         f = from_amplitudes(self.f_hat, self.dq)
         series = phase_space.measures(f, self.dq, self.box)

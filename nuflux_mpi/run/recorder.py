@@ -146,7 +146,7 @@ class Recorder:
             measured = self._problem.diagnostics.measure(since_start, fields)
             power = measured.pop("psi2")
             if "series" in due:
-                self._append(t, self._problem.diagnostics.complete(measured | level.measure()))
+                self._append(t, self._problem.diagnostics.complete(measured | level.measure(since_start)))
             if "spectrum" in due and self._problem.config.output.spectrum_every:
                 finite.check_row(t, {"psi2": power})
                 self.output.append_spectrum(t, power)

@@ -74,22 +74,28 @@ def test_a_run_is_the_one_without_the_field_turned(axes, level, comm):
         assert np.abs(fields["kappa"] - without["kappa"]).max() < 1e-8
 
 
-@pytest.mark.mpi
-@pytest.mark.parametrize("level, section", [
+LEVELS_WITH_MOMENTA = [
     ("momentum", {"points": 32, "half_width": 6.0, "sigma": 0.7}),
     ("full", {"points": 64, "p_max": 16.0, "p0": 8.0, "sigma": 1.2, "perp_points": 4}),
-])  # fmt: skip
+]
+BEAMS = {
+    "modes": {"velocity": [1.0, -1.0], "sign": [1, 1]},
+    "initial": {"kind": "seeds", "zeta": [0.5, -0.5], "n_max": 2, "variance": 1e-3},
+    "box": {"length": 6.0, "points": 16, "fftw": "estimate"},
+}
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("level, section", LEVELS_WITH_MOMENTA)
 def test_it_works_at_levels_with_momenta(level, section, comm):
-    beams = {
-        "modes": {"velocity": [1.0, -1.0], "sign": [1, 1]},
-        "initial": {"kind": "seeds", "zeta": [0.5, -0.5], "n_max": 2, "variance": 1e-3},
-        "box": {"length": 6.0, "points": 16, "fftw": "estimate"},
-        level: section,
-    }
+    beams = BEAMS | {level: section}
     series, fields = simulated(comm, 1, level, rtol=1e-9, end=1.0, **beams)
     without_series, without = simulated(comm, 1, level, h=None, rtol=1e-9, end=1.0, **beams)
     assert np.abs(fields["P"] - turned(without["P"], 1.0)).max() < 1e-7
     np.testing.assert_allclose(series["K"], without_series["K"], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(series["E_field"], 0.5 * series["D0"] @ H, rtol=0, atol=1e-12)
+    energy = without_series["energy"] + series["E_field"]
+    np.testing.assert_allclose(series["energy"], energy, rtol=0, atol=1e-6)
 
 
 @pytest.mark.mpi
@@ -116,17 +122,20 @@ def test_the_energy_is_conserved_where_the_field_varies(comm, monkeypatch):
     def potential(self, t, P, D):
         D[0] += self.h[:, None] * self.profile.ravel()
 
-    def energies(self, P, D, box):
+    def energies(self, t, fields, D, box):
         return {"E_field": 0.5 * float(self.h @ box.integral(D[0] * self.profile))}
 
     for name, part in (("enter", vary), ("potential", potential), ("energies", energies)):
         monkeypatch.setattr(UniformField, name, part)
-    for axes in (1, 2):
-        run = nuflux_mpi.simulate(case(axes), comm=comm)
-        assert np.ptp(run.series["E_field"]) > 0.1
-        assert np.abs(run.series["energy_residual"]).max() < 1e-8
-        slope = run.series["dK_dt"][1:-1] - run.series["dK_dt_difference"][1:-1]  # by F of all terms, and by differences
-        assert np.abs(slope).max() < 1e-2 * np.abs(run.series["dK_dt"]).max()
+    cases = {name: case(axes) for axes, name in ((1, "1D"), (2, "2D"))}
+    cases |= {level: case(1, level, rtol=1e-9, end=1.0, **BEAMS, **{level: section}) for level, section in LEVELS_WITH_MOMENTA}
+    for name, one in cases.items():
+        series = nuflux_mpi.simulate(one, comm=comm).series
+        assert np.ptp(series["E_field"]) > 2e-3, name
+        # What the grid of momenta leaves out at levels that have one, see docs/full.md.
+        assert np.abs(series["energy_residual"]).max() < (1e-8 if "D" in name else 1e-5), name
+        slope = series["dK_dt"][1:-1] - series["dK_dt_difference"][1:-1]  # by F of all terms, and by differences
+        assert np.abs(slope).max() < 1e-2 * np.abs(series["dK_dt"]).max(), name
 
 
 @pytest.mark.mpi

@@ -66,7 +66,7 @@ class Passive(Term):
             rates["gathered"][1] += np.sum(here.D[0] ** 2, axis=0) + here.fields["gathered"][0]
 
 
-EXTRA = {"alone": (), "field": (Field_,), "passive": (Passive,), "all": (Field_, Passive)}
+EXTRA = {"alone": (), "field": (Field_,), "per mode": (PerMode,), "passive": (Passive,), "all": (PerMode, Field_, Passive)}
 
 
 def built(level, axes, comm, extra=(), unit=1.0):
@@ -142,7 +142,7 @@ def test_a_joint_flow_is_asked_for_in_words():
     assert without_flow((*own, Field_, PerMode)) == ["test_field", "test_per_mode"]
 
     class Turning(Field_):
-        def flow(self, h, here):
+        def flow(self, t, h, here):
             pass
 
     assert without_flow((*own, Turning)) == ["test_field"]  # it has a flow, which does not commute

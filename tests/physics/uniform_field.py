@@ -24,7 +24,7 @@ class UniformField(Term):
     name = section = "uniform_field"
     Settings = Settings
     series = {"E_field": (("time",), "mu n (1/mu)", "energy in the uniform field, 1/2 h . int D_0")}
-    energy = "E_field"
+    budget = ("E_field",)
     commutes = True  # the self-interaction turns with all polarizations, if they turn together
 
     def __init__(self, settings, modes):
@@ -34,7 +34,7 @@ class UniformField(Term):
     def potential(self, t, P, D):
         D[0] += self.h[:, None]
 
-    def energies(self, P, D, box):
+    def energies(self, t, fields, D, box):
         return {"E_field": 0.5 * float(self.h @ box.integral(D[0]))}
 
     def linear(self, background, pair):
@@ -42,6 +42,6 @@ class UniformField(Term):
             raise InputError("uniform_field.h must be along z for linear theory: else the start is no stationary state.")
         return Linear(-self.h[2], None)
 
-    def flow(self, h, here):
+    def flow(self, t, h, here):
         P = here.fields["P"]
         P[...] = self.algebra.rotate(P, h * self.h[None, :, None], axis=1)

@@ -30,11 +30,11 @@ class SelfInteraction(Term):
     """The refractive vectors of all modes; they conserve U_osc but for what advection and the weak force do."""
 
     name = "self_interaction"
-    energy = "U_osc"
+    budget = ("U_osc",)
 
     def potential(self, t, P, D):
         D += moments(P, self.modes)
 
-    def energies(self, P, D, box):
+    def energies(self, t, fields, D, box):
         transverse, longitudinal = refractive_energy(D, box)
         return {"U_osc": transverse + longitudinal, "U_osc_transverse": transverse, "U_osc_longitudinal": longitudinal}

@@ -39,7 +39,7 @@ class Term:
 
     name: as in messages. section: the config section that brings the term into a run, with `Settings`, its class; None: the
     term belongs to levels. series: {name: (dimensions, unit, meaning)} of what `energies` returns, as in results/names.py.
-    energy: the name of the series that is summed into the budget. needs_gradient: whether `source` reads dD. passive: whether it
+    budget: names of the series that are summed into `energy`. needs_gradient: whether `source` reads dD. passive: whether it
     gives rates of passive fields alone. commutes: whether `flow` commutes with the local flow of all other terms. own_kernels: what compiles its kernels, see `kernels.warm_up`.
 
     settings: the section of the resolved config, or None; modes: :class:`~nuflux_mpi.physics.modes.Modes`. Times are counted from
@@ -50,7 +50,7 @@ class Term:
     section: ClassVar[str | None] = None
     Settings: ClassVar[type | None] = None
     series: ClassVar[dict[str, tuple]] = {}
-    energy: ClassVar[str | None] = None
+    budget: ClassVar[tuple[str, ...]] = ()
     needs_gradient: ClassVar[bool] = False
     passive: ClassVar[bool] = False
     commutes: ClassVar[bool] = False
@@ -72,7 +72,10 @@ class Term:
         """Prepare for a box, before anything else is asked. Collective."""
 
     def potential(self, t: float, P: np.ndarray, D: np.ndarray) -> None:
-        """D += the vectors about which all modes turn. Where D varies in space, it exerts the weak force, too."""
+        """D += the vectors about which all modes turn. Where D varies in space, it exerts the weak force, too.
+
+        P is that of each mode, integrated over momenta; None at level full.
+        """
 
     def mode_potential(self, t: float) -> np.ndarray:
         """One vector for each mode, (modes, C), constant in space, that is added to W_a."""
@@ -81,8 +84,12 @@ class Term:
     def source(self, t: float, here: Here, rates: dict[str, np.ndarray]) -> None:
         """rates[name] += any other local rate of change of a field. Passive fields are not always asked for: see `rates`."""
 
-    def energies(self, P: np.ndarray, D: np.ndarray, box) -> dict[str, float]:
-        """The series of the term, by name, of P and its moments D, both (..., *local_shape). Collective."""
+    def energies(self, t: float, fields: dict[str, np.ndarray], D: np.ndarray, box) -> dict[str, float]:
+        """The series of the term, by name. fields: those that are stored; D: the moments of P; all (..., *local_shape). Collective."""
+        return {}
+
+    def start(self, P: np.ndarray, density: np.ndarray) -> dict[str, np.ndarray]:
+        """The term's own fields at the start, by name, of P (modes, C, *local_shape) and n_a (modes,); others begin with zero."""
         return {}
 
     def linear(self, background: Background, pair: int) -> Linear:
@@ -95,5 +102,5 @@ class Term:
 
         return Linear(0.0, None)
 
-    def flow(self, h: float, here: Here) -> None:
-        """Carry the fields over a time h by this term alone, exactly."""
+    def flow(self, t: float, h: float, here: Here) -> None:
+        """Carry the fields over a time h by this term alone, as it is at the time t, exactly."""

@@ -15,28 +15,20 @@ from ... import kernels
 from .term import Here, Term
 
 
-def _more(here: Here) -> tuple:
-    return () if here.w is None else (here.w,)
-
-
 def _moments(here: Here) -> None:
     kernels.moments(here.fields["P"], here.v, here.s, here.D)
 
 
 def _rotate(here: Here) -> None:
-    kernels.rotate(here.fields["P"], here.v, here.D, *_more(here))
+    kernels.rotate(here.fields["P"], here.v, here.D, here.w)
 
 
 def _precess(here: Here) -> None:
-    if here.w is None:
-        kernels.precess(here.fields["P"], here.v, here.s, here.D)
-    else:
-        _moments(here)
-        _rotate(here)
+    kernels.precess(here.fields["P"], here.v, here.s, here.D, None, here.w)
 
 
 def _rotate_and_drive(here: Here) -> None:
-    kernels.rotate_and_drive(here.fields["P"], here.fields["kappa"], here.v, here.work, here.D, here.dD, *_more(here))
+    kernels.rotate_and_drive(here.fields["P"], here.fields["kappa"], here.v, here.work, here.D, here.dD, here.w)
 
 
 # What follows each other in a right-hand side, and the compiled loop that does it at once. "rotation" is d_t P_a = W_a x P_a
@@ -99,11 +91,11 @@ class Total:
         for step in self._active_steps:
             step(t)
 
-    def flow(self, h: float) -> None:
-        """Carry the fields over a time h by all terms. Collective as a call is."""
+    def flow(self, t: float, h: float) -> None:
+        """Carry the fields over a time h by all terms as they are at the time t. Collective as a call is."""
         getattr(self, FLOWS[_joint(self._terms)])(h)
         for term in _beyond_flows(self._terms):
-            term.flow(h, self._here)
+            term.flow(t, h, self._here)
 
     # A right-hand side: potentials, then what reads P, then the rotation, which takes its place.
 
