@@ -15,6 +15,8 @@ Equation numbers are those of Fiorillo, Raffelt and Sigl, PRL 133, 021002 (2024)
 Their terms stand in `terms`, one file each; here is what the levels hold. `levels.LEVELS` lists all levels.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from .. import kernels
@@ -23,7 +25,7 @@ from .level import Level
 from .terms.force import ForceDensity
 from .terms.self_interaction import SelfInteraction, coefficients
 from .terms.term import Here
-from .terms.total import Total
+from .terms.total import Total, has_sources
 
 
 class Standard(Level):
@@ -38,7 +40,8 @@ class Standard(Level):
     @classmethod
     def declare(cls, modes, settings=None, terms=(), axes=1):
         P = Field("P", (len(modes), modes.algebra.components), modes.velocity[:, None])
-        return Declaration(axes, (P, *(field for term in terms for field in term.fields(axes))))
+        flavor = Declaration(axes, (P, *(field for term in terms for field in term.fields(axes))))
+        return replace(flavor, arrays=flavor.lines if has_sources(terms) else 0)
 
     def _lay_out(self):
         box = self.box
@@ -90,6 +93,7 @@ class Energy(Standard):
             gradient=gradient,
             flow_gradient=C * kernels.series_rows(axes),
             beside=gradient + ForceDensity.lines(count, C),
+            arrays=flavor.arrays + (count if flavor.arrays else 0),
         )
 
     def _lay_out(self):

@@ -1,19 +1,23 @@
 """Fields and terms: counts follow from declarations, and compiled sums of terms equal the plain sum."""
 
 import math
+from typing import Annotated
 
 import numpy as np
 import pytest
 
+import nuflux_mpi
 from nuflux_mpi import config, kernels
 from nuflux_mpi.box.box import Box
 from nuflux_mpi.errors import InputError
-from nuflux_mpi.physics import levels
+from nuflux_mpi.physics import levels, terms
 from nuflux_mpi.physics.fields import Declaration, Field
 from nuflux_mpi.physics.levels import LEVELS
 from nuflux_mpi.physics.modes import Modes
 from nuflux_mpi.physics.terms.term import Term
 from nuflux_mpi.physics.terms.total import plain, without_flow
+from nuflux_mpi.storage.section import Key, Section
+from nuflux_mpi.theory import linear
 
 GRIDS = {1: (50,), 2: (6, 10), 3: (4, 5, 6)}
 
@@ -205,3 +209,81 @@ def test_active_fields_come_first_and_lines_move_as_declared():
     views = holds.views(lines)
     assert views["b"].shape == (2, 3, 4) and np.shares_memory(views["a"], lines) and views["a"][1, 0] == lines[8, 0]
     assert set(holds.stored("fields")) == {"a", "b", "made"}
+
+
+# ---- a term with a field of its own, as collisions will have them
+
+
+class Decay(Term):
+    """d_t P_a = - rate P_a, and the same for the density n_a, which becomes a field."""
+
+    name = section = "test_decay"
+    series = {
+        "n": (("time", "mode", "{space}"), "n", "density of the mode"),
+        "number_left": (("time",), "n (1/mu)", "int sum_a n_a"),
+    }
+
+    class Settings(Section):
+        rate: Annotated[float, Key("rate [mu]", gt=0)]
+
+    def fields(self, axes):
+        return (Field("n", (len(self.modes),), self.modes.velocity),)
+
+    def start(self, P, density):
+        return {"n": density.reshape(-1, *[1] * (P.ndim - 2))}
+
+    def source(self, t, here, rates):
+        for name in ("P", "n"):
+            rates[name] -= self.settings.rate * here.fields[name]
+
+    def energies(self, t, fields, D, box):
+        return {"number_left": float(box.integral(fields["n"]).sum())}
+
+    def linear(self, background, pair):
+        return linear.Linear(-1j * self.settings.rate, None)
+
+
+def decaying(axes, level, **changes):
+    velocity = {1: [1.0, -0.6], 2: [[0.6, 0.8], [0.0, -1.0]]}[axes]
+    return {
+        "box": {"length": [5.0] * axes if axes > 1 else 5.0, "points": GRIDS[axes] if axes > 1 else 48},
+        "modes": {"velocity": velocity, "density": [1.0, 0.7]},
+        "initial": {"kind": "seeds", "zeta": [1.0, -0.7], "n_max": 2, "variance": 1e-3},
+        "equations": {"level": level},
+        "time": {"end": 1.0, "rtol": 1e-11},
+        "output": {"figures": False, "fields_every": 0.0, "spectrum_every": 0.0},
+        "test_decay": {"rate": 0.4},
+    } | changes  # fmt: skip
+
+
+@pytest.mark.mpi
+@pytest.mark.filterwarnings("ignore::nuflux_mpi.errors.RunWarning")  # lengths are promised to be constant
+@pytest.mark.parametrize("axes", [1, 2])
+@pytest.mark.parametrize("level", ["standard", "energy"])
+def test_a_term_with_a_field_of_its_own(axes, level, comm, monkeypatch):
+    monkeypatch.setattr(terms, "TERMS", [*terms.TERMS, Decay])
+    run = nuflux_mpi.simulate(decaying(axes, level), comm=comm)
+    # Errors of steps of 1e-11 each.
+    left = 1.7 * 5.0**axes * np.exp(-0.4 * run.series["time"])
+    np.testing.assert_allclose(run.series["number_left"], left, rtol=1e-9)
+    if comm.rank == 0:
+        length = np.linalg.norm(run.fields["P"][-1], axis=1)
+        for a, n in enumerate((1.0, 0.7)):
+            np.testing.assert_allclose(run.fields["n"][-1][a], n * np.exp(-0.4), rtol=1e-9)
+            if axes == 1:  # a grid of 6 x 10 points resolves no turning of P along the rays
+                np.testing.assert_allclose(length[a], n * np.exp(-0.4), rtol=1e-6)
+
+
+def test_what_a_term_needs_is_said(monkeypatch):
+    monkeypatch.setattr(terms, "TERMS", [*terms.TERMS, Decay])
+    with pytest.raises(InputError, match=r"equations.level must be standard or energy with \[test_decay\], not momentum"):
+        config.resolve(decaying(1, "momentum"))
+    with pytest.raises(InputError, match="splitting needs the exact local flow of every term, and there is none of test_decay"):
+        config.resolve(decaying(1, "energy", time={"end": 1.0, "method": "6bm"}))
+    resolved = config.resolve(decaying(1, "energy"))
+    setup = levels.Setup.of(resolved)
+    assert setup.declared.segments == (8, 2) and setup.declared.arrays == 10
+    q, k = np.array([1.0, -0.7]), [-2.0]
+    damped = linear.growth_rate(k, *terms.background(resolved, setup.modes, q))
+    free = linear.growth_rate(k, setup.modes.velocity, setup.modes.s, q)
+    assert free > 0.5 and damped == pytest.approx(free - 0.4, abs=1e-13)

@@ -41,9 +41,6 @@ FUSED = {
 }
 COMPILED_TERMS = {name for names in FUSED for name in names}
 
-# Terms whose local flow is one: it must be exact, or better than the splitting that calls it.
-FLOWS = {("self_interaction",): "_turn", ("self_interaction", "force"): "_turn_and_drive"}
-
 
 def without_flow(terms) -> list[str]:
     """Names of those of the terms (objects or classes) for which a splitting method has no exact local flow.
@@ -51,6 +48,11 @@ def without_flow(terms) -> list[str]:
     A term needs one of its own that commutes with the others, or to be part of a joint one.
     """
     return [term.name for term in _beyond_flows(terms) if not (term.has("flow") and term.commutes)]
+
+
+def has_sources(terms) -> bool:
+    """Whether a term has a source of its own, beyond what kernels do: then `Total` keeps a copy of all fields for rates."""
+    return any(term.has("source") and term.name not in COMPILED_TERMS for term in terms)
 
 
 def _joint(terms) -> tuple[str, ...]:
@@ -93,7 +95,7 @@ class Total:
 
     def flow(self, t: float, h: float) -> None:
         """Carry the fields over a time h by all terms as they are at the time t. Collective as a call is."""
-        getattr(self, FLOWS[_joint(self._terms)])(h)
+        FLOWS[_joint(self._terms)](self, h)
         for term in _beyond_flows(self._terms):
             term.flow(t, h, self._here)
 
@@ -169,6 +171,10 @@ class Total:
         """Room for the series of the moments at each point, and their gradient."""
         shape = (kernels.series_rows(self._box.dimensions), self._here.D.shape[1])
         return np.zeros(shape + self._box.local_shape), self._box.gradient(shape[0] * shape[1])
+
+
+# Terms whose local flow is one: it must be exact, or better than the splitting that calls it.
+FLOWS = {("self_interaction",): Total._turn, ("self_interaction", "force"): Total._turn_and_drive}
 
 
 def plain(terms, t, here: Here, gradient) -> dict[str, np.ndarray]:
