@@ -6,7 +6,6 @@ Of beams it shows the same of each beam. Like the figures of `plots` it is made 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -51,15 +50,6 @@ class Directions:
     low: np.ndarray
     high: np.ndarray
     since: float
-
-
-def draw_all(run, directory=None, title=True):
-    """Draws angular.png of a run of an angular distribution into `directory` (default: that of the run). Returns the paths."""
-    if figure_modes.has_species(run) or not len(run.series["time"]):
-        return []
-    path = Path(directory or run.directory) / "angular.png"
-    angular(run, path, title)
-    return [path]
 
 
 def angular(run, path=None, title=True, modes=None):

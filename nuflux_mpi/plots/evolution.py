@@ -10,7 +10,6 @@ need matplotlib.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -49,24 +48,6 @@ from .style import (
 
 SMALL_CHANGE = 0.3  # of |U_osc(0)|
 WINDOW = {"color": VERMILLION, "alpha": 0.2, "lw": 0}  # the times in which growth rates were measured
-
-
-def draw_all(run, directory=None, title=True, modes=None):
-    """Draws the figures of any run into `directory` (default: that of the run). Returns the list of paths.
-
-    energy.png always, spectrum.png if power spectra were recorded. `figure_list.draw_all` has those of other modules, too.
-    InputError for a run in memory without a directory.
-    """
-    directory = directory or run.directory
-    if directory is None:
-        raise InputError("A run in memory has no directory of its own: say where its figures go.")
-    directory = Path(directory)
-    paths = [directory / "energy.png"]
-    energy(run, paths[0], title, modes)
-    if len(run.series.get("psi2", ())):
-        paths.append(directory / "spectrum.png")
-        spectrum(run, paths[-1], title)
-    return paths
 
 
 def energy(run, path=None, title=True, modes=None):

@@ -5,23 +5,46 @@ Everything that draws is imported when it is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import InputError
+from ..results.figure_modes import has_species
+from ..results.names import space_of
 
-# name: module that draws it, of one run
+
+class OfOne(NamedTuple):
+    """A figure of one run. module: that draws it, in a function of the figure's name; allowed: whether a run has what it shows;
+    modes: whether it shows some modes, which may be chosen."""
+
+    module: str
+    allowed: Callable
+    modes: bool = False
+
+
+def _has(name):
+    return lambda run: len(run.series.get(name, ())) > 0
+
+
+def _has_energy_map(run):
+    """Whether kappa was stored often enough; in several dimensions it is in the maps."""
+    fewest = _module("style").FEWEST_SNAPSHOTS
+    return len(space_of(run.series)) == 1 and "kappa" in run.fields and len(run.fields["time"]) >= fewest
+
+
 OF_ONE = {
-    "energy": "evolution",
-    "spectrum": "evolution",
-    "angular": "angular",
-    "maps": "space",
-    "distribution": "momentum",
-    "energy_gained": "momentum",
+    "energy": OfOne("evolution", lambda run: True, modes=True),
+    "spectrum": OfOne("evolution", _has("psi2")),
+    "angular": OfOne("angular", lambda run: not has_species(run) and len(run.series["time"]) > 0, modes=True),
+    "maps": OfOne("space", lambda run: len(space_of(run.series)) > 1 and len(run.fields["time"]) > 0),
+    "distribution": OfOne("momentum", _has("f_q"), modes=True),
+    "energy_gained": OfOne("momentum", _has_energy_map, modes=True),
 }
 # name: function of comparison that draws it of several runs
 OF_SEVERAL = {"all": "comparison", "energy": "energy", "angular": "survival", "spectrum": "power"}
 NAMES = ("all", *OF_ONE, "missing_energy")
-WITH_MODES = ("energy", "angular", "distribution", "energy_gained")
+WITH_MODES = tuple(name for name, figure in OF_ONE.items() if figure.modes)
 
 
 def _module(name):
@@ -30,16 +53,26 @@ def _module(name):
     return import_module(f".{name}", __package__)
 
 
+def _draw(name, run, path, title, modes):
+    figure = OF_ONE[name]
+    getattr(_module(figure.module), name)(run, path, title, **({"modes": modes} if figure.modes else {}))
+
+
 def draw_all(run, directory=None, title=True, modes=None):
     """Draws every figure that the results of a run allow. Returns the paths.
 
     directory: default that of the run. modes: indices of the modes that figures of some modes show. InputError if the run
-    has written nothing yet.
+    has written nothing yet, and for a run in memory without a directory.
     """
-    paths = _module("evolution").draw_all(run, directory, title, modes)
-    paths += _module("angular").draw_all(run, directory, title)
-    paths += _module("space").draw_all(run, directory, title)
-    return paths + _module("momentum").draw_all(run, directory, title, modes)
+    directory = directory or run.directory
+    if directory is None:
+        raise InputError("A run in memory has no directory of its own: say where its figures go.")
+    paths = []
+    for name, figure in OF_ONE.items():
+        if figure.allowed(run):
+            paths.append(Path(directory) / f"{name}.png")
+            _draw(name, run, paths[-1], title, modes)
+    return paths
 
 
 def draw(what, runs, output=None, title=True, modes=None):
@@ -68,8 +101,7 @@ def draw(what, runs, output=None, title=True, modes=None):
             raise InputError("plot: -o names one figure; choose it with --what")
         return draw_all(runs[0], title=title, modes=modes)
     path = output or runs[0].directory / f"{what}.png"
-    more = {"modes": modes} if what in WITH_MODES else {}
-    getattr(_module(OF_ONE[what]), what)(runs[0], path, title, **more)
+    _draw(what, runs[0], path, title, modes)
     return [path]
 
 

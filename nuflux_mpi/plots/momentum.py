@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -63,26 +62,6 @@ DRIFTS = {
     "casimir3_star": (r"Casimir ${\rm Tr}\,f\star f\star f$", GREEN, "^", 4),
 }
 FITTED = 3  # exponents are fitted to the widest widths, where the expansion holds
-
-
-def draw_all(run, directory=None, title=True, modes=None):
-    """Draws the figures that one run allows into `directory` (default: that of the run). Returns the list of paths.
-
-    distribution.png if the momentum distribution was recorded, energy_gained.png if kappa was, often enough for a map.
-    InputError for a run in memory without a directory.
-    """
-    directory = directory or run.directory
-    if directory is None:
-        raise InputError("A run in memory has no directory of its own: say where its figures go.")
-    paths = []
-    if len(run.series.get("f_q", ())):
-        paths.append(Path(directory) / "distribution.png")
-        distribution(run, paths[-1], title, modes)
-    alone = len(space_of(run.series)) == 1  # in more dimensions plots_space has maps of it
-    if alone and "kappa" in run.fields and len(run.fields["time"]) >= FEWEST_SNAPSHOTS:
-        paths.append(Path(directory) / "energy_gained.png")
-        energy_gained(run, paths[-1], title, modes)
-    return paths
 
 
 # ---- the missing energy -------------------------------------------------------------------------------------------

@@ -6,8 +6,6 @@ provenance of the run.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from ..errors import InputError
@@ -42,15 +40,6 @@ STAGES = {4: (0.1, 0.5, 0.95), 3: (0.1, 0.9)}
 NO_CHANGE = 1e-3  # of |U_osc(0)|: below, the run is in its linear phase throughout
 DECADES = 3  # of coherence that are shown where it grows
 _READ_AT_ONCE = 2**23  # numbers
-
-
-def draw_all(run, directory=None, title=True):
-    """Draws maps.png of a run in two or three dimensions into `directory` (default: that of the run). Returns the paths."""
-    if len(space_of(run.series)) == 1 or not len(run.fields["time"]):
-        return []
-    path = Path(directory or run.directory) / "maps.png"
-    maps(run, path, title)
-    return [path]
 
 
 def maps(run, path=None, title=True):

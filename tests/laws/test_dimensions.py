@@ -610,11 +610,11 @@ def test_check_foretells_cut_and_files(tmp_path):
 def test_figures_show_what_was_stored(axes, tmp_path):
     pytest.importorskip("matplotlib")
     from nuflux_mpi.analysis import growth
-    from nuflux_mpi.plots import evolution, momentum, space
+    from nuflux_mpi.plots import evolution, figure_list, momentum, space
 
     case = oblique(axes, output={"fields_every": 0.5})
     run = nuflux_mpi.simulate(case, out=tmp_path / "run")
-    drawn = evolution.draw_all(run) + space.draw_all(run) + momentum.draw_all(run)
+    drawn = figure_list.draw_all(run)
     assert [path.name for path in drawn] == ["energy.png", "spectrum.png", "maps.png"]
     assert all(path.stat().st_size > 1e4 for path in drawn)
     (title,) = (axes.get_title(loc="left") for axes in evolution.energy(run).axes if "content" in axes.get_title(loc="left"))

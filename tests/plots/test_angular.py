@@ -12,7 +12,7 @@ from test_reader import synthetic  # noqa: E402
 from nuflux_mpi.config import resolve  # noqa: E402
 from nuflux_mpi.errors import InputError  # noqa: E402
 from nuflux_mpi.physics import modes
-from nuflux_mpi.plots import angular, style  # noqa: E402
+from nuflux_mpi.plots import angular, figure_list, style  # noqa: E402
 
 
 def angular_run(points=64, azimuths=None, records=11):
@@ -117,10 +117,10 @@ def test_a_run_of_one_row_is_drawn_and_one_of_none_refused():
         angular.angular(angular_run(records=0)[0])
 
 
-def test_only_angular_runs_draw_it_by_themselves(tmp_path):
+def test_only_angular_runs_draw_it_by_themselves():
     run, _ = angular_run()
-    assert angular.draw_all(run, tmp_path) == [tmp_path / "angular.png"]
-    assert angular.draw_all(MemoryRun(*synthetic()), tmp_path) == []
+    allowed = figure_list.OF_ONE["angular"].allowed
+    assert allowed(run) and not allowed(MemoryRun(*synthetic())) and not allowed(angular_run(records=0)[0])
 
 
 def test_beams_are_drawn_as_curves_with_their_names():

@@ -17,7 +17,7 @@ from nuflux_mpi.results.reader import MemoryRun, Run
 from nuflux_mpi.theory import linear
 
 pytest.importorskip("matplotlib")
-from nuflux_mpi.plots import evolution, style  # noqa: E402  (needs matplotlib)
+from nuflux_mpi.plots import evolution, figure_list, style  # noqa: E402  (needs matplotlib)
 
 
 def memory_run(**changes):
@@ -273,7 +273,7 @@ def test_figures_need_their_data():
     with pytest.raises(InputError, match="no results yet"):
         evolution.energy(memory_run(records=0))
     with pytest.raises(InputError, match="in memory"):
-        evolution.draw_all(memory_run())
+        figure_list.draw_all(memory_run())
 
 
 def png_text(path):
@@ -301,11 +301,11 @@ def test_all_figures_of_a_written_run_carry_its_provenance(tmp_path):
     with h5py.File(tmp_path / "series.h5", "a") as file:
         file.attrs["warnings"] = np.bytes_("warning at t = 1: one\nwarning at t = 2: another")  # as a run keeps them
     run = Run(tmp_path)
-    paths = evolution.draw_all(run)
-    assert paths == [tmp_path / "energy.png", tmp_path / "spectrum.png"]
+    paths = figure_list.draw_all(run)
+    assert paths == [tmp_path / f"{name}.png" for name in ("energy", "spectrum", "energy_gained")]
     for path in paths:
         (width, height), text = png_text(path)
-        assert width == 1200 and height > 800
+        assert width == 1200 and height > 500
         assert text["config_sha256"] == PROVENANCE["config_sha256"]
         assert text["git_commit"] == PROVENANCE["git_commit"]
         assert text["config_toml"] == run.toml()
@@ -317,7 +317,7 @@ def test_provenance_without_attributes_is_that_of_the_config(tmp_path):
     config, series, fields, _ = synthetic()
     del series["psi2"]
     run = MemoryRun(config, series, fields)
-    (path,) = evolution.draw_all(run, tmp_path)
+    path, *_ = figure_list.draw_all(run, tmp_path)
     _, text = png_text(path)
     assert text["config_sha256"] == hashlib.sha256(run.toml().encode()).hexdigest()
     assert text["git_commit"] == "unknown"

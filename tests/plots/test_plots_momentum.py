@@ -11,7 +11,7 @@ from nuflux_mpi.results.reader import MemoryRun
 pytest.importorskip("matplotlib")
 from test_evolution import axes_titled, line, mesh, png_text, points_of  # noqa: E402  (needs matplotlib)
 
-from nuflux_mpi.plots import evolution, momentum  # noqa: E402
+from nuflux_mpi.plots import evolution, figure_list, momentum  # noqa: E402
 
 
 def momentum_run(level="momentum", **changes):
@@ -235,7 +235,7 @@ def test_energy_gained_is_per_neutrino_of_the_mode():
 
 def test_all_figures_that_one_run_allows(tmp_path):
     run = momentum_run()
-    names = momentum.draw_all(run, tmp_path)
+    names = figure_list.draw_all(run, tmp_path)[-2:]
     assert names == [tmp_path / "distribution.png", tmp_path / "energy_gained.png"]
     for path in names:
         (width, height), text = png_text(path)
@@ -243,9 +243,9 @@ def test_all_figures_that_one_run_allows(tmp_path):
         assert text["git_commit"] == PROVENANCE["git_commit"] and text["config_toml"] == run.toml()
     standard = level_run("standard")
     standard.fields = {name: standard.fields[name] for name in standard.fields if name != "kappa"}
-    assert momentum.draw_all(standard, tmp_path) == []
+    assert not {path.name for path in figure_list.draw_all(standard, tmp_path)} & {path.name for path in names}
     with pytest.raises(InputError, match="in memory"):
-        momentum.draw_all(run)
+        figure_list.draw_all(run)
 
 
 def test_figures_need_their_data():
