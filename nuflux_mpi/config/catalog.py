@@ -43,23 +43,14 @@ class Entry(NamedTuple):
     name: str
     type: str
     default: Any
-    key: Key
+    meaning: str
+    bounds: dict[str, float]
+    unset: str
+    is_free: bool
     choices: tuple = ()
     when: dict[str, tuple] = {}
     table: Kind | None = None
     selects: bool = False
-
-    @property
-    def meaning(self) -> str:
-        return self.key.meaning
-
-    @property
-    def bounds(self) -> dict[str, float]:
-        return self.key.bounds
-
-    @property
-    def unset(self) -> str:
-        return self.key.unset
 
     @property
     def fields(self) -> tuple["Entry", ...]:
@@ -145,8 +136,8 @@ def is_free_on_resume(key: str) -> bool:
     """Whether "section.key" may have changed when a run is continued: other values of it do not make it another problem."""
     section, _, name = key.rpartition(".")
     entries = schema().get(section, ())
-    known = [entry.key.free for entry in entries if entry.name == name]
-    return known[0] if known else bool(entries) and all(entry.key.free for entry in entries)
+    known = [entry.is_free for entry in entries if entry.name == name]
+    return known[0] if known else bool(entries) and all(entry.is_free for entry in entries)
 
 
 def schema() -> dict[str, tuple[Entry, ...]]:
@@ -177,36 +168,32 @@ def _merged(name: str, of_kinds: list[dict[str, Entry]]) -> Entry:
         if {kind[selector].default for kind in among if selector in kind} - set(values):
             when[selector] = values
             among = [kind for kind in among if selector in kind and kind[selector].default in values]
-    first = having[0][name]
     choices = tuple(dict.fromkeys(choice for kind in having for choice in kind[name].choices))
-    return Entry(name, first.type, first.default, first.key, choices, when, first.table, first.selects)
+    return having[0][name]._replace(choices=choices, when=when)
 
 
 def _entries_of(kind: Kind) -> dict[str, Entry]:
-    hints, found = get_type_hints(kind, include_extras=True), {}
-    for name in kind.key_names:
-        if get_origin(hints[name]) is not Annotated:  # a section of the whole config
-            continue
-        kind_of_value, key = get_args(hints[name])
-        parts = [part for part in get_args(kind_of_value) if part is not NoneType]
-        if get_origin(kind_of_value) in (Union, UnionType):
-            kind_of_value = functools.reduce(operator.or_, parts)
-        default = getattr(kind, name, REQUIRED)
-        found[name] = Entry(name, *_described(kind_of_value, default, key))
-    return found
+    """The keys of one class; annotations that are not annotated further are the sections of the whole config."""
+    hints = get_type_hints(kind, include_extras=True)
+    annotated = {name: get_args(hints[name]) for name in kind.key_names if get_origin(hints[name]) is Annotated}
+    return {name: _entry(name, parts[0], parts[1], getattr(kind, name, REQUIRED)) for name, parts in annotated.items()}
 
 
-def _described(kind: Any, default: Any, key: Key) -> tuple:
-    """(type, default, key, choices, when, table, selects) of an annotation without its None."""
-    choices, table = key.choices, None
+def _entry(name: str, kind: Any, key: Key, default: Any) -> Entry:
+    """The record of one key from its type, with or without None."""
+    if get_origin(kind) in (Union, UnionType):
+        kind = functools.reduce(operator.or_, [part for part in get_args(kind) if part is not NoneType])
     item = get_args(kind)[0] if get_origin(kind) is list else kind
+    choices, table, selects = key.choices, None, False
     if get_origin(item) is Literal:
-        choices = get_args(item)
+        choices, selects = get_args(item), len(get_args(item)) == 1
         kind = list[type(choices[0])] if item is not kind else type(choices[0])  # type: ignore[misc]
     if isinstance(item, type) and issubclass(item, Section):
-        return "tables", default, key, (), {}, item, False
-    name = "choice" if choices and kind is str else _TYPES[kind]
-    return name, default, key, choices, {}, table, get_origin(item) is Literal and len(choices) == 1
+        described, table = "tables", item
+    else:
+        described = "choice" if choices and kind is str else _TYPES[kind]
+    told = key.meaning, key.bounds, key.unset, key.free
+    return Entry(name, described, default, *told, choices=choices, table=table, selects=selects)
 
 
 def _classes(kind: Any) -> Kinds:
