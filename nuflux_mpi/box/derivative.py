@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 
 from .. import kernels
-from ..kernels.records import Plans
 from .columns import SlopeAcross
 from .fft_plans import usable, zeros
 from .transform import planned, signed, wave_numbers
@@ -30,7 +29,7 @@ class Slope:
         else:
             self._differentiate = self._line_by_line
             *self._plans, self._waves = plans  # the plans are kept, since kernels have their addresses alone
-            self._addresses = plans[0] and tuple(Plans(*(plan.address for plan in self._plans)))
+            self._addresses = plans[0] and np.stack([plan.address for plan in self._plans])
             self._rate = transform.k / box.global_points
         self.lines = transform.physical
 

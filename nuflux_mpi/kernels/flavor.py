@@ -14,6 +14,8 @@ from .simd import at_once, entries, rows
 
 # Points handled together: the moments and one mode of a block of two flavors stay in the second-level cache.
 BLOCK = 2048
+_SUM_UP, _ROTATE, _BOTH = 1, 2, 3
+_NOTHING = np.zeros((0, 0, 0))
 
 
 # Formulas of one point and one mode
@@ -138,20 +140,20 @@ def _rotate_block(P, speeds, own, like, near, start, stop):
 def _block_by_block(P, v, s, D, own, added, likes, todo):
     """D <- the moments of P + added, P <- its rotation by D, or one of them, a block of points at a time.
 
-    own: rows (modes,) of the components of w, or (). likes: tuples as long as C and d. todo: whether to (sum up, rotate).
+    own: rows (modes,) of the components of w, or (). likes: tuples as long as C and d. todo: `_SUM_UP`, `_ROTATE` or `_BOTH`.
     """
     d, C, n = v.shape[0], P.shape[1], P.shape[2]
     (like, axes), block = likes, _block_size(C, d)
     near = np.empty((1 + d, C, block + 8))
     for start in range(0, n, block):
         stop = min(start + block, n)
-        if todo[0]:
+        if todo != _ROTATE:
             _add_moments(P, v, s, near, start, stop)
             _add_block(added, start, stop, near)
             _copy_block_back(near, start, stop, D)
         else:
             _copy_block(D, start, stop, near)
-        if todo[1]:
+        if todo != _SUM_UP:
             _rotate_block(P, rows(v, axes, 0), own, like, near, start, stop)
 
 
@@ -189,41 +191,85 @@ def _drive_block_by_block(P, kappa, v, s, D, dD, own, likes):
         _rotate_and_drive_block(P, kappa, v, s, own, read, likes, (start, stop))
 
 
-_NOTHING, _SUM_UP, _ROTATE, _BOTH = np.zeros((0, 0, 0)), (True, False), (False, True), (True, True)
+# Loops that Python calls. Each pair of numbers C and d has its own, with the tuples as constants: a tuple as an argument would
+# cost 0.2 microseconds at each call.
 
 
 @cache
-def _likes(components, axes):
-    return (0,) * components, (0,) * axes
+def _loops(components, axes):
+    likes = (0,) * components, (0,) * axes
+
+    @jit
+    def plain(P, v, s, D, todo):
+        _block_by_block(P, v, s, D, (), _NOTHING, likes, todo)
+
+    @jit
+    def with_more(P, v, s, D, h, w, todo):
+        _block_by_block(P, v, s, D, rows(w, likes[0], 0), h, likes, todo)
+
+    @jit
+    def drive(P, kappa, v, s, D, dD):
+        _drive_block_by_block(P, kappa, v, s, D, dD, (), likes)
+
+    @jit
+    def drive_with_more(P, kappa, v, s, D, dD, w):
+        _drive_block_by_block(P, kappa, v, s, D, dD, rows(w, likes[0], 0), likes)
+
+    return plain, with_more, drive, drive_with_more
 
 
-def _own(w):
-    return () if w is None else tuple(np.ascontiguousarray(w.T))
+def _by_component(w, P):
+    """w (modes, C), or zeros if it is None, as rows (C, modes)."""
+    return np.zeros((P.shape[1], len(P))) if w is None else np.ascontiguousarray(w.T, dtype=float)
 
 
 def moments(P, v, s, D):
-    _block_by_block(P, v, s, D, (), _NOTHING, _likes(P.shape[1], len(v)), _SUM_UP)
+    _loops(P.shape[1], len(v))[0](P, v, s, D, _SUM_UP)
 
 
 def rotate(P, v, D, w=None):
-    _block_by_block(P, v, v[0], D, _own(w), _NOTHING, _likes(P.shape[1], len(v)), _ROTATE)
+    plain, with_more, _, _ = _loops(P.shape[1], len(v))
+    if w is None:
+        plain(P, v, v[0], D, _ROTATE)
+    else:
+        with_more(P, v, v[0], D, _NOTHING, _by_component(w, P), _ROTATE)
 
 
 def precess(P, v, s, D, h=None, w=None):
-    _block_by_block(P, v, s, D, _own(w), _NOTHING if h is None else h, _likes(P.shape[1], len(v)), _BOTH)
+    plain, with_more, _, _ = _loops(P.shape[1], len(v))
+    if h is None and w is None:
+        plain(P, v, s, D, _BOTH)
+    else:
+        with_more(P, v, s, D, _NOTHING if h is None else h, _by_component(w, P), _BOTH)
 
 
 def rotate_and_drive(P, kappa, v, s, D, dD, w=None):
-    _drive_block_by_block(P, kappa, v, s, D, dD, _own(w), _likes(P.shape[1], len(v)))
+    _, _, drive, drive_with_more = _loops(P.shape[1], len(v))
+    if w is None:
+        drive(P, kappa, v, s, D, dD)
+    else:
+        drive_with_more(P, kappa, v, s, D, dD, _by_component(w, P))
+
+
+def _nothing(axes, components):
+    P, D = np.zeros((1, components, 1)), np.zeros((1 + axes, components, 1))
+    return P, np.ones((axes, 1)), np.ones(1), D, np.zeros((1, components))
 
 
 def touch_precess(axes=1, components=3):
     """Compile `moments`, `rotate` and `precess`, which are one loop (or load it from the cache)."""
-    P, D, v = np.zeros((1, components, 1)), np.zeros((1 + axes, components, 1)), np.ones((axes, 1))
-    precess(P, v, np.ones(1), D)
+    P, v, s, D, _ = _nothing(axes, components)
+    precess(P, v, s, D)
 
 
 def touch_drive(axes=1, components=3):
     """The same for `rotate_and_drive`."""
-    P, D, v = np.zeros((1, components, 1)), np.zeros((1 + axes, components, 1)), np.ones((axes, 1))
-    rotate_and_drive(P, np.zeros((1, 1)), v, np.ones(1), D, np.zeros((axes, *D.shape)))
+    P, v, s, D, _ = _nothing(axes, components)
+    rotate_and_drive(P, np.zeros((1, 1)), v, s, D, np.zeros((axes, *D.shape)))
+
+
+def touch_with_more(axes=1, components=3):
+    """The same for these loops with h or w, of which a term may make use."""
+    P, v, s, D, w = _nothing(axes, components)
+    precess(P, v, s, D, D, w)
+    rotate_and_drive(P, np.zeros((1, 1)), v, s, D, np.zeros((axes, *D.shape)), w)

@@ -137,6 +137,7 @@ class Kept(caching.FunctionCache):
         return (*self._index_key(sig, codegen), _source_of(self._path), numba.__version__, tuple(settings))
 
     def _file_name(self, key):
-        """One file for each signature, processor, numba and setting. Other sources replace it, so that none is left over."""
-        sig, processor, _, _, version, settings = key
-        return f"{self._name}-{hashlib.sha256(repr((sig, processor, version, settings)).encode()).hexdigest()[:16]}.nbc"
+        """One file for each signature, processor, closure, numba and setting. Other sources replace it: none is left over."""
+        sig, processor, (_, closure), _, version, settings = key
+        what = repr((sig, processor, closure, version, settings)).encode()
+        return f"{self._name}-{hashlib.sha256(what).hexdigest()[:16]}.nbc"

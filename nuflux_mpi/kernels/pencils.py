@@ -1,7 +1,7 @@
 """Compiled: between the state in the interaction picture and pencils in space, one row at a time.
 
 A row gets its phases, is transformed, and goes where it is needed before the next one comes: so it stays in the cache. FFTW's
-plans are called by address from within. The arguments are the records of :mod:`nuflux_mpi.kernels.records`, as plain tuples;
+plans are called by address from within. The arguments are told in :mod:`nuflux_mpi.kernels.records`;
 the forms for whole batches of rows, for transforms without such plans, have their meaning from `reference`.
 """
 
@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from .jit import jit
-from .records import Phases, Plans, Rows, Scales
+from .records import BACKWARD, FORWARD, FROM_STATE, TO_STATE, Phases, Rows
 from .simd import copy, execute, two_products
 from .vectors import correct, multiply, multiply_conjugate
 
@@ -152,32 +152,32 @@ def _gather(line, rows, r):
 @jit
 def from_interaction_picture(u, phases, scales, plans, waves, rows):
     """Row r = transform to points of ``u[r] conj(phase) scale``. u: (rows, K) complex, read only; waves: room for a row."""
-    phases, scales, plans, rows = Phases(*phases), Scales(*scales), Plans(*plans), Rows(*rows)
+    phases, rows = Phases(*phases), Rows(*rows)
     phase, factor, last = np.empty(len(waves), dtype=np.complex128), np.empty(2, dtype=np.complex128), -1
     for r in range(rows.numbers.shape[1]):
         g = phases.group[r]
         if g != last:
-            _phase_row(phases, scales.from_state, g, factor, phase)
+            _phase_row(phases, scales[FROM_STATE], g, factor, phase)
             last = g
         multiply_conjugate(phase, u[r], waves)
         line = _line(rows, r)
-        execute(plans.backward[0], plans.backward[1], waves.ctypes.data, line)
+        execute(plans[BACKWARD, 0], plans[BACKWARD, 1], waves.ctypes.data, line)
         _scatter(line, rows, r)
 
 
 @jit
 def to_interaction_picture(rows, phases, scales, plans, waves, u):
     """u[r] = ``phase scale`` times the transform of row r to waves; see `from_interaction_picture`."""
-    phases, scales, plans, rows = Phases(*phases), Scales(*scales), Plans(*plans), Rows(*rows)
+    phases, rows = Phases(*phases), Rows(*rows)
     phase, factor, last = np.empty(len(waves), dtype=np.complex128), np.empty(2, dtype=np.complex128), -1
     for r in range(rows.numbers.shape[1]):
         g = phases.group[r]
         if g != last:
-            _phase_row(phases, scales.to_state, g, factor, phase)
+            _phase_row(phases, scales[TO_STATE], g, factor, phase)
             last = g
         line = _line(rows, r)
         _gather(line, rows, r)
-        execute(plans.forward[0], plans.forward[1], line, waves.ctypes.data)
+        execute(plans[FORWARD, 0], plans[FORWARD, 1], line, waves.ctypes.data)
         multiply(phase, waves, u[r])
 
 
@@ -188,23 +188,23 @@ def correct_pencils(rows, phases, scales, plans, waves, p, extrapolated, factor)
     `to_interaction_picture` into F, p <- p + factor (F - extrapolated), `from_interaction_picture` of p; returns the sum of
     squares of F - extrapolated. A row of F is in the cache while it is needed, and is kept nowhere.
     """
-    phases, scales, plans, rows = Phases(*phases), Scales(*scales), Plans(*plans), Rows(*rows)
+    phases, rows = Phases(*phases), Rows(*rows)
     K = len(waves)
     there, back = np.empty(K, dtype=np.complex128), np.empty(K, dtype=np.complex128)
     F, two, last, total = np.empty(K, dtype=np.complex128), np.empty(2, dtype=np.complex128), -1, 0.0
     for r in range(rows.numbers.shape[1]):
         g = phases.group[r]
         if g != last:
-            _phase_row(phases, scales.to_state, g, two, there)
-            _phase_row(phases, scales.from_state, g, two, back)
+            _phase_row(phases, scales[TO_STATE], g, two, there)
+            _phase_row(phases, scales[FROM_STATE], g, two, back)
             last = g
         line = _line(rows, r)
         _gather(line, rows, r)
-        execute(plans.forward[0], plans.forward[1], line, waves.ctypes.data)
+        execute(plans[FORWARD, 0], plans[FORWARD, 1], line, waves.ctypes.data)
         multiply(there, waves, F)
         total += correct(p[r].view(np.float64), extrapolated[r].view(np.float64), F.view(np.float64), factor)
         multiply_conjugate(back, p[r], waves)
-        execute(plans.backward[0], plans.backward[1], waves.ctypes.data, line)
+        execute(plans[BACKWARD, 0], plans[BACKWARD, 1], waves.ctypes.data, line)
         _scatter(line, rows, r)
     return total
 
@@ -212,15 +212,15 @@ def correct_pencils(rows, phases, scales, plans, waves, p, extrapolated, factor)
 @jit
 def differentiate_pencils(rows, k, plans, waves):
     """Row r <- transform back of ``i k`` times the transform of row r; k: (1 or rows, K), waves: room for a row."""
-    plans, rows = Plans(*plans), Rows(*rows)
+    rows = Rows(*rows)
     for r in range(rows.numbers.shape[1]):
         row, line = k[r if len(k) > 1 else 0], _line(rows, r)
         _gather(line, rows, r)
-        execute(plans.forward[0], plans.forward[1], line, waves.ctypes.data)
+        execute(plans[FORWARD, 0], plans[FORWARD, 1], line, waves.ctypes.data)
         for d in range(len(waves)):
             a = waves[d]
             waves[d] = complex(-row[d] * a.imag, row[d] * a.real)
-        execute(plans.backward[0], plans.backward[1], waves.ctypes.data, line)
+        execute(plans[BACKWARD, 0], plans[BACKWARD, 1], waves.ctypes.data, line)
         _scatter(line, rows, r)
 
 
@@ -232,10 +232,10 @@ def _read_only(u):
 
 def _nothing():
     """Arguments of the loops over pencils that have no rows."""
-    u, nowhere = np.zeros((1, 1), dtype=complex), np.zeros(2, dtype=np.intp)
+    u = np.zeros((1, 1), dtype=complex)
     rows = 0, 0, np.zeros((0, 4), dtype=np.intp), np.zeros((2, 0), dtype=np.intp)
     phases = np.zeros(1, dtype=np.int64), np.zeros((1, 2), dtype=np.int64), np.ones((1, 64), dtype=complex), u.copy()
-    return rows, phases, (u.real.copy(), u.real.copy()), (nowhere, nowhere), u
+    return rows, phases, np.zeros((2, 1, 1)), np.zeros((2, 2), dtype=np.intp), u
 
 
 def touch_pencils(axes=1, components=3):

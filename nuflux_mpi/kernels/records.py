@@ -1,7 +1,8 @@
 """Arguments of kernels that belong together. Plain tuples of these fields are what compiled loops are called with.
 
-numba recognises a plain tuple four times faster than a NamedTuple, microseconds that a small problem feels at each call. So
-callers hand over ``tuple(record)``, made once, and the loops name the fields again. Needs neither numba nor NumPy.
+numba recognises a plain tuple four times faster than a NamedTuple, and an array faster than a tuple: microseconds that a small
+problem feels at each call. So callers hand over ``tuple(record)``, made once, and the loops name the fields again; and what
+can be one array is one. Needs neither numba nor NumPy.
 """
 
 from __future__ import annotations
@@ -40,19 +41,10 @@ class Phases(NamedTuple):
     coarse: np.ndarray
 
 
-class Scales(NamedTuple):
-    """Real factors of each group and run, (groups, runs), on the way from the state to amplitudes and back."""
-
-    from_state: np.ndarray
-    to_state: np.ndarray
-
-
-class Plans(NamedTuple):
-    """Addresses (function, plan) of FFTW plans, (2,) integers: waves to points, points to waves, of one row."""
-
-    backward: np.ndarray
-    forward: np.ndarray
-
+# First index of the real factors of each group and run on the way between state and amplitudes, scales (2, groups, runs).
+FROM_STATE, TO_STATE = 0, 1
+# First index of the addresses (function, plan) of FFTW's plans for one row, (2, 2) integers: waves to points, points to waves.
+BACKWARD, FORWARD = 0, 1
 
 # Of `columns`: complex numbers that a row of the matrix is longer than its columns, and how a wave of the whole grid follows
 # from one that is kept: it is that one, its conjugate partner, or its own partner.

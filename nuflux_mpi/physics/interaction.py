@@ -13,7 +13,7 @@ product of the wave vector and the velocity.
 import numpy as np
 
 from .. import kernels
-from ..kernels.records import Phases, Plans, Scales
+from ..kernels.records import Phases
 from .fields import Declaration
 from .flux import FluxTransform
 
@@ -76,7 +76,7 @@ class InteractionPicture:
 
     def fields(self, t, u, segments=None):
         """The lines at time t in ``transform.physical`` (leading `segments`, or all) from the state u."""
-        return self._waves.fields(t, u.view(complex).reshape(self.shape), segments)
+        return self._waves.fields(t, _locked(u.view(complex).reshape(self.shape)), segments)
 
     def store(self, t, u):
         """u <- the state of the lines in ``transform.physical`` at time t; the lines are used up."""
@@ -101,12 +101,18 @@ class InteractionPicture:
         read nor written. Two right-hand sides, the first without what serves passive lines alone, in fewer passes.
         """
         p, extrapolated, rate = (v.view(complex).reshape(self.shape)[: self._active_rows] for v in (p, extrapolated, du))
-        self._waves.fields(t, p, self.needed)
+        self._waves.fields(t, _locked(p.view()), self.needed)
         self._active_source(t)
         square = self._waves.correct(t, p, extrapolated, factor, rate, self._active_segments, self.needed)
         self.source(t)
         self.store(t, du)
         return square
+
+
+def _locked(view):
+    """The view, not to be written, as PETSc hands out the state inside a step: loops are compiled for this kind alone."""
+    view.setflags(write=False)
+    return view
 
 
 class _Phases:
@@ -160,7 +166,6 @@ class _Batches:
     def fields(self, t, state, segments):
         n, (rows_scale, columns_scale) = len(state), self._from_state
         spectral = self.transform.spectral[:n]
-        state = _read_only(state)
         kernels.from_interaction_picture_batch(state, self._phases(t), self._group[:n], rows_scale[:n], columns_scale, spectral)
         return self.transform.backward(segments)
 
@@ -173,7 +178,7 @@ class _Batches:
         """`InteractionPicture.correct` from source to source; `rate` and `extrapolated` are used up."""
         self.store(t, rate, active)
         square = kernels.correct(*(v.reshape(-1).view(float) for v in (p, extrapolated, rate)), factor)
-        self.fields(t, p, needed)
+        self.fields(t, _locked(p.view()), needed)
         return square
 
 
@@ -190,7 +195,7 @@ class _Lines:
     def __init__(self, transform, phases, backward, forward, waves):
         self.transform, self._phases, self._group, self._buffer = transform, phases, phases.group, waves
         self._kept = backward, forward  # kernels have the addresses of the plans alone
-        self._plans = backward and tuple(Plans(backward.address, forward.address))
+        self._plans = backward and np.stack((backward.address, forward.address))
         self._step, groups, first = float(transform.box.plan.N1), len(phases.rate), phases.first
         K = len(waves)
         harmonic = np.broadcast_to(phases.harmonic, (transform.rows, K))[first]
@@ -201,7 +206,7 @@ class _Lines:
         at = np.minimum(start[:, :-1], K - 1)
         self._first = np.ascontiguousarray(np.take_along_axis(harmonic, at, axis=1), dtype=np.int64)
         root = np.sqrt(np.take_along_axis(weight, at, axis=1))
-        self._scales = tuple(Scales(from_state=1.0 / root, to_state=root / transform.points))
+        self._scales = np.stack((1.0 / root, root / transform.points))  # from the state, to the state
         self._fine, self._coarse = np.ones((groups, _RUN), dtype=complex), np.ones(root.shape, dtype=complex)
         self._tables = tuple(Phases(phases.group, start, self._fine, self._coarse))
         self._phase_time = None
@@ -217,7 +222,7 @@ class _Lines:
         rows = self.transform.open(segments)
         if self._plans is not None:
             phases = self._phases_at(t)
-            kernels.from_interaction_picture(_read_only(state), phases, self._scales, self._plans, self._buffer, rows)
+            kernels.from_interaction_picture(state, phases, self._scales, self._plans, self._buffer, rows)
         return self.transform.spread(segments)
 
     def store(self, t, state):
@@ -234,13 +239,6 @@ class _Lines:
             square = kernels.correct_pencils(rows, phases, self._scales, self._plans, self._buffer, p, extrapolated, factor)
         self.transform.spread(needed)
         return square
-
-
-def _read_only(state):
-    """A view that cannot be written, as PETSc hands out the state inside a step: loops are compiled for this kind alone."""
-    state = state.view()
-    state.flags.writeable = False
-    return state
 
 
 def _runs(harmonic, weight, step):
