@@ -92,8 +92,8 @@ class Growth:
     def verdict(self, level="standard"):
         """One sentence: how many of how many waves are within MARGIN times their error, and which is farthest off.
 
-        It says that run and theory do not agree where more than a few waves are beyond, or one far. No word on agreement for level
-        "full", whose beams have a width in direction that the theory does not know.
+        It says that run and theory do not agree where more than a few waves are beyond, or one far. No word on agreement for
+        level "full", whose beams have a width in direction that the theory does not know.
         """
         judged = np.flatnonzero(self.judged)
         if not judged.size:

@@ -38,8 +38,8 @@ class Place:
 class Problem:
     """The linear problem of a resolved config.
 
-    background: of one pair of flavors. psi: its seeds on the grid, complex (modes, *points), in units of n. spacing: (modes,) width of the bins of an angular grid in
-    one dimension, None elsewhere and for beams, whose directions are what they are.
+    background: of one pair of flavors. psi: its seeds on the grid, complex (modes, *points), in units of n. spacing: (modes,)
+    width of the bins of an angular grid in one dimension, None elsewhere and for beams, whose directions are what they are.
     """
 
     config: Config

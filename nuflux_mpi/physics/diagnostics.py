@@ -1,7 +1,7 @@
 """What a run reports: energies, invariants, spectra. Functions of the fields; every number is the same on all ranks.
 
-P: (modes, components, *local_shape), kappa: (modes, *local_shape), F: (modes, *vector_shape, *local_shape), local, in units of n,
-mu n and mu^2 n. Equation numbers are those of Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024); v D_1 of one dimension stands
+P: (modes, components, *local_shape), kappa: (modes, *local_shape), F: (modes, *vector_shape, *local_shape), local, in units of
+n, mu n and mu^2 n. Equation numbers are those of Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024); v D_1 of one dimension stands
 for sum_i v_i D_i, and D_2 for the D_ij, in more.
 """
 
@@ -75,9 +75,9 @@ BATCH = 16
 class Spectrum:
     """Power of flavor coherence per wave: sum over modes and pairs of flavors of |psi_{a,k}|^2 with psi = sum_k psi_k exp(i k z).
 
-    Of two flavors psi is P^x + i P^y. For a box of one dimension; of more: `Shells`. `k`: ascending signed wave numbers of the grid (points,), 1/mu. Calling
-    it with P returns the power (points,), the same on all ranks. Modes are taken in batches of at most `batch` to
-    bound the memory. Collective.
+    Of two flavors psi is P^x + i P^y. For a box of one dimension; of more: `Shells`. `k`: ascending signed wave numbers of the
+    grid (points,), 1/mu. Calling it with P returns the power (points,), the same on all ranks. Modes are taken in batches of at
+    most `batch` to bound the memory. Collective.
     """
 
     def __init__(self, box, modes, batch=BATCH):
@@ -130,7 +130,8 @@ class Spectrum:
 class Shells:
     """The same in a box of two or three dimensions: power of the waves in shells of |k|, their signs and directions summed.
 
-    `k`: wave numbers of the shells, see `shell_wavenumbers`; a wave counts where |k| is nearest. Other sums are over the waves themselves.
+    `k`: wave numbers of the shells, see `shell_wavenumbers`; a wave counts where |k| is nearest. Other sums are over the waves
+    themselves.
     """
 
     def __init__(self, box, modes, batch=BATCH):
@@ -273,8 +274,8 @@ class Diagnostics:
 def survivors(modes, n, excess):
     """{name of a survival probability: (weights, excess of the same neutrinos with their flavor unchanged)}, (modes,) each.
 
-    n: densities, excess: that of nu_e, n_ee - n/F, in box averages at the start; P^z/2 for two flavors. Directions of an angular
-    distribution start as nu_e and anti-nu_e. Beams say by their excess how many nu_e they start with; one that begins
+    n: densities, excess: that of nu_e, n_ee - n/F, in box averages at the start; P^z/2 for two flavors. Directions of an
+    angular distribution start as nu_e and anti-nu_e. Beams say by their excess how many nu_e they start with; one that begins
     without tells nothing about survival and is left out, and so is a species without any nu_e.
     """
     flavors = modes.algebra.flavors

@@ -1,11 +1,10 @@
 """Initial states: polarization vectors P_a at the start, and the closed forms that some of them follow.
 
-A mode starts with neutrinos of the first two flavors, whose densities differ by zeta_a, and with a small coherence psi_a of this
-pair; for two flavors zeta_a = P_a^z and psi_a = P_a^x + i P_a^y. Every kind builds psi_a as a function of position, so
-that each rank evaluates its own points and the state does not depend on the number of ranks or, as long as the grid
-resolves it, on the number of points. A position r is a list
-of arrays, one for each axis, that broadcast to each other; it is counted from the box's origin. In a box of one dimension
-it is [z], and harmonics and wave vectors have one component.
+A mode starts with neutrinos of the first two flavors, whose densities differ by zeta_a, and with a small coherence psi_a of
+this pair; for two flavors zeta_a = P_a^z and psi_a = P_a^x + i P_a^y. Every kind builds psi_a as a function of position, so
+that each rank evaluates its own points and the state does not depend on the number of ranks or, as long as the grid resolves
+it, on the number of points. A position r is a list of arrays, one for each axis, that broadcast to each other; it is counted
+from the box's origin. In a box of one dimension it is [z], and harmonics and wave vectors have one component.
 """
 
 import numpy as np

@@ -2,8 +2,8 @@
 
 f is stored by its coefficients, n and P of f = n/F + P.lambda/2, for two flavors (n + P.sigma)/2: an array
 (modes, coefficients, Q, *local_shape), real and local, with coefficient 0 the trace n and the others the polarization P, per
-unit of q and in units of n/mu. Its eigenvalues are occupations up to a factor, for two flavors (n +- |P|)/2. The grid of q is uniform and periodic, -half_width <= q <
-half_width, with an even number of points.
+unit of q and in units of n/mu. Its eigenvalues are occupations up to a factor, for two flavors (n +- |P|)/2. The grid of q is
+uniform and periodic, -half_width <= q < half_width, with an even number of points.
 
 Integrals over phase space of functions of f alone (Casimirs, entropy) are constant to first order in gradients, and
 int Tr f^2 to all orders. Everything but `measures`, which is collective, is a pure function, the same on every rank.
@@ -78,7 +78,8 @@ def from_file(path, q):
 def distribution(settings, q, comm=None):
     """The distribution at the start that a resolved config section [momentum] describes, (points,), with sum g dq = 1.
 
-    With a communicator all ranks call it, and one looks at the file of a table. InputError, before anything is computed, if the grid q does not hold it (`check_grid`).
+    With a communicator all ranks call it, and one looks at the file of a table. InputError, before anything is computed, if the
+    grid q does not hold it (`check_grid`).
     """
     kind = settings["distribution"]
     if kind == "gaussian":
@@ -306,9 +307,9 @@ def _x_ln_x(x):
 def star_casimir3(f, q, length, v, sign=1.0):
     """int Tr f * f * f to second order in gradients, for one mode, with * the product of Moyal and Groenewold.
 
-    f: (coefficients, Q, N), all of space (so not distributed), periodic with `length`; q: (Q,) uniform; v, sign: of the mode. f is
-    the Wigner function of an operator whose third power has this trace, which unitary evolution keeps. It differs from
-    int Tr f^3 by terms with as many powers of 1/width as derivatives by momentum: under the integral
+    f: (coefficients, Q, N), all of space (so not distributed), periodic with `length`; q: (Q,) uniform; v, sign: of the mode. f
+    is the Wigner function of an operator whose third power has this trace, which unitary evolution keeps. It differs from int
+    Tr f^3 by terms with as many powers of 1/width as derivatives by momentum: under the integral
 
         Tr f * f * f = Tr f^3 + i/2 Tr f [d_z f, d_p f] - 1/8 Tr f ({d_z^2 f, d_p^2 f} - 2 (d_z d_p f)^2) + ...
 

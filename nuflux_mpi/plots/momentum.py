@@ -174,11 +174,11 @@ def _draw_residual(axes, label, run, marker):
 def distribution(run, path=None, title=True, modes=None):
     """Momentum distribution of each beam over time, flavors apart, and beside it all of them at the start and the end.
 
-    Box averages per neutrino of the beam: of two flavors nu_e has (n + P^z)/2, nu_x (n - P^z)/2. The force is a matrix in flavor space
-    and pulls flavors apart, as a Stern-Gerlach magnet does spins. Drawn are the functions of q that the run follows, the
-    waves through its grid points (`interpolated`); the points themselves are marked at the start and the end. modes: indices
-    of those to show, default MOST_MODES of them. All maps are on one scale of colors. Returns the
-    Figure; InputError if the run did not record the distribution.
+    Box averages per neutrino of the beam: of two flavors nu_e has (n + P^z)/2, nu_x (n - P^z)/2. The force is a matrix in
+    flavor space and pulls flavors apart, as a Stern-Gerlach magnet does spins. Drawn are the functions of q that the run
+    follows, the waves through its grid points (`interpolated`); the points themselves are marked at the start and the end.
+    modes: indices of those to show, default MOST_MODES of them. All maps are on one scale of colors. Returns the Figure;
+    InputError if the run did not record the distribution.
     """
     if not len(run.series.get("f_q", ())):
         raise InputError(f'The run of level "{run.config.equations.level}" has no momentum distribution.')
