@@ -10,8 +10,9 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
+from processes import carry_out
+
 from nuflux_mpi.cli import doctor
-from nuflux_mpi.runtime import environment
 
 AGENT = """#!/bin/sh
 # mpirun starts its daemon on a host by this, as it would by ssh: HOST COMMAND...
@@ -98,19 +99,7 @@ class Hosts:
 
     def run(self, ranks, *arguments, timeout=240):
         """The completed command; see `command`."""
-        return subprocess.run(
-            self.command(ranks, *arguments),
-            env=variables(),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-        )
-
-
-def variables():
-    """The environment of mpirun."""
-    return environment.mpirun_environment() | {"OMP_NUM_THREADS": "1"}
+        return carry_out(self.command(ranks, *arguments), timeout)
 
 
 def ip(*words):

@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import carry_out, ended, start
 
 from nuflux_mpi import config
 from nuflux_mpi.physics import seeding
-from nuflux_mpi.runtime import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 JOBS = ROOT / "jobs"
@@ -34,20 +34,12 @@ figures = false
 
 
 def job_environment(variables):
-    return environment.mpirun_environment() | {"NUFLUX_PYTHON": sys.executable, "NUFLUX_JOBS": str(JOBS)} | variables
+    return {"NUFLUX_PYTHON": sys.executable, "NUFLUX_JOBS": str(JOBS)} | variables
 
 
 def run_job(script, arguments, directory, **variables):
     """Run a job script with bash in `directory`, as a queue would on its first node."""
-    return subprocess.run(
-        ["bash", JOBS / script, *arguments],
-        cwd=directory,
-        env=job_environment(variables),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return carry_out(["bash", JOBS / script, *arguments], cwd=directory, env=job_environment(variables))
 
 
 def fake(directory, name, text):
@@ -159,19 +151,13 @@ def test_chain_passes_the_queues_signal_to_the_run(tmp_path):
     (tmp_path / "case.toml").write_text(SMALL_CASE.replace("end = 0.1", "end = 100000.0"))
     path = fake(tmp_path, "sbatch", f'echo "$@" > {tmp_path}/submitted\n')
     variables = {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_NTASKS": "2", "PATH": path}
-    job = subprocess.Popen(
-        ["bash", JOBS / "slurm_chain.sh", "case.toml", "out"],
-        env=job_environment(variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    command = ["bash", JOBS / "slurm_chain.sh", "case.toml", "out"]
+    job = start(command, job_environment(variables), stderr=subprocess.STDOUT)
     end = time.monotonic() + 60
     while not (tmp_path / "out" / "checkpoint.h5").exists() and time.monotonic() < end:
         time.sleep(0.1)
     job.send_signal(signal.SIGUSR1)
-    said, _ = job.communicate(timeout=60)
+    said = ended(job, timeout=60).stdout
     assert job.returncode == 3, said
     assert "stopped by SIGUSR1" in said
     assert (tmp_path / "submitted").read_text().split() == [str(JOBS / "slurm_chain.sh"), "case.toml", "out"]

@@ -7,7 +7,8 @@ import time
 import h5py
 import numpy as np
 import pytest
-from hosts import two_hosts, variables, why_not
+from hosts import two_hosts, why_not
+from processes import carry_out, start
 
 from nuflux_mpi import Run
 
@@ -43,7 +44,7 @@ def hosts(tmp_path_factory):
 def alone(tmp_path_factory):
     """The run on one rank (path of its directory)."""
     out = tmp_path_factory.mktemp("alone") / "run"
-    done = subprocess.run([*command_alone(out, "--set", "time.end=4")], env=variables(), capture_output=True, text=True)
+    done = carry_out(command_alone(out, "--set", "time.end=4"), timeout=240)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -98,14 +99,7 @@ def test_a_lost_host_ends_in_time_and_the_run_goes_on_elsewhere(hosts, tmp_path)
         "--set",
         "run.timeout=20",
     ]
-    job = subprocess.Popen(
-        hosts.command([1, 1], *arguments),
-        env=variables(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
+    job = start(hosts.command([1, 1], *arguments), stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + 240  # the loops may have to be compiled first
         while not (out / "checkpoint.previous.h5").exists():

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import time
 
+import processes
 import pytest
 
 from nuflux_mpi import Run
 from nuflux_mpi.run.stopping import StopRequest
-from nuflux_mpi.runtime import environment
 
 LONG = [
     "--set",
@@ -38,10 +38,8 @@ def start(out, ranks=None, before="", more=(), **streams):
     """A run that would take hours; -> the process, once it computes. before: what the shell does first."""
     launcher = f"mpirun -n {ranks} " if ranks else ""
     command = f'{before} exec {launcher}"{sys.executable}" -m nuflux_mpi run two_beam "$@"'
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | streams
-    process = subprocess.Popen(
-        ["bash", "-c", command, "bash", *LONG, *more, "--out", str(out)], env=environment.mpirun_environment(), **streams
-    )
+    streams = {"stderr": subprocess.STDOUT, "text": None} | streams
+    process = processes.start(["bash", "-c", command, "bash", *LONG, *more, "--out", out], **streams)
     end = time.monotonic() + 100
     while not (out / "checkpoint.h5").exists() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
@@ -177,14 +175,6 @@ def test_ctrl_c_while_the_program_is_loaded_is_a_word(command, tmp_path):
         "from nuflux_mpi.cli.commands import main\n"
         "sys.exit(main())"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *command],
-        env=environment.mpirun_environment(),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-    )
+    done = processes.carry_out(processes.python(["-c", code, *command]), cwd=tmp_path)
     assert (done.returncode, done.stderr, done.stdout) == (-signal.SIGINT, "nuflux_mpi: interrupted\n", "")
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,9 @@
 """A run goes on when the files it began from are gone, or others by now, and gives what it would have given."""
 
+import contextlib
 import os
+import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -75,18 +78,40 @@ def write(path, make):
         make(file)
 
 
+@pytest.fixture(scope="module")
+def half_way(comm, tmp_path_factory):
+    """half_way(kind): a directory with s.h5, the run `a` that has come half its way, and the whole run `straight`. Collective."""
+    made = {}
+
+    def half(kind):
+        if kind not in made:
+            place = made[kind] = Path(comm.bcast(tmp_path_factory.mktemp(kind)))
+            with contextlib.chdir(place):
+                if comm.rank == 0:
+                    write("s.h5", MAKERS[kind])
+                comm.Barrier()
+                config, end = CONFIGS[kind], ["time.end=0.2", "output.series_every=0.1", "output.fields_every=0.2"]
+                simulate(config, out="a", overrides=end, comm=comm)
+                if comm.rank == 0:
+                    shutil.copytree("a", "straight")
+                comm.Barrier()
+                simulate(config, out="straight", comm=comm, resume="auto")
+                comm.Barrier()
+        return made[kind]
+
+    return half
+
+
 @pytest.mark.mpi
 @pytest.mark.parametrize("fate", ["gone", "another", "a pipe", "moved with the directory"])
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_a_run_goes_on_without_its_start_file(kind, fate, comm, shared_tmp_path, monkeypatch):
+def test_a_run_goes_on_without_its_start_file(kind, fate, comm, shared_tmp_path, half_way, monkeypatch):
+    before = half_way(kind)
     monkeypatch.chdir(shared_tmp_path)
     if comm.rank == 0:
-        write("s.h5", MAKERS[kind])
+        shutil.copytree(before, shared_tmp_path, dirs_exist_ok=True)
     comm.Barrier()
-    config, half = CONFIGS[kind], ["time.end=0.2", "output.series_every=0.1", "output.fields_every=0.2"]
-    simulate(config, out="straight", overrides=half, comm=comm)
-    simulate(config, out="straight", comm=comm, resume="auto")
-    simulate(config, out="a", overrides=half, comm=comm)
+    config = CONFIGS[kind]
     where = "a"
     if comm.rank == 0:
         if fate == "another":

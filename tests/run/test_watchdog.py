@@ -3,16 +3,14 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 
+import processes
 import pytest
 from test_signals import LONG, ranks_of, said, start
 
 from nuflux_mpi import Run
 from nuflux_mpi.run import watchdog
-from nuflux_mpi.runtime import environment
 
 TIMEOUT = ["--set", "run.timeout=4"]
 
@@ -50,14 +48,7 @@ def test_a_rank_that_is_lost_ends_the_others_in_time(method, tmp_path, run_cli):
 
 
 def python(code, timeout=60):
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment.mpirun_environment(),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        stdin=subprocess.DEVNULL,
-    )
+    return processes.carry_out(processes.python(["-c", code]), timeout)
 
 
 def test_it_ends_what_python_cannot_end_itself():
@@ -100,18 +91,13 @@ def test_it_ends_a_process_that_waits():
 
 
 def test_no_time_passes_while_the_process_is_suspended():
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "from nuflux_mpi.run import watchdog; import time\n"
-            "with watchdog.Watchdog(3.0, 0, lambda: 'x') as dog:\n"
-            "    print('go', flush=True)\n"
-            "    for _ in range(3): time.sleep(0.5); dog.pat()\n",
-        ],
-        env=environment.mpirun_environment(),
-        stdout=subprocess.PIPE,
+    code = (
+        "from nuflux_mpi.run import watchdog; import time\n"
+        "with watchdog.Watchdog(3.0, 0, lambda: 'x') as dog:\n"
+        "    print('go', flush=True)\n"
+        "    for _ in range(3): time.sleep(0.5); dog.pat()\n"
     )
+    process = processes.start(processes.python(["-c", code]))
     process.stdout.readline()
     process.send_signal(signal.SIGSTOP)
     time.sleep(5.0)

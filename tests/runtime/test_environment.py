@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
+import processes
 import pytest
 
 from nuflux_mpi.cli import doctor
@@ -26,11 +27,7 @@ def no_launcher(monkeypatch):
 
 def run_python(code, ranks=None, timeout=60, **variables):
     """Run Python code in a new process, under mpirun if `ranks` is given."""
-    command = [sys.executable, "-c", code]
-    if ranks:
-        command = ["mpirun", "-n", str(ranks), *command]
-    env = environment.mpirun_environment() | {"OMP_NUM_THREADS": "1"} | variables
-    return subprocess.run(command, env=env, timeout=timeout, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return processes.carry_out(processes.python(["-c", code], ranks), timeout, env=variables)
 
 
 # --- launchers -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,9 @@
 """What comes after the work, such as figures, ends no run."""
 
+import shutil
+
 import pytest
+from processes import carry_out, python
 
 from nuflux_mpi.analysis import growth
 from nuflux_mpi.cli import commands
@@ -33,14 +36,29 @@ def test_whatever_is_raised_is_one_line(error, words):
         raise KeyboardInterrupt
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A run without figures (path of its directory)."""
+    out = tmp_path_factory.mktemp("tiny") / "run"
+    done = carry_out(python(["-m", "nuflux_mpi", *TINY, "--set", "output.figures=false", "--out", out]))
+    assert done.returncode == 0, done.stderr
+    return out
+
+
 @pytest.mark.parametrize("name", MANY)
-def test_figures_need_no_backend_of_the_users(name, run_cli, tmp_path):
-    done = run_cli([*TINY, "--out", tmp_path / "run"], env={"MPLBACKEND": name})
+def test_figures_need_no_backend_of_the_users(name, run_cli, tiny, tmp_path):
+    shutil.copytree(tiny, tmp_path / "run")
+    done = run_cli(["plot", tmp_path / "run"], env={"MPLBACKEND": name})
+    assert done.returncode == 0 and "energy.png" in done.stdout and "warning" not in done.stderr, done.stderr
+    assert (tmp_path / "run" / "energy.png").stat().st_size > 1000
+
+
+def test_neither_do_those_at_the_end_of_a_run_and_of_linear_theory(run_cli, tmp_path):
+    done = run_cli([*TINY, "--out", tmp_path / "run"], env={"MPLBACKEND": MANY[0]})
     assert done.returncode == 0 and "warning" not in done.stderr, done.stderr
     assert (tmp_path / "run" / "energy.png").stat().st_size > 1000
-    done = run_cli(["plot", tmp_path / "run"], env={"MPLBACKEND": name})
-    assert done.returncode == 0 and "energy.png" in done.stdout, done.stderr
-    done = run_cli(["linear", "two_beam", "--continuous", "--k", "-1", "-o", tmp_path / "linear.png"], env={"MPLBACKEND": name})
+    words = ["linear", "two_beam", "--continuous", "--k", "-1", "-o", tmp_path / "linear.png"]
+    done = run_cli(words, env={"MPLBACKEND": "nonsense"})
     assert done.returncode == 0 and (tmp_path / "linear.png").exists(), done.stderr
 
 

@@ -1,5 +1,6 @@
 """PETSc's options: what a config may hold, and that nothing else gets to a run, whatever sets it."""
 
+import processes
 import pytest
 
 from nuflux_mpi.errors import InputError
@@ -184,19 +185,7 @@ print(int(run.series["step"][-1]), run.attrs["petsc_options"], PETSc.Options().g
 
 
 def python(code, **variables):
-    import subprocess
-    import sys
-
-    from nuflux_mpi.runtime import environment
-
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment.mpirun_environment() | variables,
-        timeout=120,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
+    return processes.carry_out(processes.python(["-c", code]), env=variables)
 
 
 def test_a_program_that_uses_petsc_itself_keeps_its_options_and_a_run_does_not_take_them(tmp_path):
