@@ -80,7 +80,10 @@ def write(path, make):
 
 @pytest.fixture(scope="module")
 def half_way(comm, tmp_path_factory):
-    """half_way(kind): a directory with s.h5, the run `a` that has come half its way, and the whole run `straight`. Collective."""
+    """half_way(kind): a directory with the run `a` that has come half its way, the whole run `straight`, and `moved.h5`.
+
+    That is the start file, which is no longer where these runs found it, s.h5. Collective.
+    """
     made = {}
 
     def half(kind):
@@ -97,6 +100,8 @@ def half_way(comm, tmp_path_factory):
                 comm.Barrier()
                 simulate(config, out="straight", comm=comm, resume="auto")
                 comm.Barrier()
+                if comm.rank == 0:
+                    Path("s.h5").rename("moved.h5")
         return made[kind]
 
     return half
@@ -110,6 +115,7 @@ def test_a_run_goes_on_without_its_start_file(kind, fate, comm, shared_tmp_path,
     monkeypatch.chdir(shared_tmp_path)
     if comm.rank == 0:
         shutil.copytree(before, shared_tmp_path, dirs_exist_ok=True)
+        (shared_tmp_path / "moved.h5").rename("s.h5")
     comm.Barrier()
     config = CONFIGS[kind]
     where = "a"
