@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from ..storage.section import Section
+from ..storage.section import LARGEST, SMALLEST, Section
 from . import catalog
 from .catalog import REQUIRED, Entry, Kinds
-from .sentences import LARGEST, SMALLEST
 from .toml import toml_value
 
 _PAGE = f"""\

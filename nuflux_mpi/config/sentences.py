@@ -5,12 +5,12 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..storage.section import LARGEST, SMALLEST
 from .toml import toml_value
 
 if TYPE_CHECKING:
     from .catalog import Entry
 
-SMALLEST, LARGEST = 1e-30, 1e30  # sizes of numbers other than 0: their squares and cubes are still doubles
 LONGEST_VALUE = 60  # letters of a value that is shown
 
 

@@ -11,11 +11,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ..storage import config_text
-from ..storage.section import Section
+from ..storage.section import LARGEST, SMALLEST, Section
 from . import catalog
 from .catalog import REQUIRED, Entry, Kinds
 from .models.root import Config
-from .sentences import LARGEST, SMALLEST, closest, refusal, sentence
+from .sentences import closest, refusal, sentence
 from .toml import toml_value
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..config import Config
 from ..runtime.collective import any_rank
 
 
@@ -21,7 +22,7 @@ class Problem(NamedTuple):
     integrator: Any
 
     @property
-    def config(self):
+    def config(self) -> Config:
         """The resolved config."""
         return self.setup.config
 

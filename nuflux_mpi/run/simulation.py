@@ -3,6 +3,7 @@
 import time as clock
 from contextlib import suppress
 
+from ..config import Config
 from ..errors import InputError, NumericalFailure, RunWarning, WriteFailure
 from ..results import provenance
 from ..results.ledger import Ledger, Timed
@@ -58,6 +59,7 @@ class Simulation:
         from . import prepare
         from .recorder import Recorder
 
+        self.config: Config
         self.config, said = prepare.configured(comm, config, overrides, out, resume, deterministic)
         setup = Setup.of(self.config)
         prepare.check_room(setup, comm)

@@ -12,6 +12,8 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar, Union, dataclass_transform
 
+SMALLEST, LARGEST = 1e-30, 1e30  # sizes of numbers other than 0: their squares and cubes are still doubles
+
 Number = TypeVar("Number")
 PerAxis = Union[Number, list[Number]]  # noqa: UP007  one number in a box of one dimension, else a list of two or three
 Vectors = list[float] | list[list[float]]  # numbers in a box of one dimension, else vectors of two or three components

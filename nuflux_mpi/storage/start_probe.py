@@ -17,7 +17,8 @@ import sys
 
 import numpy as np
 
-LARGEST, SMALLEST = 1e30, 1e-30  # as config.py has them for numbers
+from .section import LARGEST, SMALLEST
+
 PIECE = 2**21  # numbers that are looked at together
 MOST_HOPS = 16  # soft links on the way to one dataset
 # Filters that every HDF5 and h5py bring along; any other would be code loaded because a file asks for it.
