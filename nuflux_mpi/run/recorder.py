@@ -66,7 +66,7 @@ class Recorder:
             self.said += on_root(problem.comm, start_copy.keep, directory, config, self.fresh)
             self.output = RunDirectory(directory, before, stored)
             if self._warned:
-                self.output.warn(list(self._warned.values()))
+                self.output.warn(self.warnings)
         self.said += self.output.said
         return self.output
 
@@ -81,6 +81,11 @@ class Recorder:
         if self._lock:
             self._lock.release()
             self._lock = None
+
+    @property
+    def warnings(self):
+        """The sentences of warnings so far."""
+        return list(self._warned.values())
 
     def _go_on(self, found, own):
         """Go on from the first checkpoint of `found` that is whole. -> its memory, or None if it is another run's"""
@@ -203,7 +208,7 @@ class Recorder:
         """Say and keep what is worth a warning at time t, {subject: sentence}, once for each subject."""
         for subject in [name for name in found if name not in self._warned]:
             text = self._warned[subject] = f"warning at t = {t:.6g}: {found[subject]}"
-            self.output.warn(list(self._warned.values()))
+            self.output.warn(self.warnings)
             self.voice.worry(text, subject)
 
     def checkpoint(self):

@@ -124,7 +124,7 @@ class Simulation:
     def _repr_html_(self):
         from ..results.display import lines_table
 
-        return lines_table(self.describe(), str(self.output.directory or "results in memory"), *self._warned.values())
+        return lines_table(self.describe(), str(self.output.directory or "results in memory"), *self._recorder.warnings)
 
     def __enter__(self):
         return self
