@@ -73,7 +73,7 @@ BATCH = 16
 
 
 class Spectrum:
-    """Power of flavor coherence per wave: sum over modes and pairs of flavors of |psi_{a,k}|^2 with psi = sum_k psi_k exp(i k z).
+    """Power of flavor coherence per wave: |psi_{a,k}|^2, summed over modes and pairs of flavors, psi = sum_k psi_k exp(i k z).
 
     Of two flavors psi is P^x + i P^y. For a box of one dimension; of more: `Shells`. `k`: ascending signed wave numbers of the
     grid (points,), 1/mu. Calling it with P returns the power (points,), the same on all ranks. Modes are taken in batches of at
@@ -231,6 +231,7 @@ class Diagnostics:
         return {"dU_osc_dt": refractive_power(D, second_moments(fields["P"], self.modes), self.gradient, self.box)}
 
     def _drift(self, t, fields, D, series):
+        assert self.drift is not None
         largest, typical = self.drift(t - self.start, np.sqrt(np.sum(fields["P"] ** 2, axis=1)))
         return {"P_drift_max": largest, "P_drift_mean": typical}
 

@@ -362,8 +362,8 @@ class Full(Level):
         All of :func:`nuflux_mpi.physics.phase_space.measures`, number and Casimirs among them, with int d^3p. kinetic_energy =
         int |p| Tr f, and K its change since the start by beam (modes,); U_trace and U_osc, the parts of the refractive
         energy from densities and from polarization (Eqs. 3 and 5); energy = kinetic_energy + U_trace + U_osc and those
-        of other terms; momentum int p_z Tr f; D0 (3,) int sum s P; dK_dt by Eq. 22, the rate of the equation with all its terms, whatever is
-        switched on; f_p (species, 4, points): f integrated over p_perp, box average, per dp_z; edge and
+        of other terms; momentum int p_z Tr f; D0 (3,) int sum s P; dK_dt by Eq. 22, the rate of the equation with all
+        its terms, whatever is switched on; f_p (species, 4, points): f integrated over p_perp, box average, per dp_z; edge and
         centre: the density in f_p at the ends of the grid, and that of f next to p = 0 in box average, both relative to
         their maximum.
         """

@@ -133,7 +133,7 @@ class Thermal:
         return 2.0 * math.pi * radial * self.width * math.sqrt(0.5 * math.pi) * angles
 
 
-def beams(settings, v):
+def beams(settings, v) -> list[Gaussian] | list[Thermal]:
     """The beam of each mode, directions v (modes,), that the settings describe; not for distribution "file"."""
     if settings["distribution"] == "gaussian":
         return [Gaussian(settings["p0"], settings["sigma"], a) for a in v]
@@ -191,10 +191,11 @@ def _check_thermal(settings, v):
             raise InputError(f"full.{key}: one number for all modes or one for each, {len(v)}, not {len(settings[key])}")
     grid, points, p_max = MomentumGrid(settings), settings["points"], settings["p_max"]
     for beam in beams(settings, v):
+        assert isinstance(beam, Thermal)
         left = float(beam.spectrum(grid.p.min()))
         if left > CENTRE_AT_START:
             tried = np.arange(math.ceil(beam.pinching), 200)
-            enough = [k for k in tried if Thermal(beam.p_mean, k, 1.0, 1.0).spectrum(grid.p.min()) <= CENTRE_AT_START]
+            enough = [k for k in tried if Thermal(beam.p_mean, float(k), 1.0, 1.0).spectrum(grid.p.min()) <= CENTRE_AT_START]
             advice = f"take at least {enough[0]}" if enough and grid.p.min() < beam.p_mean else "take a finer grid"
             raise InputError(
                 f"full.pinching = {beam.pinching:g}: p = 0, where the velocity is not defined, lies inside the "

@@ -63,8 +63,8 @@ class InteractionPicture:
         needed: how many leading segments the source reads.
         active_source: where the lines behind the needed ones are passive, a callable like `source` that leaves the
             right-hand side of the needed, active ones alone; default None: all lines are active.
-        local_flow: callable ``local_flow(t, h)`` that carries the lines over a time h by the source as it is at t; only `flow`, and so
-            the splitting methods, want it.
+        local_flow: callable ``local_flow(t, h)`` that carries the lines over a time h by the source as it is at t; only
+            `flow`, and so the splitting methods, want it.
         """
         self.source, self.needed, self.local_flow = source, needed, local_flow
         transform, (rows, waves) = self.transform, self.shape
@@ -85,6 +85,7 @@ class InteractionPicture:
     def flow(self, t, h, u):
         """u <- u carried over a time h by the local terms alone, while advection stands still at time t."""
         self.fields(t, u)
+        assert self.local_flow is not None
         self.local_flow(t, h)
         self.store(t, u)
 
@@ -177,7 +178,8 @@ class _Batches:
     def correct(self, t, p, extrapolated, factor, rate, active, needed):
         """`InteractionPicture.correct` from source to source; `rate` and `extrapolated` are used up."""
         self.store(t, rate, active)
-        square = kernels.correct(*(v.reshape(-1).view(float) for v in (p, extrapolated, rate)), factor)
+        numbers, before, new = (v.reshape(-1).view(float) for v in (p, extrapolated, rate))
+        square = kernels.correct(numbers, before, new, factor)
         self.fields(t, _locked(p.view()), needed)
         return square
 

@@ -17,13 +17,17 @@ from .terms.term import Term
 class Level:
     """A level of description: the fields of its state, the terms of its equations, and what it stores and measures.
 
-    level: its name. own_terms: the terms it always has. takes: parts of other terms (:class:`~nuflux_mpi.physics.terms.Term`) that
-    it has a place for. splits: whether its terms have local flows. diagnostics: what of :class:`~nuflux_mpi.physics.diagnostics.
-    Diagnostics` a row of the series has. own_kernels: names of what compiles the kernels of the level, see `kernels.warm_up`. auto_method: what time.method = "auto" stands for, from the measurements in docs/performance.md.
+    level: its name.
+    own_terms: the terms it always has.
+    takes: the parts of other terms, see :class:`~nuflux_mpi.physics.terms.term.Term`, for which it has a place.
+    splits: whether its terms have local flows.
+    diagnostics: the parts of :class:`~nuflux_mpi.physics.diagnostics.Diagnostics` in a row of its series.
+    own_kernels: names of what compiles its kernels, see `kernels.warm_up`.
+    auto_method: what time.method = "auto" stands for, from the measurements in docs/performance.md.
 
-    box: :class:`~nuflux_mpi.box.box.Box`; modes: :class:`~nuflux_mpi.physics.modes.Modes`; settings: the config section that bears
-    the name of the level, if there is one; picture: the transport of the declared lines, such as
-    :class:`~nuflux_mpi.physics.interaction.InteractionPicture`; terms: all terms of the run, those of the level first.
+    box: :class:`~nuflux_mpi.box.box.Box`. modes: :class:`~nuflux_mpi.physics.modes.Modes`. settings: the config section that
+    has the name of the level, if there is one. terms: all terms of the run, those of the level first. picture: the transport
+    of the declared lines, such as :class:`~nuflux_mpi.physics.interaction.InteractionPicture`.
 
     `picture` is the right-hand side for the integrator, `fields` the fields of the state by name: views of the lines
     that picture and source work on, (*shape, *local_shape).

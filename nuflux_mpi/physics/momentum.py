@@ -49,7 +49,7 @@ def from_amplitudes(lines, dq):
 
 
 class Momentum(Level):
-    """Level "momentum". State: the amplitudes f_a(y, z), lines (modes, 1 + C, Q, z), see :func:`nuflux_mpi.kernels.reference.push`.
+    """Level "momentum". State: the amplitudes f_a(y, z), lines (modes, 1 + C, Q, z), see `kernels.reference.push`.
 
     settings: resolved section [momentum]: `points` = Q and `half_width` of the grid of q, and the distribution at the start.
     Fields: P = int f dq as polarization, and kappa = int q Tr f dq less its value at the start; the state itself, f over
@@ -61,7 +61,7 @@ class Momentum(Level):
     diagnostics = (*Level.diagnostics, "budget")
 
     @classmethod
-    def declare(cls, modes, settings=None, terms=(), axes=1):
+    def declare(cls, modes, settings, terms=(), axes=1):
         count, points, C = len(modes), settings["points"], modes.algebra.components
         f = Field("f", (count, 1 + C, points), modes.velocity[:, None, None], stored="phase_space")
         made = (Field("P", (count, C), evolved=False), *(Field(name, (count,), evolved=False) for name in ("kappa", "F")))

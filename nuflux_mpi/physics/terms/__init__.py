@@ -21,7 +21,7 @@ TERMS: list[type[Term]] = [SelfInteraction, WeakForce]
 
 def sections() -> dict[str, type]:
     """{name of a config section: its class} of the terms that have one."""
-    return {term.section: term.Settings for term in TERMS if term.section}
+    return {term.section: term.Settings for term in TERMS if term.section and term.Settings}
 
 
 def chosen(config) -> list[type[Term]]:

@@ -20,9 +20,11 @@ class WeakForce(Term):
 class ForceDensity:
     """Tr F_a of Eq. 21 for sharp directions, F_a = s_a Tr(Omega_a grad N_a): the momentum that mode a gains, per volume.
 
-    Eq. 22: dK_a/dt = int v_a . F_a. Calling it with a time and the coefficients N of N_a, P alone or (n, P), (modes, coefficients,
-    *local_shape), gives (modes, *local_shape), in more dimensions than one (modes, axes, *local_shape), local; collective.
-    potential: for each coefficient its factor in Omega_a = G_0 - v_a . G_1, 1/2 for P and 3/2 for n. terms: those
+    Eq. 22: dK_a/dt = int v_a . F_a. Calling it with a time and the coefficients N of N_a, P alone or (n, P), (modes,
+    coefficients, *local_shape), gives (modes, *local_shape), in more dimensions than one (modes, axes, *local_shape), local.
+    Collective.
+
+    potential: for each coefficient its factor in Omega_a = G_0 - v_a . G_1, see `self_interaction.coefficients`. terms: those
     whose potentials are parts of Omega_a, too. Modes are taken in batches to bound the memory.
     """
 

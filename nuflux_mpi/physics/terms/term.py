@@ -6,7 +6,7 @@ D (1 + axes, C, n) of which each mode takes W_a = D_0 - sum_i v_ai D_i, and turn
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -19,31 +19,37 @@ if TYPE_CHECKING:
 
 @dataclass
 class Here:
-    """What a source finds on this rank. fields: those of the state by name, each (*shape, n); D: (1 + axes, C, n), and
-    dD: (axes, 1 + axes, C, n), its gradients, the axis of the derivative first, where a term needs them; v: (axes, modes)
-    velocities; s: (modes,) signs; work: (modes,) signs over the unit of kappa, see `polarization.Energy`; w: (modes, C), the
-    sum of all `Term.mode_potential`, or None.
+    """What a source finds on this rank.
+
+    fields: those of the state by name, each (*shape, n).
+    v: (axes, modes) velocities. s: (modes,) signs. work: (modes,) signs over the unit of kappa, see `polarization.Energy`.
+    D: (1 + axes, C, n), the vectors of all potentials.
+    dD: (axes, 1 + axes, C, n), their gradients, the axis of the derivative first; only where a term needs them.
+    w: (modes, C), the sum of all `Term.mode_potential`; None without any.
     """
 
     fields: dict[str, np.ndarray]
     v: np.ndarray
     s: np.ndarray
     D: np.ndarray
-    dD: np.ndarray | None = None
+    work: np.ndarray
+    dD: np.ndarray = field(default_factory=lambda: np.zeros(0))
     w: np.ndarray | None = None
-    work: np.ndarray | None = None
 
 
 class Term:
     """One piece of physics in the equations.
 
-    name: as in messages. section: the config section that brings the term into a run, with `Settings`, its class; None: the
-    term belongs to levels. series: {name: (dimensions, unit, meaning)} of what `energies` returns, as in results/names.py.
-    budget: names of the series that are summed into `energy`. needs_gradient: whether `source` reads dD. passive: whether it
-    gives rates of passive fields alone. commutes: whether `flow` commutes with the local flow of all other terms. own_kernels: what compiles its kernels, see `kernels.warm_up`.
+    name: as in messages.
+    section: the config section that brings the term into a run, with `Settings`, its class; None: the term belongs to levels.
+    series: {name: (dimensions, unit, meaning)} of what the term stores, as in results/names.py.
+    budget: names of those series that are summed into `energy`.
+    needs_gradient: whether `source` reads dD. passive: whether it gives rates of passive fields alone.
+    commutes: whether `flow` commutes with the local flow of all other terms.
+    own_kernels: names of what compiles its kernels, see `kernels.warm_up`.
 
-    settings: the section of the resolved config, or None; modes: :class:`~nuflux_mpi.physics.modes.Modes`. Times are counted from
-    the start of the run.
+    settings: the section of the resolved config, or None. modes: :class:`~nuflux_mpi.physics.modes.Modes`. Times are counted
+    from the start of the run.
     """
 
     name: ClassVar[str] = ""
@@ -54,7 +60,7 @@ class Term:
     needs_gradient: ClassVar[bool] = False
     passive: ClassVar[bool] = False
     commutes: ClassVar[bool] = False
-    own_kernels: ClassVar[tuple] = ()
+    own_kernels: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings, modes):
         self.settings, self.modes, self.algebra = settings, modes, modes.algebra
@@ -85,15 +91,21 @@ class Term:
         """rates[name] += any other local rate of change of a field. Passive fields are not always asked for: see `rates`."""
 
     def energies(self, t: float, fields: dict[str, np.ndarray], D: np.ndarray, box) -> dict[str, float]:
-        """The series of the term, by name. fields: those that are stored; D: the moments of P; all (..., *local_shape). Collective."""
+        """The series of the term, by name. Collective.
+
+        fields: those that are stored, by name; D: the moments of P; all (..., *local_shape).
+        """
         return {}
 
     def start(self, P: np.ndarray, density: np.ndarray) -> dict[str, np.ndarray]:
-        """The term's own fields at the start, by name, of P (modes, C, *local_shape) and n_a (modes,); others begin with zero."""
+        """The term's own fields at the start, by name; those not given begin with zero.
+
+        P: (modes, C, *local_shape), local; density: n_a, (modes,).
+        """
         return {}
 
     def linear(self, background: Background, pair: int) -> Linear:
-        """What is added to omega psi_a = [...] psi_a + sum_b [...]_ab psi_b for one pair of flavors, an index of `algebra.pairs`.
+        """What is added to omega psi_a = [...] psi_a + sum_b [...]_ab psi_b, for one pair of flavors: an index of `pairs`.
 
         shift (modes,) or a number; coupling (modes, modes) or None; both may be complex. InputError if the background is no
         stationary state of the term.

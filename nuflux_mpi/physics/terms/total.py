@@ -73,7 +73,8 @@ class Total:
 
     def __init__(self, terms, here, box, active):
         self._terms, self._here, self._box, self._active = terms, here, box, active
-        self._gradient = box.gradient(here.D[:, :, 0].size) if any(term.needs_gradient for term in terms) else None
+        if any(term.needs_gradient for term in terms):
+            self._gradient = box.gradient(here.D.shape[0] * here.D.shape[1])
         self._of_modes = [term for term in terms if term.has("mode_potential")]
         if self._of_modes:
             here.w = np.zeros(here.fields["P"].shape[:2])
