@@ -25,19 +25,7 @@ if TYPE_CHECKING:
     from .templates import template
     from .toml import flat, to_toml, toml_value
 
-__all__ = [
-    "Config",
-    "cases",
-    "documentation",
-    "flat",
-    "json_schema",
-    "resolve",
-    "schema",
-    "stored",
-    "template",
-    "to_toml",
-    "toml_value",
-]
+__all__ = ["Config", "cases", "documentation", "flat", "json_schema", "resolve", "schema", "stored", "template", "to_toml", "toml_value"]  # fmt: skip
 
 _NAMES = {
     "catalog": ("LEVEL_SECTIONS", "LISTS", "REQUIRED", "schema"),

@@ -62,17 +62,22 @@ def _page_table(entries: tuple[Entry, ...]) -> str:
 
 # ---- JSON Schema
 
-_BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+_BOUNDS = {
+    "gt": lambda value: {"minimum": value, "exclusiveMinimum": True},
+    "ge": lambda value: {"minimum": value},
+    "lt": lambda value: {"maximum": value, "exclusiveMaximum": True},
+    "le": lambda value: {"maximum": value},
+}
 _SCALARS = {"number": "number", "vector": "number", "integer": "integer", "mode": "integer", "boolean": "boolean"}
 
 
 def json_schema() -> dict:
-    """A JSON Schema (draft 7, which editors know) of a config."""
+    """A JSON Schema of a config, in draft 4, which is what Taplo knows."""
     top, names = _object(catalog.sections()[""][0]), [name for name in catalog.sections() if name]
     sections = {name: _section(catalog.sections()[name]) for name in names}
     needed = [name for name in names if _is_needed(name)]
     return {
-        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$schema": "http://json-schema.org/draft-04/schema#",
         "title": "A config of nuflux_mpi",
         **top,
         "properties": top["properties"] | sections,
@@ -121,7 +126,8 @@ def _property(entry: Entry) -> dict:
         allowed: dict = {"type": "array", "items": _object(entry.table), "minItems": 1}
     else:
         item = {"enum": list(entry.choices)} if entry.choices else {"type": _SCALARS.get(entry.scalar, "string")}
-        item |= {_BOUNDS[name]: value for name, value in entry.bounds.items()}
+        for name, value in entry.bounds.items():
+            item |= _BOUNDS[name](value)
         several, vectors = (
             {"type": "array", "items": item, "minItems": 1},
             {"type": "array", "items": item, "minItems": 2, "maxItems": 3},

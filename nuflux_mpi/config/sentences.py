@@ -50,7 +50,7 @@ def unknown(prefix: str, name: Any, known: dict[str, "Entry"], here: Iterable[st
                 elsewhere.setdefault(entry.name, f"[{section}]" if section else "the top of the file")
     if name in known:  # exists for another kind only
         return f"{text}: it belongs to {known[name].owners}."
-    if name in schema():
+    if name and name in schema():
         return f"{text}: [{name}] is a section of its own."
     if name in elsewhere:
         return f"{text}: it belongs to {elsewhere[name]}."

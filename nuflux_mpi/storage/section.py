@@ -36,7 +36,8 @@ class Key:
 class Section(Mapping):
     """A table of the config. `section.key` and `section["key"]` are the same; keys that are open are None.
 
-    It is equal to a dict of the same content and cannot be changed: `replace` makes a changed copy, `plain` a dict.
+    It is equal to a dict of the same content and cannot be changed: `replace` makes a changed copy, `plain` a dict. Keys that
+    kinds share may stand in a class that they inherit; they come after those of the kind.
     """
 
     key_names: ClassVar[tuple[str, ...]] = ()
@@ -44,7 +45,7 @@ class Section(Mapping):
     def __init_subclass__(cls) -> None:
         own = [name for name, kind in cls.__annotations__.items() if not str(kind).startswith("typing.ClassVar")]
         inherited = [name for name in cls.__base__.key_names if name not in own]  # type: ignore[union-attr]
-        cls.key_names = (*inherited, *own)
+        cls.key_names = (*own, *inherited)
 
     def __init__(self, **values: Any):
         for name in self.key_names:

@@ -31,17 +31,18 @@ class Equations(Section):
 _MOMENTA = Key(
     "momenta of each mode: gaussian: beams with a width; thermal: pinched spectra with an angular width; file: dataset rho"
 )
-FullPoints = Annotated[int, Key("grid points in p_z, an even number (level full)", ge=4, le=2**16)]
 FullWidth = Annotated[float, Key("width of the beams in p_z and p_perp [mu]; with a file, that of the rule laguerre", gt=0)]
-Largest = Annotated[float, Key("the grid covers -p_max < p_z < p_max [mu]", gt=0)]
-Rings = Annotated[int, Key("points of the quadrature in p_perp", ge=1, le=128)]
-GroupVelocity = Annotated[bool, Key("the term 1/2 {grad_p Omega, d_z f} of Eq. 16")]
-Force = Annotated[bool, Key("the term -1/2 {d_z Omega, grad_p f} of Eq. 16")]
-Commutator = Annotated[bool, Key("the flavor rotation i [f, Omega]")]
 
 
 class FullSection(Section):
-    """What the distributions of level full have in common: whether the grid holds them."""
+    """What the distributions of level full have in common: the grid, which must hold them, and the terms of Eq. 16."""
+
+    points: Annotated[int, Key("grid points in p_z, an even number (level full)", ge=4, le=2**16)] = 64
+    p_max: Annotated[float, Key("the grid covers -p_max < p_z < p_max [mu]", gt=0)] = 16.0
+    perp_points: Annotated[int, Key("points of the quadrature in p_perp", ge=1, le=128)] = 4
+    group_velocity: Annotated[bool, Key("the term 1/2 {grad_p Omega, d_z f} of Eq. 16")] = True
+    force: Annotated[bool, Key("the term -1/2 {d_z Omega, grad_p f} of Eq. 16")] = True
+    commutator: Annotated[bool, Key("the flavor rotation i [f, Omega]")] = True
 
     def problems(self, config: Any) -> Iterator[str]:
         if config.equations.level == "full":
@@ -55,36 +56,21 @@ class FullSection(Section):
 
 
 class FullGaussian(FullSection):
-    points: FullPoints = 64
-    p_max: Largest = 16.0
-    perp_points: Rings = 4
     distribution: Annotated[Literal["gaussian"], _MOMENTA] = "gaussian"
     p0: Annotated[float, Key("|p| of the beams [mu]; r_mu = 1/p0", gt=0)] = 8.0
     sigma: FullWidth = 1.2
-    group_velocity: GroupVelocity = True
-    force: Force = True
-    commutator: Commutator = True
 
 
 class FullThermal(FullSection):
-    points: FullPoints = 64
-    p_max: Largest = 16.0
-    perp_points: Rings = 4
     distribution: Annotated[Literal["thermal"], _MOMENTA] = "thermal"
     p_mean: Annotated[list[float], Key("mean |p| of the spectra [mu]: one for all modes, or one for each", gt=0)]
     pinching: Annotated[list[float], Key("spectra p^pinching exp(-(pinching + 1) p / p_mean) in |p|; as p_mean", gt=2)] = [10.0]
     angular_width: Annotated[
         list[float], Key("directions exp(-(v - v_a)^2 / 2 width^2) about that of the mode; as p_mean", gt=0)
     ] = [0.6]
-    group_velocity: GroupVelocity = True
-    force: Force = True
-    commutator: Commutator = True
 
 
 class FullFromFile(FullSection):
-    points: FullPoints = 64
-    p_max: Largest = 16.0
-    perp_points: Rings = 4
     distribution: Annotated[Literal["file"], _MOMENTA] = "file"
     sigma: FullWidth = 1.2
     path: Annotated[
@@ -98,9 +84,6 @@ class FullFromFile(FullSection):
     quadrature: Annotated[
         Literal["legendre", "laguerre"], Key("rule in p_perp: legendre: up to p_max; laguerre: in p_perp^2 / 2 sigma^2")
     ] = "legendre"
-    group_velocity: GroupVelocity = True
-    force: Force = True
-    commutator: Commutator = True
 
 
 Full = FullGaussian | FullThermal | FullFromFile
@@ -109,15 +92,13 @@ Full = FullGaussian | FullThermal | FullFromFile
 # ---- level "momentum"
 
 _DISTRIBUTION = Key("distribution of every mode in q at the start")
-MomentumPoints = Annotated[int, Key("grid points in q = |p| - p_0, an even number (level momentum)", ge=4, le=2**16)]
-HalfWidth = Annotated[float, Key("the grid covers -half_width <= q < half_width [mu]", gt=0)]
 
 
 class MomentumSection(Section):
     """What the distributions of level momentum have in common: their grid in q."""
 
-    points: MomentumPoints = 64
-    half_width: HalfWidth = 12.0
+    points: Annotated[int, Key("grid points in q = |p| - p_0, an even number (level momentum)", ge=4, le=2**16)] = 64
+    half_width: Annotated[float, Key("the grid covers -half_width <= q < half_width [mu]", gt=0)] = 12.0
 
     def problems(self, config: Any) -> Iterator[str]:
         if self.points % 2:

@@ -12,21 +12,6 @@ HIGHEST_HARMONIC = 100  # seeded where neither n_max nor k_max is given
 _KIND = Key(
     "seeds: random (Eq. 13); power-law: random phases; fourier: chosen waves; profile: a bump; eigenmode; file: dataset P"
 )
-Zeta = Annotated[list[float] | None, Key("P_a^z of each mode without its transverse part [n]", unset="+n_a")]
-Unit = Annotated[
-    Literal["n", "n_a"], Key("unit of amplitudes: the common n, or each mode's own n_a (|zeta_a| where no density is known)")
-]
-Normalize = Annotated[bool, Key("true: shorten P^z so that |P_a| = |zeta_a|; false: P^z = zeta as in the paper")]
-HighestHarmonic = Annotated[
-    int | None,
-    Key("highest harmonic N_max, of each axis; must stay below points / 2", ge=0, unset=f"{HIGHEST_HARMONIC}, without k_max"),
-]
-HighestWaveNumber = Annotated[
-    float | None,
-    Key("in place of n_max: highest wave number along each axis [mu], whatever the length", gt=0, unset="n_max counts"),
-]
-Seed = Annotated[int, Key("seed of the random numbers", ge=0)]
-SameForAll = Annotated[bool, Key("true: every mode gets the same functions")]
 Amplitude = Annotated[
     float, Key("profile, eigenmode: largest |psi_a|; power-law: that of n = 1 and -1; unit by amplitudes_in", ge=0)
 ]
@@ -34,24 +19,54 @@ Phase = Annotated[float, Key("phase of psi = P^x + i P^y (eigenmode: its largest
 Harmonic = Annotated[PerAxis[int], Key("harmonic: exp(2 pi i n z / length) of the eigenmode, or under the bump")]
 
 
-class Random(Section):
-    """What random states have in common: how far their harmonics go."""
+class Made(Section):
+    """What all states have in common that are made here."""
 
-    n_max: HighestHarmonic = None
-    k_max: HighestWaveNumber = None
+    zeta: Annotated[list[float] | None, Key("P_a^z of each mode without its transverse part [n]", unset="+n_a")] = None
+    amplitudes_in: Annotated[
+        Literal["n", "n_a"],
+        Key("unit of amplitudes: the common n, or each mode's own n_a (|zeta_a| where no density is known)"),
+    ] = "n"
+    normalize: Annotated[bool, Key("true: shorten P^z so that |P_a| = |zeta_a|; false: P^z = zeta as in the paper")] = True
+
+    def problems(self, config: Any) -> Iterator[str]:
+        modes, zeta, density = config.modes, self.zeta, config.modes.get("density")
+        yield from length_problem("initial.zeta", zeta, modes.count)
+        if zeta is None and modes.kind == "beams" and density is None:
+            yield "initial.zeta is missing: a list of P_a^z, one per mode, unless modes.density is given."
+        elif zeta and density and len(zeta) == len(density):
+            for a, (z, n) in enumerate(zip(zeta, density)):
+                if abs(z) > n:
+                    yield f"initial.zeta[{a}] must not exceed modes.density[{a}] = {n:g} in size, not {z:g}."
+
+
+class Random(Made):
+    """What random states have in common: their harmonics, and where the numbers come from."""
+
+    n_max: Annotated[
+        int | None,
+        Key(
+            "highest harmonic N_max, of each axis; must stay below points / 2", ge=0, unset=f"{HIGHEST_HARMONIC}, without k_max"
+        ),
+    ] = None
+    k_max: Annotated[
+        float | None,
+        Key("in place of n_max: highest wave number along each axis [mu], whatever the length", gt=0, unset="n_max counts"),
+    ] = None
+    seed: Annotated[int, Key("seed of the random numbers", ge=0)] = 1
+    same_for_all: Annotated[bool, Key("true: every mode gets the same functions")] = False
 
     def completed(self, config: Any) -> Self:
         return self.replace(n_max=HIGHEST_HARMONIC) if self.n_max is None and self.k_max is None else self
 
     def problems(self, config: Any) -> Iterator[str]:
-        yield from zeta_problems(self, config)
+        yield from super().problems(config)
         if wrong := seeding.problem(self, config.box.lengths, config.box.shape):
             yield wrong
 
 
 class Seeds(Random):
     kind: Annotated[Literal["seeds"], _KIND] = "seeds"
-    zeta: Zeta = None
     variance: Annotated[float, Key("variance of the amplitudes c_n, unit by amplitudes_in", ge=0)] = 1e-8
     draw: Annotated[
         Literal["random", "golden-ratio"],
@@ -59,27 +74,14 @@ class Seeds(Random):
             "random: c_n normal, phases uniform; golden-ratio: |c_n| = sqrt(variance), c_0 = 0, phases that every code can repeat"
         ),
     ] = "random"
-    n_max: HighestHarmonic = None
-    k_max: HighestWaveNumber = None
-    seed: Seed = 1
-    same_for_all: SameForAll = False
-    amplitudes_in: Unit = "n"
-    normalize: Normalize = True
 
 
 class PowerLaw(Random):
     kind: Annotated[Literal["power-law"], _KIND] = "power-law"
-    zeta: Zeta = None
     exponent: Annotated[
         float, Key("p of psi = sum_n amplitude |n|^-p exp(i (2 pi n z / length + phi_n)), 0 < |n| <= n_max", ge=0)
     ] = 1.0
-    n_max: HighestHarmonic = None
-    k_max: HighestWaveNumber = None
-    seed: Seed = 1
-    same_for_all: SameForAll = False
     amplitude: Amplitude
-    amplitudes_in: Unit = "n"
-    normalize: Normalize = True
 
 
 class Wave(Section):
@@ -94,15 +96,12 @@ class Wave(Section):
         return [] if self.mode == "all" else per_axis(self.mode)
 
 
-class Fourier(Section):
+class Fourier(Made):
     kind: Annotated[Literal["fourier"], _KIND] = "fourier"
-    zeta: Zeta = None
     waves: Annotated[list[Wave], Key("the harmonics, one table [[initial.waves]] each")]
-    amplitudes_in: Unit = "n"
-    normalize: Normalize = True
 
     def problems(self, config: Any) -> Iterator[str]:
-        yield from zeta_problems(self, config)
+        yield from super().problems(config)
         count = config.modes.count
         for i, wave in enumerate(self.waves):
             yield from harmonic_problems(f"initial.waves[{i}].n", wave.n, config.box)
@@ -111,9 +110,8 @@ class Fourier(Section):
                     yield f"initial.waves[{i}].mode must be below the number of modes, {count}, not {index}."
 
 
-class Profile(Section):
+class Profile(Made):
     kind: Annotated[Literal["profile"], _KIND] = "profile"
-    zeta: Zeta = None
     shape: Annotated[
         Literal["gaussian", "sech", "cosine"],
         Key("gaussian: exp(-x^2/2); sech: 1/cosh(x); cosine: (1 + cos(pi x))/2 inside |x| < 1; x = (z - center)/width"),
@@ -125,8 +123,6 @@ class Profile(Section):
     ] = None
     phase: Phase = 0.0
     n: Harmonic = 0
-    amplitudes_in: Unit = "n"
-    normalize: Normalize = True
 
     def completed(self, config: Any) -> Self:
         box, center = config.box, self.center
@@ -136,29 +132,26 @@ class Profile(Section):
         return self.replace(center=center, n=resting(self.n, box))
 
     def problems(self, config: Any) -> Iterator[str]:
-        yield from zeta_problems(self, config)
+        yield from super().problems(config)
         yield from harmonic_problems("initial.n", self.n, config.box)
         spacing = max(length / points for length, points in zip(config.box.lengths, config.box.shape))
         if self.width < spacing:
             yield f"initial.width must be at least the grid spacing {spacing:g}, not {self.width:g}."
 
 
-class Eigenmode(Section):
+class Eigenmode(Made):
     kind: Annotated[Literal["eigenmode"], _KIND] = "eigenmode"
-    zeta: Zeta = None
     amplitude: Amplitude
     phase: Phase = 0.0
     n: Harmonic = 0
     root: Annotated[int, Key("which eigenmode: 0 the fastest, then by falling growth, then by rising frequency", ge=0)] = 0
     growing: Annotated[bool, Key("true: refuse an eigenmode that does not grow")] = True
-    amplitudes_in: Unit = "n"
-    normalize: Normalize = True
 
     def completed(self, config: Any) -> Self:
         return self.replace(n=resting(self.n, config.box))
 
     def problems(self, config: Any) -> Iterator[str]:
-        yield from zeta_problems(self, config)
+        yield from super().problems(config)
         yield from harmonic_problems("initial.n", self.n, config.box)
         if self.root >= config.modes.count:
             yield f"initial.root must be below the number of modes, {config.modes.count}, not {self.root}."
@@ -181,18 +174,6 @@ Initial = Seeds | PowerLaw | Fourier | Profile | Eigenmode | FromFile
 def resting(n: int | list[int], box: Any) -> int | list[int]:
     """A harmonic, its default 0 as a vector of the box's dimension."""
     return [0] * box.dimensions if n == 0 and box.dimensions > 1 else n
-
-
-def zeta_problems(initial: Any, config: Any) -> Iterator[str]:
-    """What is wrong with P_a^z, which must be known and not larger than the density."""
-    modes, zeta, density = config.modes, initial.zeta, config.modes.get("density")
-    yield from length_problem("initial.zeta", zeta, modes.count)
-    if zeta is None and modes.kind == "beams" and density is None:
-        yield "initial.zeta is missing: a list of P_a^z, one per mode, unless modes.density is given."
-    elif zeta and density and len(zeta) == len(density):
-        for a, (z, n) in enumerate(zip(zeta, density)):
-            if abs(z) > n:
-                yield f"initial.zeta[{a}] must not exceed modes.density[{a}] = {n:g} in size, not {z:g}."
 
 
 def harmonic_problems(name: str, n: int | list[int], box: Any) -> Iterator[str]:

@@ -56,7 +56,6 @@ class Beams(Section):
 class Angular(Section):
     """A quadrature over directions; its subclasses are the distributions."""
 
-    kind: Annotated[Literal["angular"], _KIND] = "angular"
     number: Annotated[int, Key("number of directions", ge=2, le=MOST_DIRECTIONS)]
     azimuths: Annotated[
         int | None,
@@ -83,6 +82,7 @@ class Angular(Section):
 
 
 class AngularGaussian(Angular):
+    kind: Annotated[Literal["angular"], _KIND] = "angular"
     distribution: Annotated[Literal["gaussian"], _DISTRIBUTION] = "gaussian"
     alpha: Annotated[float, Key("antineutrinos per neutrino in G = g(v; sigma) - alpha g(v; sigma_bar)", ge=0)]
     sigma: Annotated[float, Key("width of g(v; sigma) ~ exp(-(v-1)^2 / 2 sigma^2), neutrinos", gt=0)] = 0.6
@@ -90,6 +90,7 @@ class AngularGaussian(Angular):
 
 
 class AngularPolynomial(Angular):
+    kind: Annotated[Literal["angular"], _KIND] = "angular"
     distribution: Annotated[Literal["polynomial"], _DISTRIBUTION] = "polynomial"
     coefficients: Annotated[list[float], Key("g_0, g_1, ... of G(v) = sum_n g_n v^n [n]")]
 
@@ -100,6 +101,7 @@ class AngularPolynomial(Angular):
 
 
 class AngularTable(Angular):
+    kind: Annotated[Literal["angular"], _KIND] = "angular"
     distribution: Annotated[Literal["table"], _DISTRIBUTION] = "table"
     v: Annotated[
         list[float], Key("ascending velocities of the table, G is linear between them and constant beyond", ge=-1, le=1)
