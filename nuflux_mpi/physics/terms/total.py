@@ -15,19 +15,19 @@ from ... import kernels
 from .term import Here, Term
 
 
-def _moments(here: Here) -> None:
+def _moments(here: Here, t: float) -> None:
     kernels.moments(here.fields["P"], here.v, here.s, here.D)
 
 
-def _rotate(here: Here) -> None:
+def _rotate(here: Here, t: float) -> None:
     kernels.rotate(here.fields["P"], here.v, here.D, here.w)
 
 
-def _precess(here: Here) -> None:
+def _precess(here: Here, t: float) -> None:
     kernels.precess(here.fields["P"], here.v, here.s, here.D, None, here.w)
 
 
-def _rotate_and_drive(here: Here) -> None:
+def _rotate_and_drive(here: Here, t: float) -> None:
     kernels.rotate_and_drive(here.fields["P"], here.fields["kappa"], here.v, here.work, here.D, here.dD, here.w)
 
 
@@ -75,6 +75,7 @@ class Total:
         self._terms, self._here, self._box, self._active = terms, here, box, active
         if any(term.needs_gradient for term in terms):
             self._gradient = box.gradient(here.D.shape[0] * here.D.shape[1])
+            self._lines, self._slope = here.D.reshape(-1, *box.local_shape), None
         self._of_modes = [term for term in terms if term.has("mode_potential")]
         if self._of_modes:
             here.w = np.zeros(here.fields["P"].shape[:2])
@@ -122,7 +123,7 @@ class Total:
             count = 2 if tuple(names[:2]) in FUSED else 1
             found, name = FUSED.get(tuple(names[:count])), names[0]
             if found:
-                steps.append(lambda t, found=found: found(here))
+                steps.append(functools.partial(found, here))
             elif name in own:
                 steps.append(own[name])
             else:
@@ -136,8 +137,9 @@ class Total:
             self._here.w += term.mode_potential(t)
 
     def _take_gradient(self, t):
-        here, box = self._here, self._box
-        here.dD = self._gradient(here.D.reshape(-1, *box.local_shape)).reshape(box.dimensions, *here.D.shape)
+        slope = self._gradient(self._lines)
+        if slope is not self._slope:  # it is always the same array
+            self._slope, self._here.dD = slope, slope.reshape(self._box.dimensions, *self._here.D.shape)
 
     def _ask_sources(self, t, rates):
         for rate in rates.values():
