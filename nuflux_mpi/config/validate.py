@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from ..errors import EnvironmentProblem
 from ..storage import config_text
 from ..storage.section import LARGEST, SMALLEST, Section
 from . import catalog
@@ -60,8 +61,7 @@ def checked(where: str, table: Mapping, problems: list[str]) -> Section | None:
 
 def _checked_values(where: str, kinds: Kinds, given: Mapping, problems: list[str], kind: Any = Config) -> dict[str, Any] | None:
     """The values of the keys of a table that are given, or None with sentences appended to `problems`."""
-    from pydantic_core import ValidationError
-
+    core = _core()
     table: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     known = catalog.entries(kinds)
     here = {name: known[name] for name in kind.key_names if name in known}
@@ -69,7 +69,7 @@ def _checked_values(where: str, kinds: Kinds, given: Mapping, problems: list[str
     table = table | {name: table[name][0] for name in alone}
     try:
         values = _validator(kind).validate_python(table)
-    except ValidationError as error:
+    except core.ValidationError as error:
         # A misspelled key is one mistake: that the right one is missing then goes without saying.
         most = 2 * config_text.MOST_SENTENCES
         details: list[dict[str, Any]] = [
@@ -94,11 +94,22 @@ def _location(location: tuple) -> tuple:
     return location[:1] + tuple(part for part in location[1:] if part not in _TAGS)
 
 
+def _core() -> Any:
+    """pydantic's core; EnvironmentProblem without it, as with pydantic 1."""
+    try:
+        import pydantic_core
+    except ImportError:
+        from ..runtime.remedies import install_hint
+
+        raise EnvironmentProblem(
+            f"configs are checked by pydantic 2, which is not installed: {install_hint('pydantic')}"
+        ) from None
+    return pydantic_core
+
+
 @functools.cache
 def _validator(kind: type[Section]) -> "SchemaValidator":
-    from pydantic_core import SchemaValidator
-
-    return SchemaValidator(_table(kind))  # type: ignore[arg-type]
+    return _core().SchemaValidator(_table(kind))  # type: ignore[arg-type]
 
 
 def _table(kind: type[Section]) -> dict:

@@ -1,6 +1,7 @@
 """The JSON Schema: valid, true to the config that the program takes, and written where an editor finds it."""
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 
@@ -105,8 +106,15 @@ def test_the_command_prints_or_writes_it(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_without_pydantic_2_nothing_but_a_sentence_is_said(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pydantic_core", None)
+    assert commands.main(["check"]) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("nuflux_mpi: configs are checked by pydantic 2") and said.err.count("\n") == 1
+
+
 def test_init_without_tomlkit_is_a_sentence(monkeypatch, capsys):
-    monkeypatch.setitem(__import__("sys").modules, "tomlkit", None)
+    monkeypatch.setitem(sys.modules, "tomlkit", None)
     assert commands.main(["init"]) == 1
     said = capsys.readouterr()
     assert said.out == "" and said.err.startswith("nuflux_mpi: init needs tomlkit") and said.err.count("\n") == 1
