@@ -90,7 +90,7 @@ class FileMemory:
 class RunMemory:
     """Of :class:`~nuflux_mpi.run.simulation.Simulation`. since_start: time that is reached, counted from time.start [1/mu].
 
-    unit: that of kappa in the state, see `equations.Energy`; coherent_since, largest_tail: what the watch has seen. recent:
+    unit: that of kappa in the state, see `polarization.Energy`; coherent_since, largest_tail: what the watch has seen. recent:
     the last rows of the series, with such times, for rates of change; warned: warnings by subject; rows: lengths of each
     result file by record axis; files: what they hold; wall_time: [s]. run_id: name of the run, created: when it began; ""
     in checkpoints of version 0.1.
