@@ -86,3 +86,16 @@ def test_files_with_the_names_of_modules_are_not_taken_for_them(tmp_path, comman
     )
     assert "a file of the user" not in here.stdout + here.stderr
     assert (here.returncode, here.stderr) == (elsewhere.returncode, elsewhere.stderr)
+
+
+def test_linters_have_one_version():
+    """In the extra `test`, which CI installs, and before each commit: another version may find more."""
+    pinned = [item for item in PROJECT["project"]["optional-dependencies"]["test"] if "==" in item]
+    assert [re.match(r"\w+", item)[0] for item in pinned] == ["ruff", "pyright"]
+    hooks = re.findall(r'additional_dependencies: \["(.*?)"\]', (ROOT / ".pre-commit-config.yaml").read_text())
+    assert set(hooks) == set(pinned)
+
+
+def test_types_are_told_to_others():
+    assert (ROOT / "nuflux_mpi" / "py.typed").exists()
+    assert "py.typed" in PROJECT["tool"]["setuptools"]["package-data"]["nuflux_mpi"]

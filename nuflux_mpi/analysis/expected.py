@@ -6,6 +6,7 @@ step. These are sizes above which one should look for another reason, no estimat
 """
 
 import tomllib
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def lines(a, b):
     if physics:
         return [f"the runs differ in what they compute ({', '.join(physics)}): what size to expect cannot be told from here"]
     rise, when = zip(*(_rise(run) for run in (a, b)))
-    steps = [_last(run, "step") for run in (a, b)]
+    steps: list[Any] = [_last(run, "step") for run in (a, b)]
     if None in rise or None in steps:
         return []
     stepping = [key for key in differing if key in STEPS]

@@ -93,7 +93,8 @@ def table(runs):
 def _line(run, differing):
     last, first = row(run, -1), row(run, 0)
     counts = {name: last.pop(name) for name in COUNTS if name in last}
-    last.pop("time", None), last.pop("dt", None)
+    for name in ("time", "dt"):
+        last.pop(name, None)
     return {
         "run": str(run.directory or "in memory"),
         "t": progress(run)["t"],

@@ -60,12 +60,12 @@ class Problem:
     @property
     def step(self) -> float:
         """Distance of the box's wavenumbers, 2 pi / L."""
-        return 2 * np.pi / self.config.box.length
+        return 2 * np.pi / self.config.box.length  # pyright: ignore[reportOperatorIssue] (one axis)
 
     @property
     def harmonics(self) -> np.ndarray:
         """All that the grid carries, ascending."""
-        highest = (self.config.box.points - 1) // 2
+        highest = (self.config.box.points - 1) // 2  # pyright: ignore[reportOperatorIssue] (one axis)
         return np.arange(-highest, highest + 1)
 
     @property

@@ -91,7 +91,8 @@ def _partners(points):
     direct = (number >= 0) & first
     kind = np.where(here == opposite, REAL, np.where(direct, SAME, CONJUGATE))
     source = np.where(direct, number, number[opposite])
-    return tuple(np.ascontiguousarray(table, dtype=np.int64) for table in (kept, opposite[kept], source, kind))
+    tables = (kept, opposite[kept], source, kind)
+    return tuple(np.ascontiguousarray(table, dtype=np.int64) for table in tables)
 
 
 def touch():

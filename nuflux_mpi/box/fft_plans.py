@@ -15,6 +15,7 @@ import ctypes
 import hashlib
 import platform
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ _DESTROY_INPUT, _UNALIGNED = 1 << 0, 1 << 1
 
 
 @cache
-def library():
+def library() -> Any:
     """FFTW in double precision as mpi4py-fft uses it, or None where its functions cannot be reached."""
     from mpi4py_fft.fftw import fftw_xfftn
 
@@ -95,7 +96,7 @@ def usable():
     return kernels.COMPILED and library() is not None
 
 
-def zeros(shape, dtype=float):
+def zeros(shape, dtype: Any = float) -> np.ndarray:
     """A zeroed array aligned for FFTW's vector instructions; sizes may be zero."""
     from mpi4py_fft import fftw
 

@@ -60,7 +60,7 @@ class Node:
         memory = []
         if not any(problem for _, _, problem in offers):
             try:
-                memory = [_mapped(*offer[:2], size) for offer, size in zip(offers, sizes)]
+                memory = [_mapped(process, file, size) for (process, file, _), size in zip(offers, sizes)]
             except OSError as error:
                 problem = str(error)
         problem = first_problem(self.comm, problem)  # and all have opened what they need

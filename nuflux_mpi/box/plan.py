@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 
 
-def blocks(total, ranks):
+def blocks(total, ranks) -> tuple[np.ndarray, np.ndarray]:
     """Sizes and starts of `total` items dealt to `ranks` in contiguous blocks that differ by one item at most."""
     quotient, remainder = divmod(total, ranks)
     sizes = np.full(ranks, quotient, dtype=int)

@@ -69,7 +69,8 @@ class Transform:
         self.box, self.segments = box, tuple(int(s) for s in segments)
         plan, rank = box.plan, box.rank
         self.lines, self.points = sum(self.segments), plan.total
-        pairs, first, held = [], 0, []
+        pairs, held = [], []
+        first: Any = 0
         for i, segment in enumerate(self.segments):
             sizes, starts = blocks(segment * plan.pairs_per_line, box.size)
             if i % 2 and not aligned:
@@ -185,7 +186,7 @@ class Transform:
         matrix, columns = self._matrices(count)
         if self._across:
             return [partial(self._across.backward, columns, matrix)]
-        steps = [partial(np.multiply, columns, self._untwiddle, out=columns)] if plan.factored else []
+        steps: list = [partial(np.multiply, columns, self._untwiddle, out=columns)] if plan.factored else []
         steps.append(planned(fftw.irfftn, lambda: (columns, matrix), self.box.fftw, shape=plan.inner, axes=self._axes))
         return steps
 

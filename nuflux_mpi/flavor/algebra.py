@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import factorial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -156,7 +156,7 @@ class Algebra:
         ]
         return _back(axis, [sum(some, nothing) for some in parts])
 
-    def dot(self, A: np.ndarray, B: np.ndarray, axis: int = 0) -> np.ndarray:
+    def dot(self, A: np.ndarray, B: np.ndarray, axis: int = 0) -> Any:
         """A.B, without the axis of the components."""
         A, B = _in_front(axis, A, B)
         return sum(a * b for a, b in zip(A, B))
@@ -200,13 +200,13 @@ class Algebra:
             return _back(axis, [0.5 * (n + P[2]), 0.5 * (n - P[2])])
         return _back(axis, np.asarray(n) / self.flavors + np.tensordot(self.content_weights, P, 1))
 
-    def excess(self, P, flavor: int = 0, axis: int = 0) -> np.ndarray:
+    def excess(self, P, flavor: int = 0, axis: int = 0) -> Any:
         """N_flavor,flavor - n/F, what a flavor has more than its share, without the axis of the components: P^z/2 of nu_e for
         two flavors."""
         (P,), weights = _in_front(axis, P), self.content_weights[flavor]
         return sum(weight * part for weight, part in zip(weights, P) if weight)
 
-    def difference(self, P, pair: Pair, axis: int = 0) -> np.ndarray:
+    def difference(self, P, pair: Pair, axis: int = 0) -> Any:
         """N_first,first - N_second,second of a pair, without the axis of the components: P^z for two flavors."""
         (P,), weights = _in_front(axis, P), self.content_weights[pair.first] - self.content_weights[pair.second]
         return sum(weight * part for weight, part in zip(weights, P) if weight)

@@ -166,7 +166,7 @@ def _cayley(W):
     degree by Z^3 = J2 Z + J3, the equation of Cayley and Hamilton, and E^2 + O^2 is inverted as a polynomial of this kind.
     """
     w = Vector(0.5 * x for x in W)
-    star = symmetric(w, w)
+    star: Any = symmetric(w, w)
     J2, J3 = 0.25 * dot(w, w), dot(star, w) * (1.0 / 12.0)
     a0, a1, a2, a3, a4, a5 = PADE
     E = a0, a4 * J3, a4 * J2 - a2

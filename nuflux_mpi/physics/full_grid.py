@@ -133,7 +133,7 @@ class Thermal:
         return 2.0 * math.pi * radial * self.width * math.sqrt(0.5 * math.pi) * angles
 
 
-def beams(settings, v) -> list[Gaussian] | list[Thermal]:
+def beams(settings, v) -> list:
     """The beam of each mode, directions v (modes,), that the settings describe; not for distribution "file"."""
     if settings["distribution"] == "gaussian":
         return [Gaussian(settings["p0"], settings["sigma"], a) for a in v]

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Modes:
 
     v: np.ndarray
     s: np.ndarray
-    n: np.ndarray | None
+    n: Any  # (modes,), or None
     weight: np.ndarray
     nu_weight: np.ndarray | None = None
     antinu_weight: np.ndarray | None = None

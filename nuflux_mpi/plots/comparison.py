@@ -5,6 +5,8 @@ Runs may be of different levels, dimensions, lengths and times; a panel shows th
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..config import flat
@@ -87,7 +89,7 @@ def _looks(runs):
     """Color and dashes of each run: along a scale where one number differs, else as different as can be."""
     tables = [{key: value for key, value in flat(run.config) if not _unphysical(key)} for run in runs]
     differing = [key for key in tables[0] if any(table.get(key) != tables[0][key] for table in tables)]
-    values = [table.get(differing[0]) for table in tables] if len(differing) == 1 else []
+    values: list[Any] = [table.get(differing[0]) for table in tables] if len(differing) == 1 else []
     if len(runs) > 2 and values and all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in values):
         order = np.argsort(np.argsort(values, kind="stable"), kind="stable")
         scale = matplotlib.colormaps["viridis"]

@@ -8,6 +8,7 @@ finds a backend that is known chosen all the same.
 import contextlib
 import os
 import sys
+from typing import Any
 
 from ..errors import EnvironmentProblem
 
@@ -28,7 +29,7 @@ def _set(variables):
         os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
-def _imported():
+def _imported() -> Any:
     with _variables(MPLBACKEND=None) as before:
         try:
             import matplotlib

@@ -56,7 +56,7 @@ def maps(run, path=None, title=True):
     if not len(run.fields["time"]):
         raise InputError("The run has written no results yet.")
     rows = telling_rows(run, TIMES[len(space)])
-    kinds = [("P", _coherence, "coherence", r"$|\psi|/n$", False)]
+    kinds: list[tuple] = [("P", _coherence, "coherence", r"$|\psi|/n$", False)]
     if "kappa" in run.fields:
         kinds.append(("kappa", _energy_gained, "energy gained", r"$[\mu]$", True))
     with style():
@@ -145,7 +145,7 @@ def _draw_maps(figure, panels, run, values, views, name, unit, signed):
     largest = [float(np.abs(value).max()) for value in values]
     most = max(largest)
     grows = not signed and min(largest) < 0.1 * most
-    colors = {"cmap": "RdBu_r" if signed else "cividis"}
+    colors: dict = {"cmap": "RdBu_r" if signed else "cividis"}
     if grows:
         colors["norm"] = LogNorm(most * 10.0 ** -min(DECADES, np.ceil(np.log10(most / max(min(largest), 1e-30)))), most)
     else:

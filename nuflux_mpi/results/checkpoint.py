@@ -224,7 +224,7 @@ def _write_rows(path, layout, vectors, places):
     try:
         for i, vector in enumerate(vectors):
             values = np.asarray(vector, dtype="<f8").reshape(-1, width)
-            sums = np.array([zlib.crc32(row) for row in values], dtype="<u4")
+            sums = np.array([zlib.crc32(row.data) for row in values], dtype="<u4")
             for first, row, number in layout.blocks():
                 mine = slice(first, first + number)
                 write_at(file, values[mine], values_at + 8 * width * (i * total + row))
@@ -314,8 +314,10 @@ def load(paths, layout, accept, comm):
     problems = []
     for path in paths:
         header, problem = on_root(comm, _examine, path, layout, accept)
+        vectors: list = []
         if not problem:
-            vectors, mine = _read_rows(path, header, layout)
+            read, mine = _read_rows(path, header, layout)
+            vectors = read or []
             problem = first_problem(comm, mine)
         if not problem:
             said = f"{'; '.join(problems)}: going on from {path.name}" if problems else ""

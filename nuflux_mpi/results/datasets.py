@@ -1,5 +1,7 @@
 """Datasets of a run's files as `layout` has them: made, labelled, attached to their axes, copied."""
 
+from typing import Any
+
 import numpy as np
 
 from ..storage import hdf5
@@ -13,7 +15,7 @@ _MORE = ("labels", "axis", "period")  # attributes that `label` and `fields_file
 class RunFile:
     """An HDF5 file that a run writes, `_file`, as far as checkpoints ask it who it is."""
 
-    _file = None
+    _file: Any = None
     _forms = None  # until they are asked for, and again when a dataset was added
 
     def forms(self):

@@ -1,6 +1,7 @@
 """Names, dimensions, units and meanings of everything a run stores: the one table behind files, readers and docs."""
 
 from collections import ChainMap
+from typing import Any
 
 from ..box.axes import AXES
 from ..flavor.algebra import Algebra, algebra, of_components
@@ -96,7 +97,7 @@ LAYOUT = {
     "Phi": (("time", "mode", "{space}"), "n", "number flux beyond v n, with a minus sign: Tr Phi of Eq. 20, summed likewise"),
 }
 
-LAYOUT = ChainMap(LAYOUT, Stored())  # and what terms store, which may be entered in their list at any time
+LAYOUT: Any = ChainMap(LAYOUT, Stored())  # pyright: ignore  # and what terms store, which may be entered in their list at any time
 # Series of difference quotients, each with the series that it differentiates. The last one changes with the next row.
 DIFFERENCES = {"dU_osc_dt_difference": "U_osc", "dK_dt_difference": "K"}
 RECORD_AXES = ("time", "spectrum_time")  # unlimited; the length of `time` is the commit mark of a file

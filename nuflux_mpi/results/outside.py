@@ -111,7 +111,7 @@ def check(environ=os.environ):
 
 def differing(comm, environ=os.environ):
     """One sentence on rank 0 if what is recorded differs between ranks, else "". Collective."""
-    found = comm.gather(dict(line.partition("=")[::2] for line in recorded(environ).splitlines()))
+    found = comm.gather({line.partition("=")[0]: line.partition("=")[2] for line in recorded(environ).splitlines()})
     if found is None:
         return ""
     names = {name for one in found for name in one}

@@ -82,7 +82,8 @@ def examine(request):
 
 def _system(error):
     """What the system says if it would not let us read, which says nothing about the file, or ""."""
-    return os.strerror(_number(error)) if _number(error) in _SYSTEM else ""
+    number = _number(error)
+    return os.strerror(number) if number is not None and number in _SYSTEM else ""
 
 
 def _number(error):

@@ -154,7 +154,7 @@ class RunDirectory:
         """What a checkpoint remembers of the files, on rank 0: `rows`, numbers of records by file and record axis, and
         `files`, by which they are known again (see `content`). Collective; rows must have been flushed.
         """
-        files = {"fields.h5": self._fields} | ({"phase_space.h5": self._state} if self._state else {})
+        files: dict = {"fields.h5": self._fields} | ({"phase_space.h5": self._state} if self._state else {})
         sums = dict(zip(files, _over_ranks(self._box.comm, [file.sums for file in files.values()])))
         if self._box.rank:
             return {}

@@ -1,6 +1,7 @@
 """series.h5: numbers over time, written by rank 0. Rows are collected and written in blocks, `time` last."""
 
 import time as clock
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class SeriesFile(datasets.RunFile):
         self._open, self._unfit = {}, False
         self._waiting, self._bytes, self._written = {axis: [] for axis in RECORD_AXES}, 0, clock.monotonic()
 
-    def _make(self, name, shape, dtype=float, values=None):
+    def _make(self, name, shape, dtype: Any = float, values=None):
         dataset = datasets.create(self._file, name, shape, dtype)
         self._forms, self.sums[name] = None, 0
         if values is not None:

@@ -116,10 +116,10 @@ def _pdf_string(token):
     if token.startswith(b"<"):
         raw = bytes.fromhex(token[1:-1].decode())
     else:
-        named = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"\n": b""}
+        named: dict[bytes, bytes] = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"\n": b""}
 
-        def plain(match):
-            return bytes([int(match[1], 8)]) if match[1].isdigit() else named.get(match[1], match[1])
+        def plain(match) -> bytes:
+            return bytes([int(match[1], 8)]) if match[1].isdigit() else named.get(match[1], bytes(match[1]))
 
         raw = re.sub(rb"\\([0-7]{1,3}|.)", plain, token[1:-1], flags=re.DOTALL)
     return raw[2:].decode("utf-16-be") if raw.startswith(b"\xfe\xff") else raw.decode("latin-1")

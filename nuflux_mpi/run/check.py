@@ -128,7 +128,7 @@ def checkpoint_bytes(cut, segments, method):
     return stored_vectors(method) * state_bytes(cut, segments).sum()
 
 
-def rows_per_rank(cut, segments):
+def rows_per_rank(cut, segments) -> np.ndarray:
     """Rows that each rank holds in Fourier space, shape (ranks,): segments dealt upward and downward in turn."""
     dealt = [blocks(segment * cut.pairs_per_line, cut.ranks)[0] for segment in segments]
     return np.sum([rows[::-1] if i % 2 else rows for i, rows in enumerate(dealt)], axis=0)

@@ -46,7 +46,7 @@ def check_room(setup, comm):
 
 def load_loops(setup, comm):
     """Load or compile the loops that a run of this level, method and number of axes calls."""
-    touches = ["touch_pencils" if fft_plans.usable() else "touch_batches"]
+    touches: list = ["touch_pencils" if fft_plans.usable() else "touch_batches"]
     touches += [touch for part in (setup.level, *setup.terms) for touch in part.own_kernels]
     touches += KERNELS.get(setup.method, ())
     if np.size(setup.config.box.points) > 1:

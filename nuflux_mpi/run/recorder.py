@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time as clock
 import weakref
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,8 @@ class Recorder:
         self._axes = coordinates(problem.box, problem.setup.modes, problem.density, problem.equations.axes())
         text = on_root(problem.comm, configuration.to_toml, config)
         self._attrs = provenance.attributes(config, text, problem.box, checkout)
-        self.output, self.layout, self.voice, self._lock = None, None, None, None
+        self.output: Any = None
+        self.layout, self.voice, self._lock = None, None, None
         self.said, self.fresh, self.rows = [], True, []
         self._warned = {}  # warnings so far by subject
         self._wall_time = 0.0  # of the runs before this one

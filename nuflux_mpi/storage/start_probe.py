@@ -44,6 +44,7 @@ class Unusable(Exception):
     def __init__(self, text, dataset=True):
         super().__init__(text)
         self.dataset = dataset
+        self.name: str | None = None  # of the dataset
 
 
 def look(path, wanted, values=True):

@@ -119,7 +119,7 @@ def matrix(k, v, s, q, shift=0.0, coupling=None) -> Array:
     v, s, q = np.asarray(v, dtype=float), np.asarray(s, dtype=float), np.asarray(q, dtype=float)
     if v.ndim not in (1, 2) or not v.shape[:1] == s.shape == q.shape:
         raise ValueError(f"v, s and q need one value per mode; their shapes are {v.shape}, {s.shape} and {q.shape}")
-    response = self_interaction(v, s, q).coupling
+    response: Any = self_interaction(v, s, q).coupling
     if coupling is not None:
         response = response + coupling
     return continuum(k, v, s, q, shift)[..., None] * np.eye(len(v)) + response

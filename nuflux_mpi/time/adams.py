@@ -22,6 +22,8 @@ Steps do not end at output times: the state there is the integral of the polynom
 as accurate as the step itself.
 """
 
+from typing import Any
+
 import numpy as np
 
 from .. import kernels
@@ -58,7 +60,7 @@ class Adams(Stepper):
         self._pool = np.empty((VECTORS, size))  # for which numpy asks for huge pages, unlike np.zeros; saves a tenth
         self._y, self._history = 0, []  # rows of the pool: the state; derivatives, the newest first
         self._times, self.order, self._since, self._ramp, self.starting = [], 1, 0, True, True
-        self._ahead = None  # length of the next step for which sums have been begun, and their two rows
+        self._ahead: Any = None  # length of the next step for which sums have been begun, and their two rows
 
     # The state at any time that the last step has covered
 

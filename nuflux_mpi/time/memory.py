@@ -8,7 +8,7 @@ follow the types below and guess nothing: a value of another kind, a field that 
 import math
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from types import NoneType, UnionType
-from typing import get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -170,7 +170,7 @@ def _is(kind, value):
 def _chosen(kinds, value, where):
     """The first of several kinds that fits a value from outside."""
     for kind in kinds:
-        outside = (kind, dict) if is_dataclass(kind) else (list, tuple, np.ndarray) if get_origin(kind) is list else None
+        outside: Any = (kind, dict) if is_dataclass(kind) else (list, tuple, np.ndarray) if get_origin(kind) is list else None
         if isinstance(value, outside) if outside else _is(kind, value):
             return kind
     raise _foreign(where, " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds), value)

@@ -29,7 +29,7 @@ class Stepper:
 
     def __init__(self, comm, size):
         self.comm, self.size = comm, size
-        self.rejections, self.broken, self.tolerance = 0, "", None
+        self.rejections, self.broken, self.tolerance = 0, "", np.nan
 
     def begin(self, t, u, tolerance):
         """Take u (local, kept by reference) as the state at time t, unless an earlier one was recalled."""
@@ -47,6 +47,19 @@ class Stepper:
 
     def recall(self, record, vectors):
         """Go on from the `memory` of an earlier stepper; call it before `begin`."""
+
+    def _attempt(self, t, h):
+        raise NotImplementedError
+
+    def _accept(self, t, h, error):
+        raise NotImplementedError
+
+    def _refuse(self, h=0.0, error=1.0, attempt=0):
+        raise NotImplementedError
+
+    def state(self, t, u):
+        """u <- the state at a time within the last step, of a method that runs freely."""
+        raise NotImplementedError
 
     def step(self, ts):
         """One accepted step of TS, or `broken`. PETSc calls it on all ranks."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TERMS: list[type[Term]] = [SelfInteraction, WeakForce]
 
 
-def sections() -> dict[str, type]:
+def sections() -> dict[str, type | None]:
     """{name of a config section: its class} of the terms that have one."""
     return {term.section: term.Settings for term in TERMS if term.section and term.Settings}
 

@@ -1,0 +1,4 @@
+# Its types differ from one version to the next.
+from typing import Any
+
+def __getattr__(name: str) -> Any: ...

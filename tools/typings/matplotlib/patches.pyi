@@ -1,0 +1,5 @@
+# Its types differ from one version to the next.
+from typing import Any
+
+def __getattr__(name: str) -> Any: ...
+Patch: Any

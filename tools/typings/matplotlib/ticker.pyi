@@ -1,0 +1,7 @@
+# Its types differ from one version to the next.
+from typing import Any
+
+def __getattr__(name: str) -> Any: ...
+LogLocator: Any
+MaxNLocator: Any
+NullFormatter: Any
