@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
-from ..results.figure_modes import has_species
-from ..results.names import space_of
 
 
 class OfOne(NamedTuple):
@@ -27,17 +25,30 @@ def _has(name):
     return lambda run: len(run.series.get(name, ())) > 0
 
 
+def _has_directions(run):
+    """Whether there is anything over directions: not where a direction has modes of its own for both species."""
+    from ..results.figure_modes import has_species
+
+    return not has_species(run) and len(run.series["time"]) > 0
+
+
+def _has_maps(run):
+    from ..results.names import space_of
+
+    return len(space_of(run.series)) > 1
+
+
 def _has_energy_map(run):
     """Whether kappa was stored often enough; in several dimensions it is in the maps."""
     fewest = _module("style").FEWEST_SNAPSHOTS
-    return len(space_of(run.series)) == 1 and "kappa" in run.fields and len(run.fields["time"]) >= fewest
+    return not _has_maps(run) and "kappa" in run.fields and len(run.fields["time"]) >= fewest
 
 
 OF_ONE = {
     "energy": OfOne("evolution", lambda run: True, modes=True),
     "spectrum": OfOne("evolution", _has("psi2")),
-    "angular": OfOne("angular", lambda run: not has_species(run) and len(run.series["time"]) > 0, modes=True),
-    "maps": OfOne("space", lambda run: len(space_of(run.series)) > 1 and len(run.fields["time"]) > 0),
+    "angular": OfOne("angular", _has_directions, modes=True),
+    "maps": OfOne("space", lambda run: _has_maps(run) and len(run.fields["time"]) > 0),
     "distribution": OfOne("momentum", _has("f_q"), modes=True),
     "energy_gained": OfOne("momentum", _has_energy_map, modes=True),
 }

@@ -2,5 +2,6 @@
 from typing import Any
 
 def __getattr__(name: str) -> Any: ...
+
 LogNorm: Any
 PowerNorm: Any

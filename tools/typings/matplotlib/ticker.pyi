@@ -2,6 +2,7 @@
 from typing import Any
 
 def __getattr__(name: str) -> Any: ...
+
 LogLocator: Any
 MaxNLocator: Any
 NullFormatter: Any
