@@ -366,14 +366,14 @@ def compare(old, new, name, limit):
     return f"{name:34s} {'DIFFERS' if beyond else 'agrees'}: {len(apart)} of {len(found)} arrays, {told}", not beyond
 
 
-def cross(old, new, limit):
+def cross(old, new, limit, chosen, ranks):
     """Run directories of the old version in the new one: shown, drawn, and gone on with from the middle. -> lines, all well
 
     A resumed run must end with the numbers of the old version's whole run, or be refused in one sentence.
     """
-    chosen = {name: problem for name, problem in PROBLEMS.items() if problem.quick and not problem.numpy}
+    chosen = {name: problem for name, problem in chosen.items() if not problem.numpy}
     lines, well = [], True
-    for size in (1, 2):
+    for size in ranks:
         whole = sessions(chosen, [size])[size, False]
         halves = [(f"half-{name}", case, words, "half") for name, case, words, _ in whole]
         old.carry_out(whole, size)
@@ -398,7 +398,7 @@ def cross(old, new, limit):
                 f"resume {name:34s} {'DIFFERS in ' + ', '.join(beyond) if beyond else 'same bits' if bits else 'agrees'}"
             )
             well = well and not beyond
-        if size == 1:
+        if size == ranks[0]:
             for name, *_ in whole:
                 told, fine = shown(old, new, name)
                 lines, well = lines + told, well and fine
@@ -469,7 +469,8 @@ def main(words=None):
     keep = arguments.keep.resolve()
     old, new = Checkout(arguments.old, keep), Checkout(arguments.new, keep) if arguments.new else None
     chosen = {name: PROBLEMS[name] for name in arguments.only or PROBLEMS if PROBLEMS[name].quick or not arguments.quick}
-    plan = sessions(chosen, arguments.ranks or ([1, 3] if arguments.quick else [1, 2, 3, 4]))
+    ranks = arguments.ranks or ([1, 3] if arguments.quick else [1, 2, 3, 4])
+    plan = sessions(chosen, ranks)
     names = [name for runs in plan.values() for name, *_ in runs]
     for checkout in filter(None, (old, new)):
         checkout.forget(names if not checkout.clean else [name for name in names if checkout.failure(name)])
@@ -481,7 +482,7 @@ def main(words=None):
         print("\n".join(failed))
         return 1 if failed else 0
     outcomes = [compare(old, new, name, arguments.limit) for name in names]
-    lines, well = cross(old, new, arguments.limit) if arguments.cross else ([], True)
+    lines, well = cross(old, new, arguments.limit, chosen, ranks) if arguments.cross else ([], True)
     print("\n".join([*(line for line, _ in outcomes), *lines]))
     wrong = sum(not fine for _, fine in outcomes)
     print(f"{len(outcomes)} runs in both versions, {wrong} differ" + ("" if well else "; old run directories: NOT ALL WELL"))
