@@ -7,12 +7,12 @@ sent, the names and shapes in the files, and the memory that `check` foretells a
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 
-@dataclass(frozen=True, eq=False)
-class Field:
+class Field(NamedTuple):
     """One field: real functions of space, as many as its leading axes have entries.
 
     shape: axes in front of space, such as (modes, components).
