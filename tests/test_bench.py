@@ -84,3 +84,14 @@ def test_a_table_is_measured(capsys, monkeypatch, tmp_path):
     assert row["lines"] == 8 and row["rhs"] > 0
     for method in ("adams", "8vr"):
         assert row["loop"][method] > 0 and row["loop_ratio"][method] > 0
+
+
+def test_the_start_of_a_run_in_parts():
+    """Every part is there, in a process of its own; how long they take is no matter of a test."""
+    pytest.importorskip("matplotlib")
+    import start_parts
+
+    found = start_parts.measured(ranks=1, repeat=1)
+    assert {"NumPy", "MPI", "numba", "config", "compiled loops", "steps, output, checkpoints", "figures"} <= set(found)
+    assert all(seconds >= 0.0 for seconds in found.values())
+    assert start_parts.table({"MPI": 0.25, "NumPy": 0.05}).splitlines()[-1].split() == ["sum", "300", "ms"]

@@ -9,6 +9,7 @@
     python tools/bench.py --level momentum         two beams with 32, 64 and 128 points in q; --level full likewise
     mpirun -n 64 --oversubscribe python tools/bench.py --count --modes 2 --points 1024
     mpirun -n 64 --oversubscribe python tools/bench.py --count --node 16      as if on four nodes of 16 ranks
+    python tools/bench.py --start                  where the start of a run goes, part by part
 
 Times are medians over repetitions, of the slowest rank; ratios are medians of ratios of neighbouring measurements, so
 that they hold on a noisy machine. The columns, in microseconds per right-hand side:
@@ -92,6 +93,18 @@ class CountingComm(MPI.Intracomm):
         self.calls, self.messages, self.sent, self.seconds = 0, 0, 0, 0.0
 
 
+def start(arguments):
+    """The table of --start."""
+    import start_parts
+
+    found = {ranks: start_parts.measured(ranks, min(arguments.repeat, 9)) for ranks in (1, 2)}
+    for ranks, parts in found.items():
+        print(f"start of a trivial run on {ranks} rank{'s' * (ranks > 1)}, medians of wall time")
+        print(start_parts.table(parts))
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(found, indent=1) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--modes", type=int, help="one size only: number of directions")
@@ -111,8 +124,11 @@ def main():
         help="take so many neighbouring ranks as a node; default: 1 with --count, else those that share memory",
     )
     parser.add_argument("--speedup", action="store_true", help="how much faster all ranks are than rank 0 alone")
+    parser.add_argument("--start", action="store_true", help="seconds of the start of a run, on 1 and 2 ranks, part by part")
     parser.add_argument("--json", metavar="FILE", help="write the figures to a file as well")
     arguments = parser.parse_args()
+    if arguments.start:
+        return start(arguments)
 
     from nuflux_mpi import kernels
 
