@@ -144,7 +144,8 @@ class Algebra:
     def cross(self, A: np.ndarray, B: np.ndarray, axis: int = 0) -> np.ndarray:
         """(A x B)_k = f_ijk A_i B_j."""
         A, B = _in_front(axis, A, B)
-        return _back(axis, [sum(c * (A[i] * B[j] - A[j] * B[i]) for i, j, c in terms) for terms in self.cross_terms])
+        parts = [[c * (A[i] * B[j] - A[j] * B[i]) for i, j, c in terms] for terms in self.cross_terms]
+        return _back(axis, [sum(some[1:], some[0]) for some in parts])
 
     def symmetric(self, A: np.ndarray, B: np.ndarray, axis: int = 0) -> np.ndarray:
         """d_ijk A_i B_j, zero for two flavors."""
@@ -159,7 +160,7 @@ class Algebra:
     def dot(self, A: np.ndarray, B: np.ndarray, axis: int = 0) -> Any:
         """A.B, without the axis of the components."""
         A, B = _in_front(axis, A, B)
-        return sum(a * b for a, b in zip(A, B))
+        return np.asarray(sum(a * b for a, b in zip(A, B)))
 
     def anticommutator(self, w0, W, n, P, axis: int = 0):
         """(trace, components) of 1/2 {w0 1 + W.lambda/2, n/F 1 + P.lambda/2}; w0, n without the axis of the components."""
@@ -204,12 +205,12 @@ class Algebra:
         """N_flavor,flavor - n/F, what a flavor has more than its share, without the axis of the components: P^z/2 of nu_e for
         two flavors."""
         (P,), weights = _in_front(axis, P), self.content_weights[flavor]
-        return sum(weight * part for weight, part in zip(weights, P) if weight)
+        return np.asarray(sum(weight * part for weight, part in zip(weights, P) if weight))
 
     def difference(self, P, pair: Pair, axis: int = 0) -> Any:
         """N_first,first - N_second,second of a pair, without the axis of the components: P^z for two flavors."""
         (P,), weights = _in_front(axis, P), self.content_weights[pair.first] - self.content_weights[pair.second]
-        return sum(weight * part for weight, part in zip(weights, P) if weight)
+        return np.asarray(sum(weight * part for weight, part in zip(weights, P) if weight))
 
     def coherence(self, P, pair: Pair, axis: int = 0) -> np.ndarray:
         """psi = 2 N_second,first of a pair, complex, without the axis of the components: P^x + i P^y for two flavors."""

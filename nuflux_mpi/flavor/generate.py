@@ -49,11 +49,11 @@ def cross(A: Sequence, B: Sequence, onto: Sequence | None = None) -> Vector:
     return out
 
 
-def symmetric(A: Sequence, B: Sequence, onto: Sequence | None = None, sign: int = 1) -> Vector | None:
+def symmetric(A: Sequence, B: Sequence, onto: Sequence | None = None, sign: int = 1) -> Vector:
     """onto + sign d_ijk A_i B_j; `onto` itself for two flavors, where d is zero."""
     terms_of = of_components(len(A)).symmetric_terms
     if not any(terms_of):
-        return None if onto is None else Vector(onto)
+        return Vector([0.0] * len(A) if onto is None else onto)
     out = Vector()
     for k, terms in enumerate(terms_of):
         products = [(c, [(sign, A[i], B[j]), (sign, A[j], B[i])] if i < j else [(sign, A[i], B[i])]) for i, j, c in terms]

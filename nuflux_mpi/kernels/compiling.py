@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+from typing import Any, cast
 
 from ..errors import InputError
 from ..runtime.collective import any_rank
@@ -32,7 +33,7 @@ def find():
         numba, why_not = _import()
         if why_not:
             return None, why_not
-    if numba.config.DISABLE_JIT:
+    if numba is not None and numba.config.DISABLE_JIT:
         return None, "NUMBA_DISABLE_JIT=1"
     return numba, ""
 
@@ -69,19 +70,19 @@ def _plainly():
     With YAML it would read that file of the working directory like variables NUMBA_*; but no result tells of it. SciPy it only
     asks for its version; it imports it where it compiles.
     """
-    absent = object()
-    before = {name: sys.modules.get(name, absent) for name in ("yaml", "scipy")}
+    absent, modules = object(), cast("dict[str, Any]", sys.modules)
+    before = {name: modules.get(name, absent) for name in ("yaml", "scipy")}
     for name in [name for name, module in before.items() if module is absent or name == "yaml"]:
-        sys.modules[name] = None  # it cannot be imported now, and numba gives it up
+        modules[name] = None  # it cannot be imported now, and numba gives it up
     try:
         yield
     finally:
         for name, module in before.items():
             if module is absent:
-                del sys.modules[name]
+                del modules[name]
             else:
-                sys.modules[name] = module
-        config = sys.modules.get("numba.core.config")
+                modules[name] = module
+        config = modules.get("numba.core.config")
         if config is not None:
             config._config_fname = os.devnull
 

@@ -76,11 +76,12 @@ def push(f, v, s, y, M, dM):
         wave = real + 1j * imaginary
         n, P, iy = wave[0], wave[1:], 1j * y[1 : pairs + 1, None]
         trace, force = one.anticommutator(A[0], 2.0 * A[1:, None], n, P)
-        change = np.concatenate(((iy * trace)[None], one.cross(W[:, None], P) + iy * force))
+        change = np.empty(wave.shape, dtype=complex)
+        change[0], change[1:] = iy * trace, one.cross(W[:, None], P) + iy * force
         for j in {0, Q - 1} if Q % 2 == 0 else {0}:
             f[a, 1:, j] = one.cross(W, f[a, 1:, j])
             f[a, 0, j] = 0.0
-        real[...], imaginary[...] = change.real, change.imag
+        real[...], imaginary[...] = np.real(change), np.imag(change)
 
 
 # ---- level "full"

@@ -7,11 +7,19 @@ An @intrinsic is a function that compiled loops call, and that writes LLVM's ins
 numba's types of the arguments, returns the signature; the second one, `generate`, is called with the values.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _intrinsic
 from numba.np.arrayobj import populate_array
+
+
+def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """numba's decorator, for type checkers too: compiled loops call what it makes without the argument `typing`."""
+    return _intrinsic(function)
 
 
 def _address(context, builder, kind, array, index):
