@@ -461,12 +461,12 @@ def test_without_room_for_a_checkpoint_the_run_goes_on(tmp_path, monkeypatch):
 
 
 def test_without_room_for_growth_rates_and_figures_the_run_is_finished(tmp_path, monkeypatch):
-    plots, said = pytest.importorskip("nuflux_mpi.plots.evolution"), []
+    figure_list, said = pytest.importorskip("nuflux_mpi.plots.figure_list"), []
     monkeypatch.setattr(growth, "write", full)
     with nuflux_mpi.Simulation(case("standard"), out=tmp_path / "run") as simulation:
         run = simulation.run(listener(said))
     assert said[-1] == f"warning: {tmp_path / 'run' / 'growth.csv'} cannot be written (No space left on device)"
     assert run.finished and "growth" in run.summary()
-    monkeypatch.setattr(plots, "draw_all", full)
+    monkeypatch.setattr(figure_list, "draw_all", full)
     running.draw(run, said.append)
     assert said[-1].startswith("warning: the figures cannot be drawn (No space left on device); draw them later")

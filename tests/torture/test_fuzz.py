@@ -119,6 +119,6 @@ def test_the_tool_counts_and_finds(monkeypatch, capsys, tmp_path):
     assert fuzz.main(["--examples", "5", "--seconds", "0.5"]) == 0
     assert "5 examples" in capsys.readouterr().out
     monkeypatch.setattr(fuzz, "prepare", lambda: Path("start.h5").touch())  # a defect would show there already
-    monkeypatch.setattr(resolving, "_with_absolute_paths", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(resolving, "sections_of", lambda *arguments: 1 / 0)
     assert fuzz.main(["--examples", "5", "--seconds", "0.5"]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().out
