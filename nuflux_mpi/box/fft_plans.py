@@ -96,6 +96,11 @@ def usable():
     return kernels.COMPILED and library() is not None
 
 
+def why_in_batches() -> str:
+    """Why compiled loops cannot transform line by line, which takes longer; "" where they can, or where there are none."""
+    return "FFTW's functions cannot be reached" if kernels.COMPILED and library() is None else ""
+
+
 def zeros(shape, dtype: Any = float) -> np.ndarray:
     """A zeroed array aligned for FFTW's vector instructions; sizes may be zero."""
     from mpi4py_fft import fftw

@@ -203,6 +203,15 @@ def judge_process(found):
         f"{found['petsc']}, scalars {found['petsc_scalar']}, indices {found['petsc_index']}",
         "install a PETSc with real scalars (docs/install.md)",
     )
+    reached = found["fftw"]
+    yield Finding(
+        "FFTW",
+        True if reached else None,
+        "reached by compiled loops"
+        if reached
+        else "compiled loops cannot reach its functions: transforms in batches, which are slower",
+        "build mpi4py-fft with a shared FFTW (docs/install.md)",
+    )
     yield Finding("BLAS", True, ", ".join(found["blas_libraries"]) or "none found")
 
 
@@ -212,6 +221,8 @@ def examine_process():
     from mpi4py import MPI
     from petsc4py import PETSc
 
+    from ..box.fft_plans import library
+
     loaded = loaded_libraries()
     mpi_name = r"libmpi(ch)?\.so|libmpi_intel"
     blas_name = r"lib(open|scipy_open)?blas|libmkl_rt|libblis"
@@ -219,6 +230,7 @@ def examine_process():
         "mpi": MPI.Get_library_version().strip("\0").splitlines()[0].split(",")[0],
         "mpi_libraries": [path for path in loaded if re.match(mpi_name, os.path.basename(path))],
         "blas_libraries": [os.path.basename(path) for path in loaded if re.match(blas_name, os.path.basename(path))],
+        "fftw": library() is not None,
         "hdf5": h5py.version.hdf5_version,
         "h5py_mpi": bool(h5py.get_config().mpi),
         "h5py_file": h5py.__file__,

@@ -1,5 +1,6 @@
 """The command `run`: a simulation with its progress, its closing words and its figures."""
 
+import gc
 import sys
 import time
 
@@ -125,6 +126,8 @@ def draw(run, say):
     from ..plots import figure_list
     from ..runtime import remedies
 
+    collects = gc.isenabled()
+    gc.disable()  # matplotlib makes very many objects, and no garbage to speak of
     later = f"draw them later with: python -m nuflux_mpi plot {shell_word(str(run.directory))}"
     with extras.attempted("the figures cannot be drawn", say, later):
         try:
@@ -134,3 +137,6 @@ def draw(run, say):
             if error.name != "matplotlib":
                 raise
             say(f"no figures: matplotlib is not installed ({remedies.install_hint('matplotlib')})")
+        finally:
+            if collects:
+                gc.enable()

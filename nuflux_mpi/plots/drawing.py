@@ -49,10 +49,31 @@ def _imported() -> Any:
     return matplotlib
 
 
+@contextlib.contextmanager
+def _without_docstrings():
+    """Within, matplotlib's classes get no docstrings of their setters, which take a third of its import.
+
+    For the command line alone: who draws in a program or a notebook may want to read them.
+    """
+    from matplotlib.artist import Artist
+
+    name = "_update_set_signature_and_docstring"
+    made = Artist.__dict__.get(name)
+    if made is None or os.path.basename(sys.argv[0] if sys.argv else "") not in ("__main__.py", "nuflux_mpi"):
+        yield
+        return
+    setattr(Artist, name, classmethod(lambda cls: None))
+    try:
+        yield
+    finally:
+        setattr(Artist, name, made)
+
+
 matplotlib = _imported()
-from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402, F401  (after matplotlib itself)
-from matplotlib.colors import LogNorm, PowerNorm  # noqa: E402, F401
-from matplotlib.figure import Figure  # noqa: E402, F401
-from matplotlib.lines import Line2D  # noqa: E402, F401
-from matplotlib.patches import Patch  # noqa: E402, F401
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter  # noqa: E402, F401
+with _without_docstrings():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: F401  (after matplotlib itself)
+    from matplotlib.colors import LogNorm, PowerNorm  # noqa: F401
+    from matplotlib.figure import Figure  # noqa: F401
+    from matplotlib.lines import Line2D  # noqa: F401
+    from matplotlib.patches import Patch  # noqa: F401
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter  # noqa: F401

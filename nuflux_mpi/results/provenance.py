@@ -55,6 +55,7 @@ def attributes(config, config_toml, box, checkout):
     from petsc4py import PETSc
 
     from .. import kernels
+    from ..box import fft_plans
     from ..storage import start_file
     from ..time import petsc_options
 
@@ -81,7 +82,7 @@ def attributes(config, config_toml, box, checkout):
         "petsc_version": ".".join(map(str, PETSc.Sys.getVersion())),
         "petsc_options": petsc_options.in_force(PETSc.Options(), config.petsc.options),
         "environment": outside.recorded(),
-        "kernels": "numba" if kernels.COMPILED else "numpy",
+        "kernels": ("numba" if kernels.COMPILED else "numpy") + ", transforms in batches" * bool(fft_plans.why_in_batches()),
         "fftw_effort": box.fftw,
         "units": "hbar = c = 1; lengths and times in 1/mu, energies in mu, densities in n, mu = sqrt(2) G_F n",
         "references": REFERENCE,

@@ -103,8 +103,11 @@ class Simulation:
         cut = f"cut as {box.plan.N1} x {box.plan.N2} points" if box.plan.factored else "in slabs"
         exchange = f"{box.node}, " if box.size > 1 else ""
         from .. import kernels
+        from ..box import fft_plans
 
         kernels_used = "compiled kernels (numba)" if kernels.COMPILED else f"NumPy kernels (slower: {kernels.WHY_NOT})"
+        if fft_plans.why_in_batches():
+            kernels_used += f", transforms in batches (slower: {fft_plans.why_in_batches()})"
         lines = [
             config.title or config.name,
             f'{len(modes)} modes, box of length {length} with {points} points, level "{self.equations.level}", '

@@ -8,7 +8,11 @@ import sys
 import numpy as np
 import pytest
 
+import nuflux_mpi
+from nuflux_mpi import kernels
+from nuflux_mpi.box import fft_plans
 from nuflux_mpi.box.fft_plans import LinePlan, library
+from nuflux_mpi.cli import doctor
 from nuflux_mpi.runtime import kept
 
 pytestmark = pytest.mark.skipif(library() is None, reason="FFTW's functions cannot be reached")
@@ -80,3 +84,28 @@ def test_what_fftw_has_learned_is_kept(tmp_path):
     path.write_bytes(content[:-9])  # damaged: measured anew, and replaced
     assert planned("measure")[0] == 0 and path.read_bytes().startswith(content[:9])
     assert planned("measure")[0] > 0
+
+
+def test_where_fftw_cannot_be_reached_the_run_and_its_files_say_so(monkeypatch, tmp_path):
+    if not kernels.COMPILED:
+        pytest.skip("there are no compiled loops")
+    overrides = ["time.end=0.01", "output.figures=false"]
+    results = {}
+    for name in ("plain", "batches"):
+        if name == "batches":
+            monkeypatch.setattr(fft_plans, "library", lambda: None)
+        with nuflux_mpi.Simulation("two_beam", out=tmp_path / name, overrides=overrides) as simulation:
+            said = simulation.describe()
+            results[name] = simulation.run()
+        assert ("transforms in batches (slower: FFTW's functions cannot be reached)" in said) == (name == "batches")
+        assert ("transforms in batches" in results[name].attrs["kernels"]) == (name == "batches")
+    one, other = (run.series["U_osc"] for run in results.values())
+    np.testing.assert_allclose(one, other, rtol=1e-13)  # the same transforms, sums in another order
+
+
+@pytest.mark.parametrize("reached, ok", [(True, True), (False, None)])
+def test_doctor_tells_whether_fftw_is_reached(reached, ok):
+    found = {"mpi_libraries": [], "mpi": "", "h5py_mpi": True, "h5py_file": "", "hdf5": "", "petsc_scalar": "float64"}
+    found |= {"petsc": "", "petsc_index": "", "blas_libraries": [], "fftw": reached}
+    [finding] = [finding for finding in doctor.judge_process(found) if finding.what == "FFTW"]
+    assert finding.ok is ok and ("slower" in finding.text) != reached

@@ -393,6 +393,7 @@ def healthy():
         "mpi": "Open MPI v4.1.4",
         "mpi_libraries": ["/lib/libmpi.so.40"],
         "blas_libraries": ["libopenblas.so.0"],
+        "fftw": True,
         "hdf5": "1.10.8",
         "h5py_mpi": True,
         "h5py_file": "/h5py/__init__.py",
