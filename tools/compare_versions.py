@@ -193,8 +193,8 @@ def worker(listing, directory):
             print(name, flush=True)
         mark, said = DONE, ""
         try:
-            how = {"overwrite": True} if how != "resumed" else {"resume": "auto"}
-            with nuflux_mpi.Simulation(case, overrides=words, out=out, deterministic=True, **how) as simulation:
+            there = {"resume": "auto"} if how == "resumed" else {"overwrite": True}
+            with nuflux_mpi.Simulation(case, overrides=words, out=out, deterministic=True, **there) as simulation:
                 simulation.run(stop=Halfway(simulation) if how == "half" else None)
         except (nuflux_mpi.InputError, nuflux_mpi.NumericalFailure) as error:
             mark, said = FAILED, str(error)
@@ -382,6 +382,9 @@ def cross(old, new, limit, chosen, ranks):
         new.forget([name for name, *_ in resumed])
         new.results.mkdir(parents=True, exist_ok=True)
         for (half, *_), (target, *_) in zip(halves, resumed):
+            whole_rows, rows = (len(arrays_of(old.results / one)["series.h5", "time"]) for one in (half[len("half-") :], half))
+            if not 0 < rows < whole_rows:  # else nothing would be left to go on with
+                raise SystemExit(f"compare_versions: {half} has {rows} rows of the {whole_rows} of the whole run")
             ignored = shutil.ignore_patterns(DONE, FAILED, "RUNNING")
             shutil.copytree(old.results / half, new.results / target, ignore=ignored)
         new.carry_out(resumed, size)
