@@ -183,7 +183,7 @@ def worker(listing, directory):
 
     import nuflux_mpi
 
-    warnings.simplefilter("ignore", nuflux_mpi.RunWarning)
+    warnings.simplefilter("ignore")
     comm = MPI.COMM_WORLD
     for name, case, words, how in json.loads(Path(listing).read_text()):
         out = Path(directory) / name
