@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 # Where the compiled form of each kernel is. The last line of a module, touch_..., calls each of its kernels once.
 HOMES = {
-    "flavor": "moments rotate precess rotate_and_drive touch_precess touch_drive touch_with_more",
+    "flavor": "moments rotate precess rotate_and_drive touch_precess touch_drive touch_precess_with_more touch_drive_with_more",
     "momentum": "push touch_push",
     "full": "phase_space_moments anticommute commute add differentiate_waves subtract_derivative touch_full",
     "local_flow": "turn series turn_and_drive turn_about touch_local_flow",

@@ -268,8 +268,13 @@ def touch_drive(axes=1, components=3):
     rotate_and_drive(P, np.zeros((1, 1)), v, s, D, np.zeros((axes, *D.shape)))
 
 
-def touch_with_more(axes=1, components=3):
-    """The same for these loops with h or w, of which a term may make use."""
+def touch_precess_with_more(axes=1, components=3):
+    """The same for `rotate` and `precess` with h or w, of which a term may make use."""
     P, v, s, D, w = _nothing(axes, components)
     precess(P, v, s, D, D, w)
+
+
+def touch_drive_with_more(axes=1, components=3):
+    """The same for `rotate_and_drive` with w."""
+    P, v, s, D, w = _nothing(axes, components)
     rotate_and_drive(P, np.zeros((1, 1)), v, s, D, np.zeros((axes, *D.shape)), w)
