@@ -29,10 +29,12 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
+from ..runtime.shapes import Array, Field
 from . import fft_plans
 from .axes import AXES
 from .derivative import Gradient, Slope
@@ -88,7 +90,7 @@ class Box:
         return f"Box(length={self.length}, points={self.points}, ranks={self.size}, cut={cut}, local={self.local_shape})"
 
     @property
-    def dimensions(self):
+    def dimensions(self) -> int:
         return len(self.points)
 
     @cached_property
@@ -101,36 +103,36 @@ class Box:
         fft_plans.remember()
 
     @property
-    def vector_shape(self):
+    def vector_shape(self) -> tuple[int, ...]:
         """Shape of a vector of space in front of the points: nothing in one dimension, else (axes,)."""
         return (self.dimensions,) if self.dimensions > 1 else ()
 
     @property
-    def axis_names(self):
+    def axis_names(self) -> tuple[str, ...]:
         """Names of the axes in order: ("z",), ("x", "z") or ("x", "y", "z")."""
         return AXES[self.dimensions]
 
-    def indices(self):
+    def indices(self) -> tuple[Array, ...]:
         """Global grid indices of this rank's points, one integer array per dimension, broadcastable to `local_shape`."""
         a = np.arange(self.plan.N1)[:, None] * self.plan.N2
         z = (a + np.arange(self._b0, self._b0 + self._nb)[None, :]).ravel()
         return np.ix_(*map(np.arange, self.plan.across), z)
 
-    def coordinates(self):
+    def coordinates(self) -> list[Array]:
         """Coordinates of this rank's points in 1/mu, one array per dimension, broadcastable to `local_shape`."""
         return [start + step * index for start, step, index in zip(self.origin, self.spacing, self.indices())]
 
-    def axes(self):
+    def axes(self) -> list[Array]:
         """The whole grid's coordinates in 1/mu, one array per dimension (the same on all ranks, no communication)."""
         return [start + step * np.arange(N) for start, step, N in zip(self.origin, self.spacing, self.points)]
 
-    def hyperslab(self):
+    def hyperslab(self) -> tuple[tuple[int, ...], ...]:
         """This rank's points in a global array: (start, stride, count, block) for HDF5, one entry per dimension."""
         whole, cut = self.plan.across, self.plan
         start, count = (0,) * len(whole), (1,) * len(whole)
         return (*start, self._b0), (*whole, cut.N2), (*count, cut.N1), (*whole, self._nb)
 
-    def read(self, path, name, leading, key):
+    def read(self, path, name: str, leading: tuple[int, ...], key: str) -> Field:
         """This rank's part of the HDF5 dataset `name`, global shape ``(*leading, *points)``; collective.
 
         Returns a float64 array ``(*leading, *local_shape)``. Raises the same InputError on all ranks if the file, the
@@ -143,20 +145,20 @@ class Box:
 
     # Sums over space. The trailing axes of `field` are this rank's points.
 
-    def sum(self, field):
+    def sum(self, field: Field) -> Any:
         """Sum over all points of the box; shape of the leading axes, the same on all ranks."""
         field = np.asarray(field)
         local = field.reshape(field.shape[: field.ndim - self.dimensions] + (-1,)).sum(axis=-1)
         return self.total(local)
 
-    def integral(self, field):
+    def integral(self, field: Field) -> Any:
         """Integral over the box (trapezoid rule, spectrally accurate for periodic fields), same shape as `sum`."""
         return self.sum(field) * self.cell
 
-    def mean(self, field):
+    def mean(self, field: Field) -> Any:
         return self.sum(field) / self.global_points
 
-    def max(self, field):
+    def max(self, field: Field) -> float:
         """Largest value over all points, all leading axes and all ranks, as a float; NaN if there is one anywhere."""
         field = np.asarray(field)
         local = float(field.max()) if field.size else -np.inf
@@ -167,7 +169,7 @@ class Box:
         self.comm.Allreduce(MPI.IN_PLACE, both, op=MPI.MAX)
         return float("nan") if both[1] else float(both[0])
 
-    def total(self, local):
+    def total(self, local) -> Any:
         """Sum of one small array over the ranks."""
         from mpi4py import MPI
 
@@ -176,11 +178,11 @@ class Box:
             self.comm.Allreduce(MPI.IN_PLACE, total, op=MPI.SUM)
         return total if total.ndim else float(total)
 
-    def transform(self, *segments, back=None, aligned=False):
+    def transform(self, *segments: int, back: tuple[int, ...] | None = None, aligned: bool = False) -> Transform:
         """A :class:`Transform` for ``sum(segments)`` lines; see there for `back` and `aligned`."""
         return Transform(self, segments, (len(segments),) if back is None else back, aligned)
 
-    def gradient(self, lines):
+    def gradient(self, lines: int) -> Slope | Gradient:
         """The spectral derivative of `lines` lines: a :class:`Slope` in one dimension, else a :class:`Gradient`."""
         return Slope(self, lines) if self.dimensions == 1 else Gradient(self, lines)
 

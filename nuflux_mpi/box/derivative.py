@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from .. import kernels
+from ..runtime.shapes import Lines
 from .columns import SlopeAcross
 from .fft_plans import usable, zeros
 from .transform import planned, signed, wave_numbers
@@ -33,7 +34,7 @@ class Slope:
             self._rate = transform.k / box.global_points
         self.lines = transform.physical
 
-    def __call__(self, field=None):
+    def __call__(self, field: Lines | None = None) -> Lines:
         if field is not None:
             self.lines[...] = field.reshape(self.lines.shape)
         self._differentiate()

@@ -93,6 +93,7 @@ class _Mapping:
 
 @cache
 def _libc():
+    """mmap and munmap of the C library, with the types of their arguments: see `_Mapping` for why they are called here."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]

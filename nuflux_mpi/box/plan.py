@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InputError
+from ..runtime.shapes import PerRank
 
 
-def blocks(total, ranks) -> tuple[np.ndarray, np.ndarray]:
+def blocks(total: int, ranks: int) -> tuple[PerRank, PerRank]:
     """Sizes and starts of `total` items dealt to `ranks` in contiguous blocks that differ by one item at most."""
     quotient, remainder = divmod(total, ranks)
     sizes = np.full(ranks, quotient, dtype=int)
@@ -32,36 +33,36 @@ class Plan(NamedTuple):
     across: tuple = ()
 
     @property
-    def N2(self):
+    def N2(self) -> int:
         return self.points // self.N1
 
     @property
-    def total(self):
+    def total(self) -> int:
         """Points of the whole box."""
         return self.points * math.prod(self.across)
 
     @property
-    def inner(self):
+    def inner(self) -> tuple[int, ...]:
         """Points along the axes that are transformed before the exchange: the other axes, or the rows of a factored z."""
         return (self.N1,) if self.factored else self.across
 
     @property
-    def inner_waves(self):
+    def inner_waves(self) -> tuple[int, ...]:
         """Waves kept along each of these axes: half of the last one suffices, the others are conjugates."""
         return (*self.inner[:-1], self.inner[-1] // 2 + 1) if self.inner else ()
 
     @property
-    def pairs_per_line(self):
+    def pairs_per_line(self) -> int:
         """Number of inner waves kept of each real line: wave-number residues ``c``, or waves along the other axes."""
         return math.prod(self.inner_waves)
 
     @property
-    def points_per_rank(self):
+    def points_per_rank(self) -> PerRank:
         """Points on each rank, shape (ranks,)."""
         return math.prod(self.across) * self.N1 * blocks(self.N2, self.ranks)[0]
 
     @property
-    def factored(self):
+    def factored(self) -> bool:
         return self.N1 > 1
 
     def __str__(self):
@@ -93,12 +94,12 @@ def _busy_ranks(candidate):
     return busy if candidate.N2 >= candidate.ranks else 0
 
 
-def most_ranks(points, lines):
+def most_ranks(points, lines: int) -> int:
     """The largest number of ranks that `lines` lines of `points` points (an integer, or one per axis) can feed."""
     return max(min(candidate.N2, int(lines * candidate.pairs_per_line / _BUSY)) for candidate in _candidates(points, lines, 1))
 
 
-def plan(points, lines, ranks):
+def plan(points, lines: int, ranks: int) -> Plan:
     """Cut `points` points (an integer, or one per axis) and `lines` lines for `ranks` ranks.
 
     In one dimension the smallest ``N1`` is taken that keeps most ranks busy. Pure function, no communication. InputError if

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..runtime.shapes import Lines, Waves
 from .columns import Across
 from .exchange import Exchange, Stay
 from .fft_plans import LinePlan, recall, usable, zeros
@@ -25,8 +26,8 @@ class LineTransform(Protocol):
     points: int
     rows: int
     shape: tuple
-    physical: np.ndarray
-    spectral: np.ndarray
+    physical: Lines
+    spectral: Waves
     line: np.ndarray
     residue: np.ndarray
     harmonic: np.ndarray
@@ -34,11 +35,11 @@ class LineTransform(Protocol):
     k: np.ndarray
     wave_vector: tuple
 
-    def forward(self, segments=None): ...
+    def forward(self, segments: int | None = None) -> Waves: ...
 
-    def backward(self, segments=None): ...
+    def backward(self, segments: int | None = None) -> Lines: ...
 
-    def line_plans(self): ...
+    def line_plans(self) -> tuple | None: ...
 
 
 class Transform:
@@ -190,7 +191,7 @@ class Transform:
         steps.append(planned(fftw.irfftn, lambda: (columns, matrix), self.box.fftw, shape=plan.inner, axes=self._axes))
         return steps
 
-    def forward(self, segments=None):
+    def forward(self, segments: int | None = None) -> Waves:
         """spectral <- physical, the leading `segments`, or all (`physical` is used up). One exchange."""
         segments = segments or len(self.segments)
         self.collect(segments)
@@ -199,7 +200,7 @@ class Transform:
         self._to_waves[segments]()
         return self.spectral
 
-    def backward(self, segments=None):
+    def backward(self, segments: int | None = None) -> Lines:
         """physical <- spectral (amplitudes c), the leading `segments`, or all (`spectral` is used up). One exchange."""
         segments = segments or len(self.segments)
         self._to_lines[segments]()
@@ -224,7 +225,7 @@ class Transform:
         """The :class:`~nuflux_mpi.kernels.records.Rows` to write after the long transform; then comes `spread`."""
         return self._exchange.open(segments or len(self.segments))
 
-    def spread(self, segments=None):
+    def spread(self, segments: int | None = None) -> Lines:
         """physical <- the rows that were written after `open`, or changed after `collect`; returns it."""
         segments = segments or len(self.segments)
         self._exchange.close(segments)
@@ -232,7 +233,7 @@ class Transform:
             step()
         return self.physical
 
-    def line_plans(self):
+    def line_plans(self) -> tuple | None:
         """(backward, forward, waves): plans of the long transform for one row at a time, and a buffer for one row of waves.
 
         :class:`~nuflux_mpi.box.fft_plans.LinePlan` between `waves` (K,) and any row of the exchange; None for the plans where there
@@ -250,7 +251,7 @@ class Transform:
         lines[...] = 0.0
         return *plans, waves[0]
 
-    def amplitudes(self, field):
+    def amplitudes(self, field: Lines) -> Waves:
         """Amplitudes c of the real lines `field` (lines, *local_shape): a new array (rows, K); `field` is kept."""
         self.physical[...] = field.reshape(self.physical.shape)
         return self.forward() / self.points
