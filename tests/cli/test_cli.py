@@ -270,7 +270,7 @@ def test_wall_time_ends_a_run_in_order(run_cli, case):
     # A busy machine may take long to start, and is granted more; that the reserve is kept is a matter of test_stopping.py.
     for granted in (8, 40):
         done = run_cli(["run", case, "--out", out, "--set", "time.end=3e5", "--walltime", granted, "--overwrite"], ranks=2)
-        if (out / "checkpoint.h5").exists():
+        if done.returncode != 2:  # as where the start alone took longer
             break
     assert done.returncode == 3, done.stderr
     assert "stopped by the end of the wall time" in done.stderr and "--resume auto" in done.stderr
