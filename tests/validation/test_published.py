@@ -1,6 +1,6 @@
 """The published problems: the quick ones agree in every number, and tools/validate.py tells when one does not.
 
-Each number's tolerance stands, with its reason, beside it in nuflux_mpi/published.py.
+Each number's tolerance stands, with its reason, beside it in nuflux_mpi/validation.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ from processes import carry_out, python
 from validate import main as validate
 
 from nuflux_mpi import config
+from nuflux_mpi.physics.modes import build
 from nuflux_mpi.validation import published
 from nuflux_mpi.validation.published import PROBLEMS, Row
 
@@ -65,7 +66,7 @@ def test_code_comparison_in_small_grows_as_its_bins_do_and_changes_one_side_only
 
 def test_homogeneous_tilt_of_all_directions_rests():
     """Which is why `homogeneous_gain` tilts half of them: parallel vectors do not turn, stable or not."""
-    modes = published.build(published.peaked(32, 0.93))
+    modes = build(published.peaked(32, 0.93))
     series = published.homogeneous(0.93, 1e-3 * modes.n, 100.0, 50.0)
     np.testing.assert_allclose(series["P_mean"], series["P_mean"][[0, 0, 0]], rtol=0, atol=1e-14)  # rounding
 
