@@ -1,5 +1,6 @@
 """Datasets of a run's files as `layout` has them: made, labelled, attached to their axes, copied."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,17 @@ class RunFile:
     @property
     def attrs(self):
         return self._file.attrs
+
+    def _take_back(self, rows):
+        """After a write that failed count no more records than `rows`, {record axis: number}.
+
+        HDF5 writes what it can at a flush: the new length of `time` may be on a disk that took no more of its values.
+        """
+        for axis, number in rows.items():
+            with suppress(OSError, RuntimeError):
+                self._file[axis].resize(number, axis=0)
+        with suppress(OSError, RuntimeError):
+            self._file.flush()
 
 
 def create(file, name, shape, dtype=float):

@@ -62,7 +62,12 @@ class FieldsFile(datasets.RunFile):
             time[self.rows] = t
             self._count("time", np.array([float(t)]), [])
         self.rows += 1
-        self._file.flush()
+        try:
+            self._file.flush()
+        except (OSError, RuntimeError):
+            if self._box.comm.Get_size() == 1:  # a length is changed by all ranks together, and others may not have failed
+                self._take_back({"time": self.rows - 1})
+            raise
 
     def _count(self, name, values, along):
         record = content.weights(0, [self.rows])

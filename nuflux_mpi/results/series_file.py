@@ -135,11 +135,16 @@ class SeriesFile(datasets.RunFile):
                     self._extend(name, self.rows[axis] - len(rows), np.array([row[name] for row in rows]))
         if waiting:
             self._file.flush()  # where the disk takes no more the rows are not counted
-        for axis, rows in waiting.items():
-            self._extend(axis, self.rows[axis] - len(rows), np.array([row[axis] for row in rows]))
-            rows.clear()
-        self._bytes, self._written = 0, clock.monotonic()
-        self._file.flush()
+        before = {axis: self.rows[axis] - len(rows) for axis, rows in waiting.items()}
+        try:
+            for axis, rows in waiting.items():
+                self._extend(axis, before[axis], np.array([row[axis] for row in rows]))
+                rows.clear()
+            self._bytes, self._written = 0, clock.monotonic()
+            self._file.flush()
+        except (OSError, RuntimeError):
+            self._take_back(before)
+            raise
 
     def _extend(self, name, first, values):
         dataset = self._data(name)

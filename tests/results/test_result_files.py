@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from processes import carry_out, python
 
 import nuflux_mpi
 from nuflux_mpi.errors import FileProblem, InputError, NumericalFailure
@@ -569,6 +570,36 @@ def test_a_difference_quotient_that_was_improved_after_the_checkpoint_is_no_dama
         file["dU_osc_dt_difference"][6] = 12.0
     assert resume(half) == []
     assert_right(half, runs)
+
+
+FULL_BEFORE_TIME = """
+import json, resource, sys
+import nuflux_mpi
+from nuflux_mpi.results import series_file
+from nuflux_mpi.runtime import environment
+
+extend = series_file.SeriesFile._extend
+
+
+def full(self, name, first, values):
+    if name == "time" and first:  # all other columns are on the disk
+        end = self._file["time"].id.get_chunk_info(0).byte_offset
+        resource.setrlimit(resource.RLIMIT_FSIZE, (end, end))
+    extend(self, name, first, values)
+
+
+series_file.SeriesFile._extend = full
+environment.install_excepthook()
+nuflux_mpi.simulate(json.loads(sys.argv[1]), out=sys.argv[2])
+"""
+
+
+def test_a_disk_that_takes_the_length_of_time_and_not_its_values_counts_no_row(tmp_path):
+    config = {key: value for key, value in until(0.75, equations={"level": "energy"}).items() if key != "momentum"}
+    done = carry_out(python(["-c", FULL_BEFORE_TIME, json.dumps(config), tmp_path / "run"]))
+    assert done.returncode == 1 and "series.h5 cannot be written" in done.stderr, done.stderr
+    with h5py.File(tmp_path / "run" / "series.h5") as file:
+        assert list(file["time"]) == [0.0]  # the row of the checkpoint at the start
 
 
 def test_what_is_not_finite_is_not_written():
