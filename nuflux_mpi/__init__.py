@@ -25,6 +25,7 @@ if _sys.argv[:1] == ["-m"] and ("-mnuflux_mpi" in _asked or ("-m", "nuflux_mpi")
     if not _sys.flags.safe_path and _os.path.abspath(_sys.path[0]) != _checkout:
         del _sys.path[0]
 
+from .lazily import offer as _offer  # noqa: E402
 from .runtime import environment as _environment  # noqa: E402
 
 __version__ = "0.1.0"
@@ -43,38 +44,22 @@ __all__ = [
 
 _environment.prepare()
 
-_HOMES = {
-    "simulate": "run.simulation",
-    "Simulation": "run.simulation",
-    "Run": "results.reader",
-    "Box": "box.box",
-    "Modes": "physics.modes",
-    "InputError": "errors",
-    "EnvironmentProblem": "errors",
-    "NumericalFailure": "errors",
-    "RunWarning": "errors",
-}
-
-
-# Modules that docs/python.md names, by the short names that they have there.
-_MODULES = {
-    "environment": "runtime.environment",
-    "full_grid": "physics.full_grid",
-    "growth": "analysis.growth",
-    "linear": "theory.linear",
-}
-
-
-def __getattr__(name):
-    from importlib import import_module
-
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    if name in _MODULES:
-        return import_module(f"{__name__}.{_MODULES[name]}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    """The public names, and the modules that were imported so far."""
-    return sorted({name for name in globals() if not name.startswith("_") or name.endswith("__")} | set(_HOMES))
+__getattr__, __dir__ = _offer(
+    __name__,
+    {
+        "simulate": "run.simulation",
+        "Simulation": "run.simulation",
+        "Run": "results.reader",
+        "Box": "box.box",
+        "Modes": "physics.modes",
+        "InputError": "errors",
+        "EnvironmentProblem": "errors",
+        "NumericalFailure": "errors",
+        "RunWarning": "errors",
+        # Modules that docs/python.md names, by the short names that they have there.
+        "environment": "runtime.environment",
+        "full_grid": "physics.full_grid",
+        "growth": "analysis.growth",
+        "linear": "theory.linear",
+    },
+)

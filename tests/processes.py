@@ -9,6 +9,8 @@ from pathlib import Path
 from nuflux_mpi.runtime import environment
 
 ROOT = Path(__file__).resolve().parent.parent
+# For `run`, after the name of a case: it takes some tenths of a second.
+TINY = ["--set", "box.points=64", "--set", "initial.n_max=4", "--set", "time.end=0.1", "--set", "output.figures=false"]
 PIPES = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
 

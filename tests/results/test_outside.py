@@ -6,23 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import TINY
 
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.results import outside
 from nuflux_mpi.runtime import environment
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = [
-    "two_beam",
-    "--set",
-    "box.points=64",
-    "--set",
-    "initial.n_max=4",
-    "--set",
-    "time.end=0.1",
-    "--set",
-    "output.figures=false",
-]
 
 
 def test_what_can_change_numbers_is_recorded_and_nothing_else():
@@ -93,7 +83,7 @@ def test_a_run_keeps_what_it_was_made_under(ranks, run_cli, tmp_path):
     from nuflux_mpi import Run
 
     done = run_cli(
-        ["run", *TINY, "--out", tmp_path / "run"],
+        ["run", "two_beam", *TINY, "--out", tmp_path / "run"],
         ranks=ranks,
         env={"NPY_DISABLE_CPU_FEATURES": "AVX512_ICL", "NUFLUX_NUMBR": "0"},
     )
@@ -104,14 +94,14 @@ def test_a_run_keeps_what_it_was_made_under(ranks, run_cli, tmp_path):
 
 
 def test_a_value_without_sense_is_refused_at_once(run_cli, tmp_path):
-    done = run_cli(["run", *TINY, "--out", tmp_path / "run"], ranks=2, env={"NUFLUX_NUMBA": "no"})
+    done = run_cli(["run", "two_beam", *TINY, "--out", tmp_path / "run"], ranks=2, env={"NUFLUX_NUMBA": "no"})
     assert done.returncode == 2 and done.stderr.count("NUFLUX_NUMBA must be 0") == 1
     assert "Traceback" not in done.stderr and not (tmp_path / "run").exists()
 
 
 def test_ranks_with_different_settings_are_told(tmp_path):
     """A wrapper gives one rank what the other has not, as profiles of nodes may."""
-    run = f'"{sys.executable}" -m nuflux_mpi run {" ".join(TINY)} --out "{tmp_path / "run"}"'
+    run = f'"{sys.executable}" -m nuflux_mpi run two_beam {" ".join(TINY)} --out "{tmp_path / "run"}"'
     wrapper = f'[ "${{OMPI_COMM_WORLD_RANK:-$PMI_RANK}}" = 1 ] && export NPY_DISABLE_CPU_FEATURES=AVX512_ICL; exec {run}'
     done = subprocess.run(
         ["mpirun", "-n", "2", "bash", "-c", wrapper],

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import processes
 import pytest
+from processes import TINY
 
 from nuflux_mpi.cli import doctor
 from nuflux_mpi.errors import EnvironmentProblem
@@ -95,21 +96,9 @@ def test_a_process_that_somebody_types_is_alone(no_launcher, monkeypatch):
 
 
 def test_a_run_starts_in_the_shell_of_an_interactive_step(run_cli, tmp_path):
-    tiny = [
-        "run",
-        "two_beam",
-        "--set",
-        "box.points=64",
-        "--set",
-        "initial.n_max=4",
-        "--set",
-        "time.end=0.1",
-        "--set",
-        "output.figures=false",
-    ]
-    done = run_cli([*tiny, "--out", tmp_path / "shell"], env=STEP | {"SLURM_PTY_PORT": "40000"})
+    done = run_cli(["run", "two_beam", *TINY, "--out", tmp_path / "shell"], env=STEP | {"SLURM_PTY_PORT": "40000"})
     assert done.returncode == 0, done.stderr
-    done = run_cli([*tiny, "--out", tmp_path / "srun"], env=STEP)
+    done = run_cli(["run", "two_beam", *TINY, "--out", tmp_path / "srun"], env=STEP)
     assert done.returncode == 1 and done.stderr.count("8 processes were started") == 1
     assert "Traceback" not in done.stderr and not (tmp_path / "srun").exists()
 

@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from processes import TINY
 
 from nuflux_mpi.runtime import environment
 
@@ -24,17 +25,6 @@ COMMANDS = (
     ["info", "run", "--toml"],
     ["doctor", "--ranks", "0"],
 )
-TINY = [
-    "--set",
-    "box.points=64",
-    "--set",
-    "initial.n_max=4",
-    "--set",
-    "time.end=0.1",
-    "--set",
-    "output.figures=false",
-    "--deterministic",
-]
 
 
 def shell(command, arguments, cwd, **variables):
@@ -54,7 +44,7 @@ def shell(command, arguments, cwd, **variables):
 def place(tmp_path_factory):
     """A directory with a run in `run`."""
     directory = tmp_path_factory.mktemp("streams")
-    done = shell("N", ["run", "two_beam", *TINY, "--out", "run"], directory)
+    done = shell("N", ["run", "two_beam", *TINY, "--deterministic", "--out", "run"], directory)
     assert done.returncode == 0, done.stderr
     return directory
 
@@ -87,7 +77,9 @@ def test_a_reader_that_has_seen_enough_is_no_fault(unbuffered, place):
 
 @pytest.mark.parametrize("how", [">&-", "2>&-", "<&- >&- 2>&-", "> /dev/full 2> /dev/full", "2>&1 | true"])
 def test_a_run_goes_on_without_any_stream(how, place, tmp_path):
-    done = shell(f"N {how}; exit ${{PIPESTATUS[0]}}", ["run", "two_beam", *TINY, "--out", tmp_path / "out"], place)
+    done = shell(
+        f"N {how}; exit ${{PIPESTATUS[0]}}", ["run", "two_beam", *TINY, "--deterministic", "--out", tmp_path / "out"], place
+    )
     assert done.returncode == 0, done.stderr
     assert "finished at t = 0.1" in (tmp_path / "out" / "run.log").read_text()
     # No file has taken what was meant for a closed stream.
