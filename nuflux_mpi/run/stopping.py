@@ -73,7 +73,9 @@ class StopRequest:
 
     def __call__(self):
         if not self.reason and self._pace:
-            self.reason = self._due()
+            due = self._due()
+            if due:  # else a signal that was heard meanwhile would be forgotten
+                self.reason = due
         return self.reason
 
     def _due(self):

@@ -98,6 +98,19 @@ def test_file_is_obeyed_once(tmp_path):
     assert not (tmp_path / "STOP").exists()
 
 
+def test_a_signal_while_the_clock_is_read_is_heard(tmp_path, monkeypatch):
+    """With steps of some microseconds that is where many of them arrive."""
+    stop = attentive(tmp_path, None)
+
+    def look():
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return float("inf")
+
+    monkeypatch.setattr(stop, "remaining", look)
+    with stop:
+        assert stop() == "SIGUSR1" and stop() == "SIGUSR1"
+
+
 def test_disk_is_not_asked_at_every_step(tmp_path):
     stop = attentive(tmp_path, None, every=1000.0)
     (tmp_path / "STOP").touch()
