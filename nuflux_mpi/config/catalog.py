@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from ..storage.section import Key, PerAxis, Section, Vectors
+from ..storage.section import Key, PerAxis, Section, Vectors, key_of
 from .models.root import Config
 from .toml import toml_value
 
@@ -174,7 +174,7 @@ def _merged(name: str, of_kinds: list[dict[str, Entry]]) -> Entry:
 
 def _entries_of(kind: Kind) -> dict[str, Entry]:
     """The keys of one class; annotations that are not annotated further are the sections of the whole config."""
-    hints = get_type_hints(kind, include_extras=True)
+    hints = {key_of(name): hint for name, hint in get_type_hints(kind, include_extras=True).items()}
     annotated = {name: get_args(hints[name]) for name in kind.key_names if get_origin(hints[name]) is Annotated}
     return {name: _entry(name, parts[0], parts[1], getattr(kind, name, REQUIRED)) for name, parts in annotated.items()}
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .pencils import correct_pencils, differentiate_pencils, from_interaction_picture, phase_factors, to_interaction_picture  # noqa: F401
     from .reference import (  # noqa: F401
         add,
+        add_forces,
         anticommute,
         combine,
         commute,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 # Where the compiled form of each kernel is. The last line of a module, touch_..., calls each of its kernels once.
 HOMES = {
     "flavor": "moments rotate precess rotate_and_drive touch_precess touch_drive touch_precess_with_more touch_drive_with_more",
+    "trace": "add_forces touch_add_forces",
     "momentum": "push touch_push",
     "full": "phase_space_moments anticommute commute add differentiate_waves subtract_derivative touch_full",
     "local_flow": "turn series turn_and_drive turn_about touch_local_flow",

@@ -53,6 +53,11 @@ def rotate_and_drive(P, kappa, v, s, D, dD, w=None):
     rotate(P, v, D, w)
 
 
+def add_forces(kappa, factors, slopes):
+    """kappa_a += sum_k factors[k, a] slopes[k]: forces that push all flavors alike. factors (k, modes), slopes (k, n)."""
+    kappa += factors.T @ slopes
+
+
 # ---- level "momentum"
 
 

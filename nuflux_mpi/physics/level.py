@@ -55,6 +55,8 @@ class Level:
         self.fields = self.declared.views(self.transform.physical)
         for term in terms:
             term.enter(box)
+        # c_nu of [attenuation]: what refraction is multiplied by, in the moments of a level and in U_osc.
+        self.strength = next((term.factor for term in terms if isinstance(term, SelfInteraction)), 1.0)
         # Those whose potentials add to the one that the level itself takes from its state.
         self._potentials = [term for term in terms if term.has("potential") and type(term) not in self.own_terms]
         self._lay_out()

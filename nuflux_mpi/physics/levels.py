@@ -14,11 +14,11 @@ from .fields import Declaration
 from .interaction import InteractionPicture
 from .modes import Modes
 from .modes import build as build_modes
-from .terms import chosen
+from .terms import built, chosen
 from .terms.total import without_flow
 
 # Parts of a term for which a level needs a place, see `Level.takes`.
-PARTS = ("potential", "mode_potential", "source", "fields")
+PARTS = ("potential", "mode_potential", "trace", "source", "fields")
 # Where each level is: a run loads its own.
 _HOMES = {
     "standard": "polarization.Standard",
@@ -60,7 +60,7 @@ def terms_of(config, modes):
     """All terms of a resolved config, those of its level first, for its modes."""
     own = level_of(config).own_terms
     classes = [*own, *(term for term in chosen(config) if term not in own)]
-    return [term(config.get(term.section) if term.section else None, modes) for term in classes]
+    return built(config, modes, classes)
 
 
 @dataclass(frozen=True, eq=False)

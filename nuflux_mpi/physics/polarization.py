@@ -34,7 +34,7 @@ class Standard(Level):
     level = "standard"
     own_kernels = ("touch_precess",)
     own_terms = (SelfInteraction,)
-    takes = ("potential", "mode_potential", "source", "fields", "flow")
+    takes = ("potential", "mode_potential", "trace", "source", "fields", "flow")
     splits = True
 
     @classmethod
@@ -48,7 +48,9 @@ class Standard(Level):
         self.P = self.fields["P"]
         self.D = np.zeros((1 + box.dimensions, self.modes.algebra.components) + box.local_shape)
         at_once = {name: field.reshape(*field.shape[: -box.dimensions], -1) for name, field in self.fields.items()}
-        self._here = Here(at_once, self.modes.speeds, self.s, self.D.reshape(*self.D.shape[:2], -1), work=self.s)
+        self._here = Here(
+            at_once, self.modes.speeds, self.s, self.D.reshape(*self.D.shape[:2], -1), self.s, self.strength * self.s
+        )
         self.total = Total(self.terms, self._here, box, [field.name for field in self.declared.evolved if field.active])
         passive = len(self.declared.segments) > 1
         self.picture.drive(self.source, 1, self.active_source if passive else None, self.total.flow)
@@ -99,11 +101,12 @@ class Energy(Standard):
     def _lay_out(self):
         super()._lay_out()
         self.kappa = self.fields["kappa"]
-        self._force = ForceDensity(self.box, self.modes, coefficients(self.modes.algebra)[1:], self._potentials)
+        self._force = ForceDensity(self.box, self.modes, coefficients(self.modes.algebra)[1:], self._potentials, self.strength)
         self.F = np.zeros((len(self.modes),) + self.box.vector_shape + self.box.local_shape)
 
     def start(self, t, u, P, density):
         self.count_in(float(np.sum(density)) or 1.0)
+        self._here.density = np.asarray(density)
         super().start(t, u, P, density)
 
     def count_in(self, unit):

@@ -4,11 +4,15 @@
         strength: Annotated[float, Key("strength of the drive [mu]", ge=0)]
         period: Annotated[float | None, Key("its period [1/mu]", gt=0, unset="constant in time")] = None
 
+A key that is a keyword of Python, such as lambda, is annotated with an underscore behind it and has no default: `section.lambda_`
+and `section["lambda"]` are the same.
+
 A section is written beside what it configures, in any room from `storage` on; `nuflux_mpi.config` checks what users write
 against it. The class itself is light: ranks that get a config by broadcast, and readers of results, import no validator.
 """
 
 import copy
+import keyword
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar, Union, dataclass_transform
 
@@ -43,11 +47,12 @@ class Section(Mapping):
     key_names: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        own = [name for name, kind in cls.__annotations__.items() if not str(kind).startswith("typing.ClassVar")]
+        annotations = cls.__annotations__.items()
+        own = [key_of(attribute) for attribute, kind in annotations if not str(kind).startswith("typing.ClassVar")]
         inherited = [name for name in cls.__base__.key_names if name not in own]  # type: ignore[union-attr]
         cls.key_names = (*own, *inherited)
 
-    def __init__(self, **values: Any):
+    def __init__(self, /, **values: Any):
         for name in self.key_names:
             if name in values:
                 self.__dict__[name] = values.pop(name)
@@ -65,6 +70,12 @@ class Section(Mapping):
         section.__dict__.update({name: values[name] if name in values else copy.copy(getattr(cls, name)) for name in known})
         section.__dict__.update(values)
         return section
+
+    def __getattr__(self, name: str) -> Any:  # asked for what is found nowhere else
+        key = key_of(name)
+        if key != name and key in self.__dict__:
+            return self.__dict__[key]
+        raise AttributeError(f"{type(self).__name__} has no {name}")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a config cannot be changed: make another one with {name} by replace(), or give overrides")
@@ -94,7 +105,7 @@ class Section(Mapping):
         """A copy in dicts and lists alone."""
         return plain(self)
 
-    def replace(self, **values: Any) -> Self:
+    def replace(self, /, **values: Any) -> Self:
         """A copy with other values."""
         return type(self)(**{**self.__dict__, **values})
 
@@ -105,6 +116,11 @@ class Section(Mapping):
     def problems(self, config: Any) -> Iterator[str]:
         """What is wrong between keys that are right each by itself, one sentence each. All of `config` is complete."""
         return iter(())
+
+
+def key_of(attribute: str) -> str:
+    """The key of a section that an attribute stands for: lambda for lambda_, else its own name."""
+    return attribute[:-1] if attribute.endswith("_") and keyword.iskeyword(attribute[:-1]) else attribute
 
 
 def per_axis(value: Any) -> list:

@@ -27,8 +27,8 @@ class UniformField(Term):
     budget = ("E_field",)
     commutes = True  # the self-interaction turns with all polarizations, if they turn together
 
-    def __init__(self, settings, modes):
-        super().__init__(settings, modes)
+    def __init__(self, settings, modes, factor=1.0):
+        super().__init__(settings, modes, factor)
         self.h = np.array(settings["h"], dtype=float)
 
     def potential(self, t, P, D):

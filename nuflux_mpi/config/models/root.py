@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 from ...storage.config_text import LONGEST_NAME
 from ...storage.section import Key, Section, per_axis
 from ..toml import toml_value
+from .attenuation import Attenuation
 from .box import Box
 from .equations import Equations, Full, Momentum
 from .initial import Initial
@@ -25,6 +26,7 @@ class Config(Section):
     equations: Equations
     full: Full | None = None
     momentum: Momentum | None = None
+    attenuation: Attenuation | None = None
     time: Time
     output: Output
     petsc: Petsc

@@ -6,7 +6,7 @@ May import what physics may; nothing here needs numba or MPI before a run is bui
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .force import WeakForce
@@ -27,6 +27,18 @@ def sections() -> dict[str, type | None]:
 def chosen(config) -> list[type[Term]]:
     """The terms that a resolved config adds to those of its level, in the order of `TERMS`."""
     return [term for term in TERMS if term.section and config.get(term.section) is not None]
+
+
+def factor_of(config, term: type[Term]) -> float:
+    """What [attenuation] of a resolved config multiplies a term by, 1 without it."""
+    section = config.get("attenuation")
+    return 1.0 if section is None or term.attenuation is None else section[term.attenuation]
+
+
+def built(config, modes, classes: Iterable[type[Term]] | None = None) -> list[Term]:
+    """Terms of a resolved config for its modes, each with its section and its factor; default: those that the config adds."""
+    classes = chosen(config) if classes is None else classes
+    return [term(config.get(term.section) if term.section else None, modes, factor_of(config, term)) for term in classes]
 
 
 class Stored(Mapping):
@@ -53,8 +65,8 @@ def background(config, modes, q, pair: int = 0) -> Background:
 
     plain = Background(modes.velocity, modes.s, q)
     shift, coupling = 0.0, None
-    for term in chosen(config):
-        part = term(config[term.section], modes).linear(plain, pair)
+    for term in built(config, modes):
+        part = term.linear(plain, pair)
         shift = shift + part.shift
         if part.coupling is not None:
             coupling = part.coupling if coupling is None else coupling + part.coupling

@@ -25,7 +25,8 @@ class ForceDensity:
     Collective.
 
     potential: for each coefficient its factor in Omega_a = G_0 - v_a . G_1, see `self_interaction.coefficients`. terms: those
-    whose potentials are parts of Omega_a, too. Modes are taken in batches to bound the memory.
+    whose potentials are parts of Omega_a, too. factor: that of refraction. Modes are taken in batches to bound the memory.
+    A vector that is constant in space, such as that of vacuum mixing, is left out: its part of F is a gradient.
     """
 
     BATCH = 8
@@ -35,8 +36,8 @@ class ForceDensity:
         """Real functions of space that it holds for so many modes, in one dimension."""
         return coefficients * min(cls.BATCH, modes)
 
-    def __init__(self, box, modes, potential, terms=()):
-        self.box, self.velocity, self.s = box, modes.velocity, modes.s
+    def __init__(self, box, modes, potential, terms=(), factor=1.0):
+        self.box, self.velocity, self.s, self._weight = box, modes.velocity, modes.s, factor * modes.s
         self._terms = terms
         self._potential = np.array(potential)
         self._batch = min(self.BATCH, len(modes))
@@ -45,7 +46,7 @@ class ForceDensity:
 
     def __call__(self, t, N):
         box, (count, coefficients) = self.box, N.shape[:2]
-        weights = np.concatenate((self.s[None], self.s * self.velocity.T))
+        weights = np.concatenate((self._weight[None], self._weight * self.velocity.T))
         G = np.einsum("c,ma,acz->mcz", self._potential, weights, N.reshape(count, coefficients, -1), optimize=True)
         self._add_potentials(t, N, G)
         F = np.empty((count, box.dimensions, G.shape[-1]))
@@ -60,9 +61,12 @@ class ForceDensity:
         return F.reshape(count, *box.vector_shape, *box.local_shape)
 
     def _add_potentials(self, t, N, G):
-        """What other terms than the self-interaction add to the polarization part of G (1 + axes, coefficients, points)."""
+        """What other terms than the self-interaction add to G (1 + axes, coefficients, points): W/2, and w0 if traces are among
+        the coefficients."""
         for term in self._terms:
             C = term.algebra.components
             D = np.zeros_like(G[:, -C:])
             term.potential(t, N.reshape(*N.shape[:2], -1)[:, -C:], D)
             G[:, -C:] += self._potential[-C:, None] * D
+            if G.shape[1] > C:
+                term.trace(t, G[:, 0])

@@ -29,12 +29,12 @@ def coefficients(algebra):
 class SelfInteraction(Term):
     """The refractive vectors of all modes; they conserve U_osc but for what advection and the weak force do."""
 
-    name = "self_interaction"
+    name, attenuation = "self_interaction", "self"
     budget = ("U_osc",)
 
     def potential(self, t, P, D):
-        D += moments(P, self.modes)
+        D += self.factor * moments(P, self.modes)
 
     def energies(self, t, fields, D, box):
-        transverse, longitudinal = refractive_energy(D, box)
+        transverse, longitudinal = (self.factor * part for part in refractive_energy(D, box))
         return {"U_osc": transverse + longitudinal, "U_osc_transverse": transverse, "U_osc_longitudinal": longitudinal}

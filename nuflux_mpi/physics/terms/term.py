@@ -23,9 +23,12 @@ class Here:
 
     fields: those of the state by name, each (*shape, n).
     v: (axes, modes) velocities. s: (modes,) signs. work: (modes,) signs over the unit of kappa, see `polarization.Energy`.
+    weight: (modes,) signs times the strength of refraction, with which moments are summed.
     D: (1 + axes, C, n), the vectors of all potentials.
     dD: (axes, 1 + axes, C, n), their gradients, the axis of the derivative first; only where a term needs them.
     w: (modes, C), the sum of all `Term.mode_potential`; None without any.
+    h: (1 + axes, C, n or 1), what steady terms add to D; None without any.
+    density: (modes,), n_a, as soon as a run has started.
     """
 
     fields: dict[str, np.ndarray]
@@ -33,8 +36,11 @@ class Here:
     s: np.ndarray
     D: np.ndarray
     work: np.ndarray
+    weight: np.ndarray
     dD: np.ndarray = field(default_factory=lambda: np.zeros(0))
     w: np.ndarray | None = None
+    h: np.ndarray | None = None
+    density: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 class Term:
@@ -46,10 +52,13 @@ class Term:
     budget: names of those series that are summed into `energy`.
     needs_gradient: whether `source` reads dD. passive: whether it gives rates of passive fields alone.
     commutes: whether `flow` commutes with the local flow of all other terms.
+    separates: whether it tells neutrinos from antineutrinos, or energies of one direction, so that modes must not be merged.
+    steady: whether its `potential`, `mode_potential` and `trace` depend neither on time nor on the state.
+    attenuation: the key of [attenuation] whose value is its `factor`.
     own_kernels: names of what compiles its kernels, see `kernels.warm_up`.
 
-    settings: the section of the resolved config, or None. modes: :class:`~nuflux_mpi.physics.modes.Modes`. Times are counted
-    from the start of the run.
+    settings: the section of the resolved config, or None. modes: :class:`~nuflux_mpi.physics.modes.Modes`. factor: by which all
+    that the term adds to the equations, and its energies, are multiplied. Times are counted from the start of the run.
     """
 
     name: ClassVar[str] = ""
@@ -60,10 +69,13 @@ class Term:
     needs_gradient: ClassVar[bool] = False
     passive: ClassVar[bool] = False
     commutes: ClassVar[bool] = False
+    separates: ClassVar[bool] = False
+    steady: ClassVar[bool] = False
+    attenuation: ClassVar[str | None] = None
     own_kernels: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, settings, modes):
-        self.settings, self.modes, self.algebra = settings, modes, modes.algebra
+    def __init__(self, settings, modes, factor=1.0):
+        self.settings, self.modes, self.algebra, self.factor = settings, modes, modes.algebra, factor
 
     @classmethod
     def has(cls, part: str) -> bool:
@@ -86,6 +98,12 @@ class Term:
     def mode_potential(self, t: float) -> np.ndarray:
         """One vector for each mode, (modes, C), constant in space, that is added to W_a."""
         raise NotImplementedError
+
+    def trace(self, t: float, T: np.ndarray) -> None:
+        """T (1 + axes, n) += the trace parts w0_a = T_0 - sum_i v_ai T_i of what it adds to Omega_a = w0_a 1 + W_a.lambda/2.
+
+        They turn nothing. Where they vary in space, they push all flavors alike.
+        """
 
     def source(self, t: float, here: Here, rates: dict[str, np.ndarray]) -> None:
         """rates[name] += any other local rate of change of a field. Passive fields are not always asked for: see `rates`."""

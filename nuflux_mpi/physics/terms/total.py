@@ -16,7 +16,12 @@ from .term import Here, Term
 
 
 def _moments(here: Here, t: float) -> None:
-    kernels.moments(here.fields["P"], here.v, here.s, here.D)
+    kernels.moments(here.fields["P"], here.v, here.weight, here.D)
+
+
+def _moments_and_steady(here: Here, t: float) -> None:
+    _moments(here, t)
+    here.D += here.h
 
 
 def _rotate(here: Here, t: float) -> None:
@@ -24,7 +29,7 @@ def _rotate(here: Here, t: float) -> None:
 
 
 def _precess(here: Here, t: float) -> None:
-    kernels.precess(here.fields["P"], here.v, here.s, here.D, None, here.w)
+    kernels.precess(here.fields["P"], here.v, here.weight, here.D, here.h, here.w)
 
 
 def _rotate_and_drive(here: Here, t: float) -> None:
@@ -32,8 +37,10 @@ def _rotate_and_drive(here: Here, t: float) -> None:
 
 
 # What follows each other in a right-hand side, and the compiled loop that does it at once. "rotation" is d_t P_a = W_a x P_a
-# in place, with the W_a of all terms, and so the last to read P.
+# in place, with the W_a of all terms, and so the last to read P. "steady" is all that steady terms add to the potentials.
 FUSED = {
+    ("self_interaction", "steady", "rotation"): _precess,
+    ("self_interaction", "steady"): _moments_and_steady,
     ("self_interaction", "rotation"): _precess,
     ("force", "rotation"): _rotate_and_drive,
     ("self_interaction",): _moments,
@@ -76,9 +83,11 @@ class Total:
         if any(term.needs_gradient for term in terms):
             self._gradient = box.gradient(here.D.shape[0] * here.D.shape[1])
             self._lines, self._slope = here.D.reshape(-1, *box.local_shape), None
-        self._of_modes = [term for term in terms if term.has("mode_potential")]
+        here.h, here.w = _steady_potential(terms, here), _steady_of_modes(terms, here)
+        self._of_modes = [term for term in terms if term.has("mode_potential") and not term.steady]
         if self._of_modes:
-            here.w = np.zeros(here.fields["P"].shape[:2])
+            self._w_steady, here.w = here.w, np.zeros(here.fields["P"].shape[:2])
+        self._push = _push(terms, here, box) if "kappa" in here.fields else None
         self._sources = [term for term in terms if term.has("source") and term.name not in COMPILED_TERMS]
         self._rates = {name: np.zeros_like(field) for name, field in here.fields.items()} if self._sources else {}
         self._all_steps = self._compiled(terms, self._rates)
@@ -100,27 +109,31 @@ class Total:
         FLOWS[_joint(self._terms)](self, h)
         for term in _beyond_flows(self._terms):
             term.flow(t, h, self._here)
+        if self._push:
+            self._push(t, h)
 
     # A right-hand side: potentials, then what reads P, then the rotation, which takes its place.
 
     def _compiled(self, terms, rates):
         """The steps of a right-hand side, callables of t; neighbours that are one compiled loop are one step."""
-        here, potentials = self._here, {term.name: term for term in terms if term.has("potential")}
+        here, potentials = self._here, {t.name: t for t in terms if t.has("potential") and not t.steady}
         names = [*potentials]
         if names[:1] != ["self_interaction"]:
             names.insert(0, "clear")
-        names += ["modes"] * bool(self._of_modes) + ["gradient"] * any(term.needs_gradient for term in terms)
-        names += ["sources"] * bool(rates)
-        names += [term.name for term in terms if term.has("source") and term.name in COMPILED_TERMS]
-        names += ["rotation"] + ["sum"] * bool(rates)
+        names[1:1] = ["steady"] * (here.h is not None)
+        names = ["modes"] * bool(self._of_modes) + names
+        names += ["gradient"] * any(term.needs_gradient for term in terms) + ["sources"] * bool(rates)
+        driven = [term.name for term in terms if term.has("source") and term.name in COMPILED_TERMS]
+        names += [*driven, "rotation"] + ["push"] * bool(driven and self._push) + ["sum"] * bool(rates)
 
         own = {
             "clear": lambda t: here.D.fill(0.0), "modes": self._add_of_modes, "gradient": self._take_gradient,
+            "steady": self._add_steady, "push": self._push,
             "sources": lambda t: self._ask_sources(t, rates), "sum": lambda t: self._add_sources(rates),
         }  # fmt: skip
         steps = []
         while names:
-            count = 2 if tuple(names[:2]) in FUSED else 1
+            count = next((n for n in (3, 2) if tuple(names[:n]) in FUSED), 1)
             found, name = FUSED.get(tuple(names[:count])), names[0]
             if found:
                 steps.append(functools.partial(found, here))
@@ -132,9 +145,12 @@ class Total:
         return steps
 
     def _add_of_modes(self, t):
-        self._here.w.fill(0.0)
+        self._here.w[...] = 0.0 if self._w_steady is None else self._w_steady
         for term in self._of_modes:
             self._here.w += term.mode_potential(t)
+
+    def _add_steady(self, t):
+        self._here.D += self._here.h
 
     def _take_gradient(self, t):
         slope = self._gradient(self._lines)
@@ -159,13 +175,13 @@ class Total:
 
     def _turn(self, h):
         here = self._here
-        kernels.turn(here.fields["P"], here.v, here.s, h)
+        kernels.turn(here.fields["P"], here.v, here.weight, h)
 
     def _turn_and_drive(self, h):
         here, box, (S, gradient) = self._here, self._box, self._expansion
         P, kappa = here.fields["P"], here.fields["kappa"]
         flat = S.reshape(*S.shape[:2], -1)
-        kernels.series(P, here.v, here.s, h, flat)
+        kernels.series(P, here.v, here.weight, h, flat)
         dS = gradient(S).reshape(box.dimensions, *flat.shape)
         kernels.turn_and_drive(P, kappa, here.v, here.work, flat, dS)
 
@@ -178,6 +194,59 @@ class Total:
 
 # Terms whose local flow is one: it must be exact, or better than the splitting that calls it.
 FLOWS = {("self_interaction",): Total._turn, ("self_interaction", "force"): Total._turn_and_drive}
+
+
+def _steady_potential(terms, here: Here) -> np.ndarray | None:
+    """What steady terms add to D, (1 + axes, C, n), or (1 + axes, C, 1) if it is the same everywhere; None without any."""
+    found = [term for term in terms if term.has("potential") and term.steady]
+    if not found:
+        return None
+    h = np.zeros_like(here.D)
+    for term in found:
+        term.potential(0.0, here.fields["P"], h)
+    return h[..., :1].copy() if np.array_equal(h, np.broadcast_to(h[..., :1], h.shape)) else h
+
+
+def _steady_of_modes(terms, here: Here) -> np.ndarray | None:
+    """The sum of the vectors (modes, C) that steady terms give each mode; None without any."""
+    return sum((term.mode_potential(0.0) for term in terms if term.has("mode_potential") and term.steady), None)
+
+
+def _push(terms, here: Here, box):
+    """What adds -s_a n_a v_a . grad w0_a to the rates of kappa, for the traces w0_a of all terms, or h times that to kappa: a
+    callable of (t, h = 1); None where they are the same everywhere. Collective.
+    """
+    tracing = [term for term in terms if term.has("trace")]
+    if not tracing:
+        return None
+    T = np.zeros((len(here.D), here.D.shape[2]))
+    gradient = box.gradient(len(T))
+
+    def slopes(t):
+        T.fill(0.0)
+        for term in tracing:
+            term.trace(t, T)
+        return gradient(T.reshape(-1, *box.local_shape)).reshape(-1, T.shape[1])
+
+    steady = all(term.steady for term in tracing)
+    slope = slopes(0.0).copy()
+    if steady and all(box.max(row) == -box.max(-row) for row in T):
+        return None
+    factors, kappa = _trace_factors(here), here.fields["kappa"]
+    if steady:
+        kept = [k for k, row in enumerate(slope) if row.any()]
+        factors, slope = factors[kept], slope[kept]
+
+    def push(t, h=1.0):
+        kernels.add_forces(kappa, factors * (h * here.work * here.density), slope if steady else slopes(t))
+
+    return push
+
+
+def _trace_factors(here: Here) -> np.ndarray:
+    """(axes (1 + axes), modes): -v_a . grad (T_0 - sum_j v_aj T_j) is the sum over its rows of the row times the slope of that place."""
+    parts = np.concatenate((-np.ones((1, here.v.shape[1])), here.v))
+    return np.einsum("ia,ma->ima", here.v, parts).reshape(-1, here.v.shape[1])
 
 
 def plain(terms, t, here: Here, gradient) -> dict[str, np.ndarray]:
@@ -197,4 +266,10 @@ def plain(terms, t, here: Here, gradient) -> dict[str, np.ndarray]:
     rates["P"] += terms[0].algebra.cross(W, P, axis=1)
     for term in terms:
         term.source(t, here, rates)
+    if "kappa" in rates and any(term.has("trace") for term in terms):
+        T = np.zeros_like(D)
+        for term in terms:
+            term.trace(t, T[:, 0])
+        slope = gradient(T)[:, :, 0].reshape(-1, P.shape[-1])
+        rates["kappa"] += (here.work * here.density)[:, None] * (_trace_factors(here).T @ slope)
     return rates
