@@ -1,16 +1,17 @@
 """Growing waves of very many directions, from the dispersion relation in place of the matrix.
 
-The matrix of `linear` is its diagonal d_a, the frequencies of single directions, and a coupling of rank two, because
-1 - v_a v_b has two factors. With S_m = sum_b s_b v_b^m psi_b an eigenvector is psi_a = q_a (S_0 - v_a S_1) / (omega - d_a),
-and omega is a root of a determinant of two by two,
+The matrix of `linear` is its diagonal d_a, the frequencies of single directions, and a coupling of low rank, because
+1 - v_a.v_b = sum_m eta_m u_am u_bm with u = (1, v), eta = (1, -1, ...) has 1 + m factors for velocities of m components. With
+S_m = sum_b s_b u_bm psi_b an eigenvector is psi_a = q_a (S_0 - v_a.S_1) / (omega - d_a), and omega is a root of a determinant,
 
-    F(omega) = (1 - I_0)(1 + I_2) + I_1^2 = 0,    I_m(omega) = sum_a s_a v_a^m q_a / (omega - d_a),
+    F(omega) = det(1 - I eta) = 0,    I_mn(omega) = sum_a g_a u_am u_an / (omega - d_a),
 
-for the price of one sum over the directions. All poles of F are real, so that the roots above the real axis are counted
-by the turns of F around rectangles there (argument principle), which are halved until each holds one; Newton's method
-finishes it. No root is missed for want of a starting point.
+for the price of one sum over the directions. In one dimension F = (1 - I_0)(1 + I_2) + I_1^2. All poles of F are real, so that
+the roots above the real axis are counted by the turns of F around rectangles there (argument principle), which are halved until
+each holds one; Newton's method finishes it. No root is missed for want of a starting point.
 
-d, v and g are real arrays (n,): frequencies d_a, direction cosines, and g_a = s_a q_a with q as in `linear`. Plain numpy.
+d, g are real arrays (n,): frequencies d_a, and g_a = s_a q_a with q as in `linear`, times the strength of the self-interaction.
+v: velocities, (n, m), or (n,) where they have one component, see `flat`. Plain numpy.
 """
 
 from __future__ import annotations
@@ -24,31 +25,65 @@ class _RootOnEdge(Exception):
     """A rectangle's edge runs through a root, where F has no phase."""
 
 
+def flat(v):
+    """Velocities (n, m) as (n,) where m is 1."""
+    v = np.asarray(v, dtype=float)
+    return v[:, 0] if v.ndim == 2 and v.shape[1] == 1 else v
+
+
 def sums(omega, d, v, g):
-    """I_0, I_1, I_2 and their derivatives at omega of shape (m,): two complex arrays (3, m)."""
-    powers = np.stack([np.ones_like(v), v, v**2], axis=1)
-    I, slope = np.empty((3, omega.size), dtype=complex), np.empty((3, omega.size), dtype=complex)
+    """I_0, I_1, I_2 of one component and their derivatives at omega of shape (m,): two complex arrays (3, m)."""
+    return _sums(omega, d, np.stack([np.ones_like(v), v, v**2], axis=1), g)
+
+
+def _sums(omega, d, factors, g):
+    """sum_a g_a factors_ac / (omega - d_a) for each column c, and the derivatives: two complex arrays (columns, omega.size)."""
+    shape = factors.shape[1], omega.size
+    I, slope = np.empty(shape, dtype=complex), np.empty(shape, dtype=complex)
     block = max(1, _BLOCK // d.size)
     for first in range(0, omega.size, block):
         part = slice(first, first + block)
         inverse = 1 / (omega[part, None] - d)
         terms = g * inverse
-        I[:, part] = (terms @ powers).T
-        slope[:, part] = -((terms * inverse) @ powers).T
+        I[:, part] = (terms @ factors).T
+        slope[:, part] = -((terms * inverse) @ factors).T
     return I, slope
+
+
+def response(omega, d, v, g):
+    """1 - I eta and its derivative at omega (m,), for velocities (n, components): two complex arrays (m, r, r), r = 1 + components.
+
+    Its null vector is S of an eigenvector.
+    """
+    u = np.column_stack([np.ones(len(v)), v])
+    rank = u.shape[1]
+    rows, columns = np.triu_indices(rank)
+    which = np.zeros((rank, rank), dtype=int)
+    which[rows, columns] = which[columns, rows] = np.arange(len(rows))
+    eta = np.array([1.0] + [-1.0] * (rank - 1))
+    I, slope = (np.moveaxis(found[which], -1, 0) * eta for found in _sums(omega, d, u[:, rows] * u[:, columns], g))
+    return np.eye(rank) - I, -slope
 
 
 def determinant(omega, d, v, g):
     """F and dF/domega at omega: complex arrays of the shape of omega, (m,)."""
-    (I0, I1, I2), (dI0, dI1, dI2) = sums(omega, d, v, g)
-    return (1 - I0) * (1 + I2) + I1**2, (1 - I0) * dI2 - dI0 * (1 + I2) + 2 * I1 * dI1
+    if v.ndim == 1:
+        (I0, I1, I2), (dI0, dI1, dI2) = sums(omega, d, v, g)
+        return (1 - I0) * (1 + I2) + I1**2, (1 - I0) * dI2 - dI0 * (1 + I2) + 2 * I1 * dI1
+    whole, change = response(omega, d, v, g)
+    slope = np.zeros(len(omega), dtype=complex)
+    for column in range(whole.shape[-1]):  # a determinant is linear in each of its columns
+        one = whole.copy()
+        one[..., column] = change[..., column]
+        slope += np.linalg.det(one)
+    return np.linalg.det(whole), slope
 
 
 def growing_roots(d, v, g, slowest):
     """All roots with Im omega > slowest > 0: complex array, the fastest first, with their multiplicity.
 
-    The matrix is diag(d) plus a coupling that, its rows and columns scaled, has a 2-norm of at most sum |g|: every root
-    lies within that distance of one of the d_a (Bauer and Fike).
+    The matrix is diag(d) plus a coupling that, its rows and columns scaled, has a 2-norm of at most sum |g|, since
+    |v_a| <= 1: every root lies within that distance of one of the d_a (Bauer and Fike).
     """
     reach = np.sum(np.abs(g))
     if slowest >= reach:
@@ -58,12 +93,23 @@ def growing_roots(d, v, g, slowest):
     return roots[np.lexsort((roots.real, -roots.imag))]
 
 
-def eigenvector(omega, d, v, s, q):
-    """psi_a = q_a (S_0 - v_a S_1) / (omega - d_a) of a root: complex (n,), not normalized."""
-    I0, I1, I2 = sums(np.array([omega]), d, v, s * q)[0][:, 0]
-    # Both rows of the singular 2 x 2 problem give (S_0, S_1); the longer one has lost fewer digits.
-    S0, S1 = max((-I1, 1 - I0), (1 + I2, I1), key=lambda S: abs(S[0]) ** 2 + abs(S[1]) ** 2)
-    return q * (S0 - v * S1) / (omega - d)
+def eigenvectors(roots, d, v, s, q):
+    """psi_a = q_a (S_0 - v_a.S_1) / (omega - d_a) of each root, complex (roots, n), not normalized.
+
+    Roots that are given several times have as many different vectors, if they lie next to each other.
+    """
+    found = []
+    for i, omega in enumerate(roots):
+        if v.ndim == 1:
+            I0, I1, I2 = sums(np.array([omega]), d, v, s * q)[0][:, 0]
+            # Both rows of the singular 2 x 2 problem give (S_0, S_1); the longer one has lost fewer digits.
+            S = np.array(max((-I1, 1 - I0), (1 + I2, I1), key=lambda S: abs(S[0]) ** 2 + abs(S[1]) ** 2))
+            found.append(q * (S[0] - v * S[1]) / (omega - d))
+            continue
+        before = next((number for number in range(i) if roots[i - 1 - number] != omega), i)
+        S = np.linalg.svd(response(np.array([omega]), d, v, s * q)[0][0])[2][-1 - before].conj()
+        found.append(q * (S[0] - v @ S[1:]) / (omega - d))
+    return np.array(found).reshape(len(roots), len(d))
 
 
 def _roots_inside(rectangle, reach, F):

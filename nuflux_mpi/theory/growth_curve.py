@@ -6,7 +6,7 @@ a few groups of them come first, and Newton's method on the dispersion relation 
 the root of a neighbouring k as well. What it finds are eigenvalues of all modes. It may miss waves that belong to single
 directions of the grid and are no part of a smooth curve.
 
-v, s, q, shift and coupling as in `linear`; k are numbers, as there is one dimension.
+Arguments as in `linear`; k are numbers, as the box has one dimension. Velocities may have more components.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ SLOWEST = 1e-4
 _ITERATIONS, _CONVERGED = 30, 1e-10  # in sum |q_a|
 
 
-def rates_of(v, s, q, shift=0.0, coupling=None) -> Callable:
-    """Function of k, (m,), that returns the growth rates there, (m,)."""
-    background = linear.Background(np.ravel(v), s, q, shift, coupling)
-    if len(s) <= MOST_DENSE or not linear.has_dispersion_relation(v, shift, coupling):
+def rates_of(v, *others) -> Callable:
+    """Function of k, (m,), that returns the growth rates there, (m,); arguments as of a `linear.Background`."""
+    background = linear.Background(np.ravel(v), *others)
+    if len(background.s) <= MOST_DENSE or not linear.has_dispersion_relation(background.shift, background.coupling):
         return lambda k: linear.growth_rate(k, *background)
     return _Followed(background)
 
@@ -39,8 +39,9 @@ class _Followed:
 
     def __init__(self, background):
         self.background, self.size = background, background.size
-        self.v, self.g = background.v, background.s * background.q
-        self.groups = _grouped(self.v, self.g, background.shift)
+        self.v = dispersion.flat(background.directions)
+        self.g = background.strength * background.s * background.q
+        self.groups = _grouped(background, self.g)
         self.roots = {}  # by k
 
     def __call__(self, k):
@@ -82,11 +83,37 @@ class _Followed:
         return omega[done & (omega.imag > SLOWEST * self.size)]
 
 
-def _grouped(v, g, shift):
-    """The Background of GROUPS groups of neighbouring directions: their centres and sums."""
-    order = np.argsort(v, kind="stable")
-    parts = np.array_split(order, GROUPS)
+def _grouped(background, g):
+    """The Background of GROUPS groups of neighbouring modes: their centres and sums."""
+    directions = background.directions
+    shift = np.broadcast_to(background.shift, g.shape)
+    if directions.shape[1] == 1 and np.ndim(background.shift) == 0:
+        parts = np.array_split(np.argsort(background.v, kind="stable"), GROUPS)
+    else:
+        scale = np.ptp(shift) / max(background.size, np.finfo(float).tiny)
+        parts = _neighbours(np.column_stack([directions, scale * _unit(shift)]), GROUPS)
     weight = np.abs(g) + np.finfo(float).tiny
-    shift = np.broadcast_to(shift, v.shape)
-    centres, shifts = (np.array([np.average(x[part], weights=weight[part]) for part in parts]) for x in (v, shift))
-    return linear.Background(centres, np.ones(len(parts)), np.array([g[part].sum() for part in parts]), shifts)
+    centres = np.array([np.average(directions[part], axis=0, weights=weight[part]) for part in parts])
+    along, shifts = (np.array([np.average(x[part], weights=weight[part]) for part in parts]) for x in (background.v, shift))
+    sums = np.array([g[part].sum() for part in parts])
+    vectors = centres if directions.shape[1] > 1 else None
+    return linear.Background(along, np.ones(len(parts)), sums, shifts, None, vectors)
+
+
+def _unit(x):
+    """x from 0 to 1."""
+    return (x - x.min()) / max(np.ptp(x), np.finfo(float).tiny)
+
+
+def _neighbours(places, groups):
+    """Indices of places (n, coordinates) in so many groups of neighbours: halved across the longest side, again and again."""
+    parts = [np.arange(len(places))]
+    while len(parts) < groups:
+        sides = [np.ptp(places[part], axis=0) for part in parts]
+        widest = int(np.argmax([side.max() if len(part) > 1 else -1.0 for part, side in zip(parts, sides)]))
+        part = parts.pop(widest)
+        if len(part) == 1:
+            return [*parts, part]
+        order = part[np.argsort(places[part, np.argmax(sides[widest])], kind="stable")]
+        parts += np.array_split(order, 2)
+    return parts

@@ -4,13 +4,13 @@ Paper: Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024). The background is homoge
 flavors (alpha, beta) then has a coherence of its own, and at linear order the pairs do not see each other: psi_a, which for
 two flavors is P_a^x + i P_a^y, is a sum of waves exp(i k.r - i omega t) with
 
-    omega psi_a = [ k.v_a - (Q_0 - v_a.Q_1) + shift_a ] psi_a + q_a sum_b s_b (1 - v_a.v_b) psi_b + sum_b coupling_ab psi_b
+    omega psi_a = [ k.v_a - c (Q_0 - v_a.Q_1) + shift_a ] psi_a + q_a c sum_b s_b (1 - v_a.v_b) psi_b + sum_b coupling_ab psi_b
 
 where q_a = n_a^alpha - n_a^beta is the difference of the two populations, for two flavors P_a^z, and Q_0 = sum_b s_b q_b,
 Q_1 = sum_b s_b v_b q_b are its moments: an eigenvalue problem of the size of the mode list for each wave vector k. `shift` and
-`coupling` are what terms beyond the self-interaction add, nothing by default. For two beams it is Eq. 9, whose closed
-forms (Eqs. 10-12) stand at the end of this module. Im omega > 0 grows; the sign of k matters. With very many modes
-`growing` leaves the matrix to `dispersion`.
+`coupling` are what terms beyond the self-interaction add, nothing by default; c is the `strength` of the self-interaction. For
+two beams it is Eq. 9, whose closed forms (Eqs. 10-12) stand at the end of this module. Im omega > 0 grows; the sign of k
+matters. With very many modes `growing` leaves the matrix to `dispersion`; a background that varies in space is for `profile`.
 
     argument   shape            meaning
     k          (..., axes)      wave vectors, in mu
@@ -19,6 +19,8 @@ forms (Eqs. 10-12) stand at the end of this module. Im omega > 0 grows; the sign
     q          (modes,)         difference of the two populations, weights absorbed, in n
     shift      (modes,) or 0    added to the diagonal, real or complex
     coupling   (modes, modes)   added to the matrix, real or complex, or None
+    vectors    (modes, m)       whole velocities, which enter 1 - v_a.v_b; None: they are v
+    strength   number           factor of the self-interaction, 1 if nothing attenuates it
 
 In one dimension numbers may stand for vectors of one component: v (modes,) and then k (...). A `Background` holds all but
 k, and is handed on as ``*background``. Plain numpy, nothing distributed.
@@ -48,10 +50,16 @@ LARGEST_SEED = 0.2
 
 
 class Linear(NamedTuple):
-    """What a term adds to the right-hand side for omega psi_a: shift_a psi_a + sum_b coupling_ab psi_b."""
+    """What a term adds to the right-hand side for omega psi_a: shift_a psi_a + sum_b coupling_ab psi_b.
+
+    profile: what varies in space, real (1 + m, *points): it adds -(profile_0 - v_a.profile_1) to the shift, mean included.
+    drive: a constant c_a at k = 0, complex (modes,) or 0, which no eigenvalue knows: i d_t psi_a = [...] + c_a.
+    """
 
     shift: Any = 0.0
     coupling: Array | None = None
+    drive: Any = 0.0
+    profile: Array | None = None
 
 
 class Background(NamedTuple):
@@ -62,11 +70,26 @@ class Background(NamedTuple):
     q: Array
     shift: Any = 0.0
     coupling: Array | None = None
+    vectors: Array | None = None
+    strength: float = 1.0
 
     @property
     def size(self) -> float:
-        """sum |q_a|, beside which growth counts as slow or as none."""
-        return float(np.sum(np.abs(self.q)))
+        """sum |q_a| times the strength, beside which growth counts as slow or as none."""
+        return float(self.strength * np.sum(np.abs(self.q)))
+
+    @property
+    def directions(self) -> Array:
+        """The velocities that enter 1 - v_a.v_b, (modes, m)."""
+        return velocities(self.v) if self.vectors is None else self.vectors
+
+
+class Linearised(NamedTuple):
+    """A `Background`, what drives its coherence at k = 0, and what varies in space; the latter two as in `Linear`."""
+
+    background: Background
+    drive: Any = 0.0
+    profile: Array | None = None
 
 
 # ---- any list of modes ----------------------------------------------------------------------------------------------
@@ -94,24 +117,24 @@ def advection(k, v) -> Array:
     return wave_vectors(k, v) @ velocities(v).T
 
 
-def self_interaction(v, s, q) -> Linear:
+def self_interaction(v, s, q, strength=1.0) -> Linear:
     """Refraction of the modes on each other: precession in the mean field of all, -(Q_0 - v_a.Q_1), and their response
-    q_a s_b (1 - v_a.v_b) to the coherence of all."""
+    q_a s_b (1 - v_a.v_b) to the coherence of all. v: the whole velocities."""
     v = velocities(v)
-    return Linear(_precession(v, s, q), q[:, None] * s * (1 - v @ v.T))
+    return Linear(_precession(v, s, q, strength), strength * q[:, None] * s * (1 - v @ v.T))
 
 
-def _precession(v, s, q):
+def _precession(v, s, q, strength=1.0):
     Q0, Q1 = moments(v, s, q)
-    return -(Q0 - np.sum(velocities(v) * Q1, axis=-1))
+    return -strength * (Q0 - np.sum(velocities(v) * Q1, axis=-1))
 
 
-def continuum(k, v, s, q, shift=0.0, coupling=None) -> Array:
+def continuum(k, v, s, q, shift=0.0, coupling=None, vectors=None, strength=1.0) -> Array:
     """Frequencies of single directions, all diagonal terms without those of a coupling: shape (..., modes)."""
-    return advection(k, v) + _precession(v, s, q) + shift
+    return advection(k, v) + _precession(v if vectors is None else vectors, s, q, strength) + shift
 
 
-def matrix(k, v, s, q, shift=0.0, coupling=None) -> Array:
+def matrix(k, v, s, q, shift=0.0, coupling=None, vectors=None, strength=1.0) -> Array:
     """The matrix whose eigenvalues are omega, real unless a term makes it complex: shape (..., modes, modes).
 
     ValueError unless v, s and q have one value per mode.
@@ -119,100 +142,112 @@ def matrix(k, v, s, q, shift=0.0, coupling=None) -> Array:
     v, s, q = np.asarray(v, dtype=float), np.asarray(s, dtype=float), np.asarray(q, dtype=float)
     if v.ndim not in (1, 2) or not v.shape[:1] == s.shape == q.shape:
         raise ValueError(f"v, s and q need one value per mode; their shapes are {v.shape}, {s.shape} and {q.shape}")
-    response: Any = self_interaction(v, s, q).coupling
+    response: Any = self_interaction(v if vectors is None else vectors, s, q, strength).coupling
     if coupling is not None:
         response = response + coupling
-    return continuum(k, v, s, q, shift)[..., None] * np.eye(len(v)) + response
+    return continuum(k, v, s, q, shift, None, vectors, strength)[..., None] * np.eye(len(v)) + response
 
 
-def spectrum(k, v, s, q, shift=0.0, coupling=None) -> Array:
+def spectrum(k, v, s, q, shift=0.0, coupling=None, vectors=None, strength=1.0) -> Array:
     """All eigenfrequencies omega, complex, shape (..., modes), the fastest growing one first."""
     k, v = wave_vectors(k, v), velocities(v)
     each = k.reshape(-1, v.shape[1])
     omega = np.empty((len(each), len(v)), dtype=complex)
     some = max(1, MATRIX_NUMBERS // len(v) ** 2)  # all matrices of a scan would need k.size n^2 numbers
     for start in range(0, len(each), some):
-        omega[start : start + some] = np.linalg.eigvals(matrix(each[start : start + some], v, s, q, shift, coupling))
+        some_matrices = matrix(each[start : start + some], v, s, q, shift, coupling, vectors, strength)
+        omega[start : start + some] = np.linalg.eigvals(some_matrices)
     order = np.lexsort((omega.real, -omega.imag), axis=-1)
     return np.take_along_axis(omega, order, axis=-1).reshape(*k.shape[:-1], -1)
 
 
-def has_dispersion_relation(v, shift=0.0, coupling=None) -> bool:
-    """Whether `dispersion` serves: in one dimension, with real frequencies and no coupling beyond the self-interaction."""
-    return velocities(v).shape[1] == 1 and coupling is None and not np.iscomplexobj(shift)
+def has_dispersion_relation(shift=0.0, coupling=None) -> bool:
+    """Whether `dispersion` serves: with real frequencies and no coupling beyond the self-interaction."""
+    return coupling is None and not np.iscomplexobj(shift)
 
 
-def growth_rate(k, v, s, q, shift=0.0, coupling=None) -> Array:
+def growth_rate(k, v, s, q, shift=0.0, coupling=None, vectors=None, strength=1.0) -> Array:
     """Largest Im omega at each k: real, (...). Without complex terms never negative: a real matrix has complex pairs.
 
     Above DENSE_LIMIT modes, where there is a dispersion relation, growth slower than SLOWEST sum |q_a| is given as 0.
     """
-    if len(v) <= DENSE_LIMIT or not has_dispersion_relation(v, shift, coupling):
-        return spectrum(k, v, s, q, shift, coupling)[..., 0].imag
+    if len(v) <= DENSE_LIMIT or not has_dispersion_relation(shift, coupling):
+        return spectrum(k, v, s, q, shift, coupling, vectors, strength)[..., 0].imag
     k = wave_vectors(k, v)
     v = velocities(v)
-    rates = [growing(each, v, s, q, shift)[0].imag.max(initial=0.0) for each in k.reshape(-1, 1)]
+    modes = (v, s, q, shift, None, vectors, strength)
+    rates = [growing(each, *modes)[0].imag.max(initial=0.0) for each in k.reshape(-1, v.shape[1])]
     return np.reshape(rates, k.shape[:-1])
 
 
-def growing(k, v, s, q, shift=0.0, coupling=None, *, method="auto") -> tuple[Array, Array]:
+def growing(k, v, s, q, shift=0.0, coupling=None, vectors=None, strength=1.0, *, method="auto") -> tuple[Array, Array]:
     """The growing waves at one k: (omega, psi), complex of shape (m,) and (m, modes), the fastest first; m may be 0.
 
-    method: "dense", the matrix; "secular", the dispersion relation, which finds what grows faster than SLOWEST sum |q_a|;
-    "auto", the latter above DENSE_LIMIT modes. psi is normalized as by `eigenvector`.
+    method: "dense", the matrix; "secular", the dispersion relation, which finds what grows faster than SLOWEST of the
+    background's size; "auto", the latter above DENSE_LIMIT modes. psi is normalized as by `eigenvector`.
     """
     s, q = np.asarray(s, dtype=float), np.asarray(q, dtype=float)
-    many = len(s) > DENSE_LIMIT and has_dispersion_relation(v, shift, coupling)
+    size = strength * np.sum(np.abs(q))
+    many = len(s) > DENSE_LIMIT and has_dispersion_relation(shift, coupling)
     if method == "secular" or method == "auto" and many:
-        d, cosine = continuum(k, v, s, q, shift), velocities(v)[:, 0]
-        omega = dispersion.growing_roots(d, cosine, s * q, SLOWEST * np.sum(np.abs(q)))
-        waves = [_normalized(dispersion.eigenvector(root, d, cosine, s, q)) for root in omega]
+        d = continuum(k, v, s, q, shift, None, vectors, strength)
+        u = dispersion.flat(velocities(v) if vectors is None else vectors)
+        omega = dispersion.growing_roots(d, u, strength * s * q, SLOWEST * size)
+        waves = [normalized(psi) for psi in dispersion.eigenvectors(omega, d, u, s, strength * q)]
         return omega, np.array(waves, dtype=complex).reshape(-1, len(s))
-    omega, psi = eigenmodes(k, v, s, q, shift, coupling)
-    grows = omega.imag > ROUND_OFF * np.sum(np.abs(q))
+    omega, psi = eigenmodes(k, v, s, q, shift, coupling, vectors, strength)
+    grows = omega.imag > ROUND_OFF * size
     return omega[grows], psi[grows]
 
 
-def eigenmodes(k, v, s, q, shift=0.0, coupling=None) -> tuple[Array, Array]:
+def eigenmodes(k, v, s, q, shift=0.0, coupling=None, vectors=None, strength=1.0) -> tuple[Array, Array]:
     """All waves at one k: (omega, psi), complex of shape (modes,) and (modes, modes), psi[i] with omega[i].
 
     Order as in `spectrum`.
     """
-    omega, waves = np.linalg.eig(matrix(k, v, s, q, shift, coupling))
-    omega, waves = omega.astype(complex), waves.T.astype(complex)
+    return sorted_modes(*np.linalg.eig(matrix(k, v, s, q, shift, coupling, vectors, strength)))
+
+
+def sorted_modes(omega, columns) -> tuple[Array, Array]:
+    """(omega, psi) of eigenvalues and eigenvectors (in columns) as in `spectrum`, psi[i] with omega[i], normalized."""
+    omega, waves = omega.astype(complex), columns.T.astype(complex)
     order = np.lexsort((omega.real, -omega.imag))
-    return omega[order], np.array([_normalized(wave) for wave in waves[order]])
+    return omega[order], np.array([normalized(wave) for wave in waves[order]])
 
 
-def eigenvector(k, v, s, q, shift=0.0, coupling=None) -> tuple[complex, Array]:
+def eigenvector(k, v, s, q, shift=0.0, coupling=None, vectors=None, strength=1.0) -> tuple[complex, Array]:
     """Fastest growing wave at one k: (omega, psi), psi complex of shape (modes,).
 
     psi is normalized to sum |psi_a|^2 = 1, its largest entry (the first of equals) real and positive. Where nothing
     grows, the wave with the largest Im omega that round-off leaves is returned.
     """
-    omega, psi = eigenmodes(k, v, s, q, shift, coupling)
+    omega, psi = eigenmodes(k, v, s, q, shift, coupling, vectors, strength)
     return complex(omega[0]), psi[0]
 
 
-def _normalized(psi):
+def normalized(psi) -> Array:
+    """psi with sum |psi_a|^2 = 1, its largest entry (the first of equals) real and positive."""
     # Equal entries differ by round-off, which must not decide about the phase.
     largest = psi[np.argmax(np.abs(psi) > (1 - 1e-9) * np.abs(psi).max())]
     return psi * (abs(largest) / largest) / np.linalg.norm(psi)
 
 
-def line_width(omega, k, spacing, v, s, q, shift=0.0, coupling=None) -> float:
-    """How many bins of an angular grid the resonance of a growing wave covers: 2 Im omega / (|k + Q_1| spacing).
+def line_width(omega, k, spacing, *modes) -> float:
+    """How many bins of an angular grid the resonance of a growing wave covers: 2 Im omega / (|k + c Q_1| spacing).
 
-    In one dimension. A wave is in resonance with the directions whose frequency k v_a - (Q_0 - v_a Q_1) is within Im omega
+    In one dimension; modes: v, s, q and so on, a Background. A wave is in resonance with the directions whose frequency k v_a - (Q_0 - v_a Q_1) is within Im omega
     of Re omega; spacing: (modes,) distance of neighbouring directions in v, the weight of a quadrature. If Re omega lies beyond
     the frequencies of all directions its distance to them counts too. A sum over bins stands for the integral over v up
     to 2 exp(-pi line_width) of it (poles off the real axis, trapezoidal rule), so that below 1, where fewer than one bin
     is in resonance, a wave belongs to the grid: a finer one has it at another rate or not at all. Such waves are called
     continuum here, the others collective.
     """
-    d = continuum(k, v, s, q, shift).real
+    background = Background(*modes)
+    v, s, q, strength = background.v, background.s, background.q, background.strength
+    d = continuum(k, *background).real
     beyond = max(d.min() - omega.real, omega.real - d.max(), 0.0)
-    bins = float(np.linalg.norm(wave_vectors(k, v) + moments(v, s, q)[1])) * spacing[np.argmin(np.abs(d - omega.real))]
+    slope = float(np.linalg.norm(wave_vectors(k, v) + strength * moments(v, s, q)[1]))
+    bins = slope * spacing[np.argmin(np.abs(d - omega.real))]
     return float(2 * np.hypot(omega.imag, beyond) / bins) if bins > 0 else np.inf
 
 
@@ -251,13 +286,13 @@ def band(k: Array, rates: Array, slowest: float, rate: Callable) -> tuple[float,
     return tuple(edges)
 
 
-def fastest(k, v, s, q, shift=0.0, coupling=None, *, tolerance=1e-8) -> tuple[float, complex]:
+def fastest(k, v, s, q, *others, tolerance=1e-8) -> tuple[float, complex]:
     """Fastest growth in a range of wavenumbers: (k, omega) of the maximum of Im omega(k), a float and a complex.
 
-    In one dimension. k: increasing array of shape (m,), fine enough to separate neighbouring maxima. The best of its
+    In one dimension; others: as of `spectrum`. k: increasing array of shape (m,), fine enough to separate neighbouring maxima. The best of its
     values is improved to `tolerance` (in mu) by golden-section search between its two neighbours.
     """
-    k, modes = np.asarray(k, dtype=float), (np.ravel(v), s, q, shift, coupling)
+    k, modes = np.asarray(k, dtype=float), (np.ravel(v), s, q, *others)
     best = int(np.argmax(growth_rate(k, *modes)))
     left, right = k[max(best - 1, 0)], k[min(best + 1, k.size - 1)]
     golden = (np.sqrt(5) - 1) / 2

@@ -322,7 +322,7 @@ def test_a_coupling_is_added_to_the_matrix_and_needs_it(monkeypatch):
     monkeypatch.setattr(linear, "DENSE_LIMIT", 4)
     omega, psi = linear.growing(0.1, *modes, 0.0, coupling)
     np.testing.assert_allclose(psi @ linear.matrix(0.1, *modes, 0.0, coupling).T, omega[:, None] * psi, atol=1e-12)
-    assert not linear.has_dispersion_relation(modes[0], 0.0, coupling)
+    assert not linear.has_dispersion_relation(0.0, coupling)
 
 
 def test_damping_of_all_modes_slows_growth_by_its_rate():
@@ -331,4 +331,103 @@ def test_damping_of_all_modes_slows_growth_by_its_rate():
     there = linear.growth_rate(0.11, *modes)
     assert linear.growth_rate(0.11, *modes, -0.004j) == pytest.approx(there - 0.004, abs=1e-12)
     assert linear.growth_rate(0.11, *modes, -2j * there) == pytest.approx(-there, abs=1e-12)  # nothing is cut off at 0
-    assert not linear.has_dispersion_relation(modes[0], -0.004j)
+    assert not linear.has_dispersion_relation(-0.004j)
+
+
+# ---- whole velocities, attenuation, and the numbers of three flavors ------------------------------------------------
+
+
+def sphere(number, seed=4):
+    """Directions on the sphere with a crossing in them: v (modes, 3), s, q."""
+    generator = np.random.default_rng(seed)
+    v = generator.normal(size=(number, 3))
+    v /= np.linalg.norm(v, axis=1)[:, None]
+    lepton = (v[:, 2] - 0.4 + 0.6 * v[:, 0]) / number
+    return v, np.sign(lepton), np.abs(lepton)
+
+
+def test_whole_velocities_enter_the_coupling_and_those_of_the_box_the_advection():
+    v, s, q = sphere(12)
+    in_space = linear.matrix([0.0, 0.0, 0.3], v, s, q)
+    np.testing.assert_allclose(linear.matrix([0.3], v[:, 2:], s, q, 0.0, None, v), in_space, atol=1e-15)
+    assert np.abs(linear.matrix([0.3], v[:, 2:], s, q) - in_space).max() > 1e-2
+
+
+def test_attenuation_multiplies_the_whole_self_interaction():
+    v, s, q = sphere(12)
+    k = np.array([0.1, -0.2, 0.3])
+    half = linear.spectrum(k, v, s, q, 0.0, None, None, 0.5)
+    np.testing.assert_allclose(half[0], linear.spectrum(2 * k, v, s, q)[0] / 2, atol=1e-13)
+    assert linear.Background(v, s, q, strength=0.5).size == pytest.approx(np.sum(q) / 2)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.6])
+def test_dispersion_relation_of_whole_velocities(strength):
+    """A determinant of 4 x 4 in place of the matrix: the same roots and vectors, in a box of one or three dimensions."""
+    v, s, q = sphere(40)
+    shift = 0.02 * s
+    for k, along in (([-0.2, -0.02, -0.3], v), ([-0.3], v[:, 2:])):
+        background = linear.Background(along, s, q, shift, None, v, strength)
+        dense = linear.growing(k, *background, method="dense")[0]
+        omega, psi = linear.growing(k, *background, method="secular")
+        fast = dense.imag > linear.SLOWEST * background.size
+        assert fast.sum() >= 2
+        np.testing.assert_allclose(omega, dense[fast], atol=1e-10)
+        np.testing.assert_allclose(psi @ linear.matrix(k, *background).T, omega[:, None] * psi, atol=1e-9)
+
+
+def test_a_double_root_has_two_waves():
+    """Directions in a ring around z, k along it: waves turning left and right around z grow alike."""
+    phi = 2 * np.pi * np.arange(8) / 8
+    ring = [
+        np.stack([sine * np.cos(phi), sine * np.sin(phi), np.full(8, cosine)], axis=1)
+        for sine, cosine in ((0.6, 0.8), (0.8, -0.6))
+    ]
+    v, s, q = np.concatenate(ring), np.ones(16), np.repeat([0.1, -0.08], 8)
+    background = linear.Background(v, s, q)
+    dense = linear.growing([0.0, 0.0, -0.75], *background, method="dense")[0]
+    omega, psi = linear.growing([0.0, 0.0, -0.75], *background, method="secular")
+    np.testing.assert_allclose(omega, dense, atol=1e-8)
+    doubled = np.flatnonzero(np.abs(np.diff(omega)) < 1e-8)
+    assert doubled.size
+    pair = psi[doubled[0] : doubled[0] + 2]
+    assert abs(np.vdot(*pair)) < 0.99
+    np.testing.assert_allclose(pair @ linear.matrix([0.0, 0.0, -0.75], *background).T, omega[doubled[0]] * pair, atol=1e-7)
+
+
+def test_followed_rates_of_whole_velocities_and_energies():
+    v, s, q = sphere(150)
+    shift = 0.05 * s / np.tile([1.0, 2.0, 4.0], 50)
+    background = linear.Background(v[:, 2], s, q, shift, None, v)
+    k = np.linspace(-0.6, -0.1, 9)
+    exact = linear.growth_rate(k[:, None], *background._replace(v=v[:, 2:]))
+    followed = growth_curve.rates_of(*background)(k)
+    assert exact.max() > 0.01
+    np.testing.assert_allclose(followed, exact, atol=1e-3 * exact.max())
+
+
+# Eight modes: v, s, 1/p, (n_e, n_mu, n_tau); diagonal of M^2/2p at 1/p = 1; matter .7 moving with .2.
+EIGHT = (
+    (1.0, 1, 1.0, (0.34, 0.05, 0.07)), (1.0, 1, 0.5, (0.18, 0.04, 0.05)), (1.0, -1, 1.0, (0.15, 0.06, 0.04)),
+    (1.0, -1, 0.5, (0.10, 0.04, 0.06)), (-0.7, 1, 1.0, (0.14, 0.05, 0.04)), (-0.7, 1, 0.5, (0.09, 0.05, 0.06)),
+    (-0.7, -1, 1.0, (0.27, 0.05, 0.06)), (-0.7, -1, 0.5, (0.17, 0.06, 0.03)),
+)  # fmt: skip
+MASSES = (-0.00374572, -0.16336579, -0.12288849)
+FASTEST = {  # omega of e mu, e tau, mu tau at k = n 2 pi/12; 0 where nothing grows
+    -1: (-0.81107483 + 0.47018254j, -0.78044041 + 0.44800859j, 0.39312588 + 0.00698165j),
+    0: (-0.75278452 + 0.28225568j, -0.71532302 + 0.20397351j, 0.01920558 + 0.02278003j),
+    1: (0, 0, -0.34196818 + 0.01043460j),
+}
+
+
+@pytest.mark.parametrize("n", FASTEST)
+def test_three_pairs_of_flavors_with_energies_species_and_moving_matter(n):
+    v, s, x, content = (np.array(column) for column in zip(*EIGHT))
+    for (first, second), expected in zip(((0, 1), (0, 2), (1, 2)), FASTEST[n]):
+        q = content[:, first] - content[:, second]
+        shift = -0.7 * (1 - 0.2 * v) * (first == 0) - s * x * (MASSES[first] - MASSES[second])
+        omega, _ = linear.growing([n * 2 * np.pi / 12], *linear.Background(v[:, None], s, q, shift))
+        if expected:
+            assert omega[0] == pytest.approx(expected, abs=2e-8)  # as many digits as are printed
+        else:
+            assert not len(omega)
