@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "nuflux_mpi"
 # A room may import those before it. What is not in a room is named alone: `errors` and `lazily` serve all of them.
-ROOMS = ("errors", "lazily", "units", "runtime", "storage", "flavor", "kernels", "theory", "box", "time", "physics", "config",
+ROOMS = ("errors", "lazily", "runtime", "units", "storage", "flavor", "kernels", "theory", "box", "time", "physics", "config",
          "results", "analysis", "plots", "run", "validation", "cli")  # fmt: skip
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 

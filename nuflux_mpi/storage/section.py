@@ -1,8 +1,8 @@
 """What a section of the config is: a frozen object whose attributes are its keys, each with its type and its meaning.
 
     class Drive(Section):
-        strength: Annotated[float, Key("strength of the drive [mu]", ge=0)]
-        period: Annotated[float | None, Key("its period [1/mu]", gt=0, unset="constant in time")] = None
+        strength: Annotated[float, Key("strength of the drive", quantity="frequency", ge=0)]
+        period: Annotated[float | None, Key("its period", quantity="time", gt=0, unset="constant in time")] = None
 
 A key that is a keyword of Python, such as lambda, is annotated with an underscore behind it and has no default: `section.lambda_`
 and `section["lambda"]` are the same.
@@ -16,6 +16,8 @@ import keyword
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, TypeVar, Union, dataclass_transform
 
+from ..units import QUANTITIES
+
 SMALLEST, LARGEST = 1e-30, 1e30  # sizes of numbers other than 0: their squares and cubes are still doubles
 
 Number = TypeVar("Number")
@@ -26,14 +28,22 @@ Vectors = list[float] | list[list[float]]  # numbers in a box of one dimension, 
 class Key:
     """What stands beside the type of a key: its meaning with the unit, and what is allowed.
 
-    gt, ge, lt, le: bounds of a number, for a list of each item. choices: where the type is no Literal. unset: what a default of
-    None stands for. free: whether a run that goes on may have another value than it had when it began.
+    quantity: of a number that has a unit, a key of `units.QUANTITIES`. Then it may be given as text with a unit, and its unit in
+    the program stands in the meaning in place of "[]", or behind it. gt, ge, lt, le: bounds of a number in that unit, for a list
+    of each item. choices: where the type is no Literal. unset: what a default of None stands for. free: whether a run that goes
+    on may have another value than it had when it began.
     """
 
-    __slots__ = ("bounds", "choices", "free", "meaning", "unset")
+    __slots__ = ("bounds", "choices", "free", "meaning", "quantity", "unset")
 
-    def __init__(self, meaning: str, *, choices: tuple = (), unset: str = "", free: bool = False, **bounds: float):
-        self.meaning, self.choices, self.unset, self.free, self.bounds = meaning, choices, unset, free, bounds
+    def __init__(
+        self, meaning: str, *, quantity: str = "", choices: tuple = (), unset: str = "", free: bool = False, **bounds: float
+    ):
+        if quantity:
+            unit = f"[{QUANTITIES[quantity].unit}]"
+            meaning = meaning.replace("[]", unit) if "[]" in meaning else f"{meaning} {unit}"
+        self.meaning, self.quantity, self.choices, self.unset, self.free = meaning, quantity, choices, unset, free
+        self.bounds = bounds
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=False)

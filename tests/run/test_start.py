@@ -27,6 +27,7 @@ PACKAGES = (
     "pandas",
     "pydantic",
     "tomlkit",
+    "pint",
     "shtab",
     "vtk",
     "yaml",
