@@ -223,23 +223,23 @@ def _thinned(rows, mode_count):
 
 def _theory(run, k):
     """Growth rate of linear theory at each k."""
-    initial, backgrounds = run.config.get("initial", {}), linear_problem.of_run(run)
-    rates = _rates(k, backgrounds)
+    initial, states = run.config.get("initial", {}), linear_problem.of_run(run)
+    rates = _rates(k, states)
     if initial.get("kind") == "eigenmode" and initial.root:
         seeded = 2 * np.pi * initial.n / np.ravel(run.config.box.length)[0]
         for i in np.flatnonzero(np.abs(k - seeded) < 1e-9 * np.abs(k).max(initial=1e-300)):
-            rates[i] = _of_root(k[i : i + 1], backgrounds[0], initial.root)
+            rates[i] = _of_root(k[i : i + 1], states[0].background, initial.root)
     return rates
 
 
-def _rates(k, backgrounds):
+def _rates(k, states):
     """Growth rates of the fastest pair of flavors at k: by the matrix for as many waves as are `_affordable`, else by
     following roots."""
     if not len(k):
         return np.zeros(0)
-    if len(k) > _affordable(len(backgrounds[0].s)):
-        return linear_problem.rates_of(backgrounds)(k)
-    return np.max([linear.growth_rate(k[:, None], *background) for background in backgrounds], axis=0)
+    if len(k) > _affordable(len(states[0].background.s)):
+        return linear_problem.rates_of(states)(k)
+    return np.max([linear.growth_rate(k[:, None], *state.background) for state in states], axis=0)
 
 
 def _of_root(k, background, root):
@@ -254,10 +254,10 @@ def _checked(run, found):
     most, initial = _affordable(len(run.series["v"])), run.config.get("initial", {})
     if len(found) <= most or initial.get("kind") == "eigenmode" and initial.root:
         return found
-    backgrounds, theory = linear_problem.of_run(run), found.theory.copy()
+    states, theory = linear_problem.of_run(run), found.theory.copy()
     doubtful = np.flatnonzero(found.judged & (np.abs(found.difference) > found.error))
     for i in doubtful[np.argsort(-np.abs(found.difference[doubtful]))][:most]:
-        theory[i] = max(theory[i], *(float(linear.growth_rate(found.k[i : i + 1], *each)) for each in backgrounds))
+        theory[i] = max(theory[i], *(float(linear.growth_rate(found.k[i : i + 1], *each.background)) for each in states))
     return replace(found, theory=theory)
 
 
@@ -265,7 +265,7 @@ def _stable(run):
     """Whether, by linear theory, no wave of the box grows; of very many waves or modes a sample is looked at."""
     k = run.series["k"]
     k = k if len(k) <= _affordable(len(run.series["v"])) else linear.scanned(k, len(run.series["v"]))
-    size = max(background.size for background in linear_problem.of_run(run))
+    size = max(state.background.size for state in linear_problem.of_run(run))
     return bool(_theory(run, k).max(initial=0.0) <= linear.ROUND_OFF * size)
 
 

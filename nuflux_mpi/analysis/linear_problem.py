@@ -1,8 +1,8 @@
 """The problem that linear theory is asked about: background, seeds and angular grid of a case, or of a run.
 
-No ranks, no MPI, no PETSc. The background is the homogeneous P_a^z of the case, and the equations are those of flavor at level
-"standard", which the levels "energy" and "momentum" share; at level "full" the beams have a width in direction, in whose place
-the theory takes their sharp directions.
+Each pair of flavors has a problem of its own. No ranks, no MPI, no PETSc. The background is the mean state of the case, and the
+equations are those of flavor at level "standard", which the levels "energy" and "momentum" share; at level "full" the beams have
+a width in direction, in whose place the theory takes their sharp directions, and their momenta, in whose place it takes the mean.
 """
 
 from __future__ import annotations
@@ -15,40 +15,55 @@ import numpy as np
 
 from ..config import Config
 from ..errors import InputError
-from ..flavor.algebra import of_components
+from ..flavor.algebra import Pair, of_components
 from ..physics import initial, modes
-from ..physics.terms import background, chosen
+from ..physics.linearised import Place, linearised
+from ..physics.modes import Modes
+from ..physics.terms import chosen
 from ..runtime.limits import available_memory
-from ..storage import start_file
-from ..theory import growth_curve, linear
-from ..theory.linear import Background
+from ..theory import growth_curve, linear, stationary
+from ..theory.linear import Background, Linearised
 
 STATES = 6  # complex arrays (modes, points) alive at once while the seeds are made and predicted
 
 
-@dataclass(frozen=True)
-class Place:
-    """What initial states ask of a box."""
-
-    length: tuple
-    origin: tuple
-
-
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """The linear problem of a resolved config.
+    """The linear problem of a resolved config for one pair of flavors.
 
-    background: of one pair of flavors. psi: its seeds on the grid, complex (modes, *points), in units of n. spacing: (modes,)
-    width of the bins of an angular grid in one dimension, None elsewhere and for beams, whose directions are what they are.
+    state: what is linearised about. psi: its seeds on the grid, complex (modes, *points), in units of n. spacing: (modes,) width of
+    the bins of an angular grid in one dimension, None elsewhere and for beams, whose directions are what they are. index: of the
+    pair in `modes.algebra.pairs`.
     """
 
     config: Config
-    background: Background
+    modes: Modes
+    index: int
+    state: Linearised
     psi: np.ndarray
     spacing: np.ndarray | None
 
     def __len__(self) -> int:
         return len(self.background.s)
+
+    @property
+    def background(self) -> Background:
+        """What is linearised about; without a profile in space, if there is one."""
+        return self.state.background
+
+    @property
+    def pair(self) -> Pair:
+        return self.modes.algebra.pairs[self.index]
+
+    @property
+    def pair_name(self) -> str:
+        """The pair as users write it, such as "e mu"."""
+        return named(self.modes.algebra, self.index)
+
+    @property
+    def several(self) -> bool:
+        """Whether there are other pairs of flavors."""
+        return len(self.modes.algebra.pairs) > 1
 
     # Of boxes of one dimension:
 
@@ -70,48 +85,156 @@ class Problem:
 
     @property
     def two_beams(self) -> tuple[float, float] | None:
-        """(zeta_+, zeta_-) if these are two beams of neutrinos, v = +1 and -1, for which closed forms exist; else None."""
-        if sorted(self.v) != [-1, 1] or np.any(self.background.s != 1):
+        """(zeta_+, zeta_-) if these are two beams of neutrinos, v = +1 and -1, and nothing else, for which closed forms exist;
+        else None."""
+        background = self.background
+        if sorted(self.v) != [-1, 1] or np.any(background.s != 1) or background.strength != 1 or self.state.profile is not None:
+            return None
+        if np.any(background.shift) or background.coupling is not None:
             return None
         forward = int(np.argmax(self.v))
-        return self.background.q[forward], self.background.q[1 - forward]
+        return background.q[forward], background.q[1 - forward]
+
+
+def named(algebra, index: int) -> str:
+    """A pair of flavors as users write it: "e x", "e mu", ..."""
+    pair = algebra.pairs[index]
+    return f"{algebra.names[pair.first]} {algebra.names[pair.second]}"
 
 
 def problem(config) -> Problem:
-    """The Problem of a resolved config for the first two flavors. InputError if its background is not stationary and
-    homogeneous."""
+    """The Problem of a resolved config for its first pair of flavors; see `problems`."""
+    return problems(config)[0]
+
+
+def problems(config, pair: str | None = None) -> list[Problem]:
+    """The Problems of a resolved config, one for each pair of flavors, or for the pair that is named.
+
+    InputError if the background is not stationary and homogeneous (but for the profile of a term), or for an unknown pair.
+    """
     if not _has_sharp_directions(config):
         raise InputError(
             f'linear: full.distribution = "{config.full.distribution}" has no sharp directions; describe '
             'them as kind = "angular" at another level.'
         )
-    axes, box = config.box.dimensions, config.box
-    directions, points = modes.build(config.modes, axes), box.shape
-    needed, available = STATES * 16 * len(directions) * math.prod(points), available_memory()
+    box, directions = config.box, modes_of(config)
+    needed, available = STATES * 16 * len(directions) * math.prod(box.shape), available_memory()
     if needed > available:
         raise InputError(
             f"linear: box.points = {box.points} with {len(directions)} modes need about {needed / 1e9:.3g} GB, "
             f"and {available / 1e9:.3g} GB are available; choose fewer points, the growth of a wave does not "
             "depend on them."
         )
-    if config.initial.kind == "file":
-        P, algebra = _from_file(config, directions), directions.algebra
-        difference, psi = algebra.difference(P, algebra.pairs[0], axis=1), algebra.coherence(P, algebra.pairs[0], axis=1)
-        zeta = difference.reshape(len(P), -1).mean(axis=-1)
-        uneven = np.abs(difference - zeta.reshape(-1, *[1] * axes)).max()
-    else:
-        place = Place(tuple(box.lengths), tuple(box.origins))
-        r = np.ix_(*(np.arange(N) * L / N for N, L in zip(points, place.length)))
-        zeta, uneven = initial.background(config, directions), 0.0
-        psi = np.broadcast_to(initial.coherence(config, directions, r, place), (len(directions), *points))
-    size, seed = np.abs(zeta).max(), np.abs(psi).max()
-    if seed > linear.LARGEST_SEED * size or uneven > linear.LARGEST_SEED * size:
-        what = f"|psi| reaches {seed:.3g}" if seed > linear.LARGEST_SEED * size else f"P^z varies by {uneven:.3g}"
-        raise InputError(
-            f"initial: the background is not stationary, {what} where the largest P^z is {size:.3g}; linear "
-            f"theory takes up to {linear.LARGEST_SEED:g} of it."
-        )
-    return Problem(config, background(config, directions, zeta), psi, directions.bins)
+    asked = range(len(directions.algebra.pairs)) if pair is None else [_index(directions.algebra, pair)]
+    state = _State.of(config, directions)
+    state.check(directions.algebra)
+    found = [
+        Problem(config, directions, i, linearised(config, directions, state.difference[i], i), state.psi[i], directions.bins)
+        for i in asked
+    ]
+    if turned := moving(config, [one.state for one in found]):
+        raise InputError(f"linear: {turned}.")
+    return found
+
+
+def _index(algebra, name):
+    """Index of the pair of flavors that a user names."""
+    known = [named(algebra, i) for i in range(len(algebra.pairs))]
+    words = name.replace("-", " ").split()
+    for i, one in enumerate(known):
+        if words in (one.split(), one.split()[::-1]):
+            return i
+    raise InputError(f"linear: --pair must be {' or '.join(known)}, not {name!r}.")
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Of each pair: difference of the densities, (pairs, modes), how far it varies in space, and psi (pairs, modes, *points)."""
+
+    difference: np.ndarray
+    uneven: np.ndarray
+    psi: list
+
+    @classmethod
+    def of(cls, config, directions):
+        pairs, place = directions.algebra.pairs, Place.of(config)
+        if config.initial.kind == "file":
+            P = place.read(config.initial.path, "P", (len(directions), directions.algebra.components), "initial.path")
+            return cls.of_polarization(P, directions.algebra)
+        differences = initial.differences(config, directions)
+        shape = (len(directions), *place.points)
+        psi = initial.coherences(config, directions, place.positions(), place)
+        zero = np.zeros((1,) * len(shape))
+        return cls(differences, np.zeros(len(pairs)), [np.broadcast_to(psi.get(i, zero), shape) for i in range(len(pairs))])
+
+    @classmethod
+    def of_polarization(cls, P, algebra):
+        flat = P.reshape(*P.shape[:2], -1)
+        differences = np.array([algebra.difference(flat, pair, axis=1) for pair in algebra.pairs])
+        mean = differences.mean(axis=-1)
+        uneven = np.abs(differences - mean[..., None]).max(axis=(1, 2))
+        return cls(mean, uneven, [algebra.coherence(P, pair, axis=1) for pair in algebra.pairs])
+
+    def check(self, algebra):
+        """InputError if a pair's coherence or variation is no small disturbance."""
+        size = np.abs(self.difference).max()
+        symbol, of = ("P^z", "") if len(self.psi) == 1 else ("n_alpha - n_beta", " of {}")
+        for i, (uneven, psi) in enumerate(zip(self.uneven, self.psi)):
+            seed = np.abs(psi).max()
+            if seed > linear.LARGEST_SEED * size or uneven > linear.LARGEST_SEED * size:
+                pair = of.format(named(algebra, i))
+                what = f"|psi|{pair} reaches {seed:.3g}"
+                if seed <= linear.LARGEST_SEED * size:
+                    what = f"{symbol}{pair} varies by {uneven:.3g}"
+                raise InputError(
+                    f"initial: the background is not stationary, {what} where the largest {symbol} is {size:.3g}; linear "
+                    f"theory takes up to {linear.LARGEST_SEED:g} of it."
+                )
+
+
+def _differences(config, directions):
+    """Difference of the densities of each pair of flavors, (pairs, modes)."""
+    zeta = initial.background(config, directions)
+    n, content = np.abs(zeta) if directions.n is None else directions.n, np.zeros((len(directions), directions.flavors))
+    content[:, 0], content[:, 1] = (n + zeta) / 2, (n - zeta) / 2
+    found = np.array([content[:, pair.first] - content[:, pair.second] for pair in directions.algebra.pairs])
+    found[0] = zeta  # without a rounding
+    return found
+
+
+def modes_of(config):
+    """The modes of a resolved config."""
+    return modes.build(config.modes, config.box.dimensions)
+
+
+def moving(config, states: list[Linearised]) -> str | None:
+    """A sentence if mixing turns the background of a pair before its waves have grown, so that there is no linear theory."""
+    if not any(np.any(state.mixing) for state in states):
+        return None
+    growth = max(_fastest(config, state) for state in states)
+    turned = max((stationary.turning(state, growth) for state in states), key=lambda one: one.tilt)
+    if turned.still:
+        return None
+    compared = f"{turned.rate / growth:.3g} of the fastest growth ({growth:.3g})" if growth > 0 else "and nothing grows"
+    angle, allowed = (np.degrees(np.arcsin(min(sine, 1.0))) for sine in (turned.tilt, linear.LARGEST_SEED))
+    return (
+        f"the start is no stationary state: vacuum mixing turns it at the rate sin 2theta omega = {turned.rate:.3g}, {compared}, "
+        f"and tilts it by {angle:.3g} degrees within {stationary.EFOLDINGS:g} e-folds of growth, where linear theory takes "
+        f"{allowed:.3g}"
+    )
+
+
+def _fastest(config, state):
+    """Largest growth rate among a sample of the box's waves, without a profile, 0 where nothing grows."""
+    background = state.background
+    if config.box.dimensions > 1:
+        n = np.array(list(np.ndindex(*[7] * config.box.dimensions))) - 3
+        return max(float(linear.growth_rate(2 * np.pi * n / config.box.lengths, *background).max()), 0.0)
+    highest = (config.box.points - 1) // 2
+    k = 2 * np.pi / config.box.length * np.arange(-highest, highest + 1)
+    rates = growth_curve.rates_of(*background)(linear.scanned(k, len(background.s)))
+    fastest = float(rates.max())
+    return fastest if fastest > linear.ROUND_OFF * background.size else 0.0
 
 
 def _has_sharp_directions(config):
@@ -126,31 +249,36 @@ def applies(config) -> bool:
     if not _has_sharp_directions(config):
         return False
     if chosen(config):
-        directions = modes.build(config.modes, config.box.dimensions)
+        directions = modes_of(config)
         try:
-            background(config, directions, np.zeros(len(directions)))
+            for pair in range(len(directions.algebra.pairs)):
+                linearised(config, directions, np.zeros(len(directions)), pair)
         except InputError:
             return False
     return True
 
 
-def of_run(run) -> list[Background]:
-    """The Backgrounds of a run, one for each pair of flavors, from the box averages at its start."""
+def of_run(run) -> list[Linearised]:
+    """The states of a run that linear theory is about, one for each pair of flavors, from the box averages at its start."""
     series = run.series
-    v, P = np.asarray(series["v"]), np.asarray(series["P_mean"][0])
-    algebra = of_components(P.shape[1])
-    directions = modes.Modes(v, np.asarray(series["sign"]), None, np.ones(len(v)), flavors=algebra.flavors)
+    P = np.asarray(series["P_mean"][0])
+    algebra, directions = of_components(P.shape[1]), _modes_of_run(run, P)
     differences = [algebra.difference(P, pair, axis=1) for pair in algebra.pairs]
-    return [background(run.config, directions, q, pair) for pair, q in enumerate(differences)]
+    return [linearised(run.config, directions, q, pair) for pair, q in enumerate(differences)]
 
 
-def rates_of(backgrounds: list[Background]) -> Callable:
+def _modes_of_run(run, P):
+    """The modes of a run; where its config does not say them, what its series know of them."""
+    flavors = of_components(P.shape[1]).flavors
+    if run.config.get("modes") and run.config.get("box", {}).get("points"):
+        directions = modes_of(run.config)
+        if (len(directions), directions.flavors) == (len(P), flavors):
+            return directions
+    v = np.asarray(run.series["v"])
+    return Modes(v, np.asarray(run.series["sign"]), None, np.ones(len(v)), flavors=flavors)
+
+
+def rates_of(states: list[Linearised]) -> Callable:
     """Function of k, (m,), that returns the growth rates of the fastest pair of flavors there; see `growth_curve`."""
-    each = [growth_curve.rates_of(*background) for background in backgrounds]
+    each = [growth_curve.rates_of(*state.background) for state in states]
     return lambda k: np.max([rates(k) for rates in each], axis=0)
-
-
-def _from_file(config, directions):
-    shape = (len(directions), directions.algebra.components, *config.box.shape)
-    path = config.initial.path
-    return start_file.whole(start_file.find(path, ("P",), "initial.path", shapes=[shape]), "P")

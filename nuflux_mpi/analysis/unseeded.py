@@ -18,8 +18,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..physics import initial, modes
+from ..physics.linearised import linearised
 from ..physics.seeding import highest_harmonics
-from ..physics.terms import background as background_of
 from ..storage.section import per_axis
 from ..theory import linear
 from . import linear_problem
@@ -140,7 +140,7 @@ def _transform_of(shape):
 
 def _sentence(config, directions, zeta, power):
     """The sentence; power: function of wave vectors as above."""
-    axes, background = config.box.dimensions, background_of(config, directions, zeta)
+    axes, background = config.box.dimensions, linearised(config, directions, zeta).background
     most, size = min(MOST_WAVES, int(MOST_OPERATIONS / (len(directions) ** 3 + CALL))), background.size
     if most < FEWEST_WAVES or size == 0:
         return None

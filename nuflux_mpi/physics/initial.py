@@ -11,10 +11,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..flavor.algebra import Algebra, algebra, of_components
-from ..theory import linear
 from .modes import Modes
 from .seeding import highest_harmonics
-from .terms import background as linear_background
 
 
 def polarization(config, modes: Modes, box) -> np.ndarray:
@@ -70,7 +68,9 @@ def coherence(config, modes: Modes, r, box) -> np.ndarray:
     initial, zeta = config.initial, background(config, modes)
     unit = np.ones(len(modes)) if initial.amplitudes_in == "n" else np.abs(zeta) if modes.n is None else modes.n
     if initial.kind == "eigenmode":
-        return _eigenmode(config, modes, zeta, unit, r, box)
+        from . import eigenmode  # with linear theory, which few runs need
+
+        return eigenmode.coherence(config, modes, zeta, unit, r)
     return _TRANSVERSE[initial.kind](initial, len(modes), r, box) * _column(unit, len(r))
 
 
@@ -227,11 +227,6 @@ def _fourier(initial, count, r, box):
     return psi
 
 
-def wave_vector(n, box):
-    """2 pi n_i / L_i for each axis, (axes,), of a harmonic n: an integer, or one for each axis."""
-    return 2 * np.pi * np.atleast_1d(n) / np.array(box.length)
-
-
 def _angle(n, r, box):
     """2 pi n.r / L."""
     return sum(2 * np.pi * number * x / length for number, x, length in zip(np.atleast_1d(n), r, box.length))
@@ -255,31 +250,6 @@ _SHAPES = {
     "cosine": lambda x: np.where(np.abs(x) < 1, (1 + np.cos(np.pi * x)) / 2, 0.0),
 }
 _TRANSVERSE = {"seeds": _seeds, "power-law": _power_law, "fourier": _fourier, "profile": _profile}
-
-
-def _eigenmode(config, modes, zeta, unit, r, box):
-    """One wave of linear theory, psi_a = A_a exp(i (k z + phase)), with k.r in more dimensions.
-
-    The amplitude is its largest |A_a| / unit_a, the phase that of the largest A_a in units of n. InputError if the
-    wave does not grow and a growing one is wanted.
-    """
-    initial = config.initial
-    k = wave_vector(initial.n, box)
-    shown = f"{k[0]:.6g}" if len(r) == 1 else f"({', '.join(f'{component:.6g}' for component in k)})"
-    omega, waves = linear.eigenmodes(k, *linear_background(config, modes, zeta))
-    root = initial.root
-    if initial.growing and omega[root].imag <= linear.ROUND_OFF * np.sum(np.abs(zeta)):
-        raise InputError(
-            f"initial.root = {root}: this wave of harmonic initial.n = {initial.n} (k = {shown}) does not "
-            f"grow, {_growing_ones(omega, zeta)}; choose another, or growing = false."
-        )
-    wave = waves[root] / np.max(np.abs(waves[root]) / unit)
-    return initial.amplitude * _column(wave, len(r)) * np.exp(1j * (sum(map(np.multiply, k, r)) + initial.phase))
-
-
-def _growing_ones(omega, zeta):
-    count = int(np.count_nonzero(omega.imag > linear.ROUND_OFF * np.sum(np.abs(zeta))))
-    return f"only root{'s 0 to' * (count > 1)} {count - 1} grow{'s' * (count == 1)}" if count else "and no other one does"
 
 
 def _column(values, axes):

@@ -214,12 +214,12 @@ SLOWEST = 0.02
 
 def survey(run):
     """Growth rates by linear theory, for the initial mean P^z, and as measured from the recorded spectra."""
-    series, backgrounds = run.series, linear_problem.of_run(run)
+    series, states = run.series, linear_problem.of_run(run)
     k, psi2 = series["k"], series["psi2"]
     k_theory = linear.scanned(k, len(series["v"]))
-    rate = linear_problem.rates_of(backgrounds)
+    rate = linear_problem.rates_of(states)
     theory = rate(k_theory)
-    slowest = max(SLOWEST * theory.max(), linear.ROUND_OFF * max(background.size for background in backgrounds))
+    slowest = max(SLOWEST * theory.max(), linear.ROUND_OFF * max(state.background.size for state in states))
     band = linear.band(k_theory, theory, slowest, rate)
     power = psi2.sum(axis=1)
     if band:

@@ -53,12 +53,13 @@ class Linear(NamedTuple):
     """What a term adds to the right-hand side for omega psi_a: shift_a psi_a + sum_b coupling_ab psi_b.
 
     profile: what varies in space, real (1 + m, *points): it adds -(profile_0 - v_a.profile_1) to the shift, mean included.
-    drive: a constant c_a at k = 0, complex (modes,) or 0, which no eigenvalue knows: i d_t psi_a = [...] + c_a.
+    mixing: 2 Omega_beta,alpha of each mode, complex (modes,) or 0: a constant at k = 0, i d_t psi_a = [...] + mixing_a q_a, which
+    no eigenvalue knows.
     """
 
     shift: Any = 0.0
     coupling: Array | None = None
-    drive: Any = 0.0
+    mixing: Any = 0.0
     profile: Array | None = None
 
 
@@ -85,10 +86,10 @@ class Background(NamedTuple):
 
 
 class Linearised(NamedTuple):
-    """A `Background`, what drives its coherence at k = 0, and what varies in space; the latter two as in `Linear`."""
+    """A `Background`, what mixes its flavors, and what varies in space; the latter two as in `Linear`."""
 
     background: Background
-    drive: Any = 0.0
+    mixing: Any = 0.0
     profile: Array | None = None
 
 

@@ -1,10 +1,12 @@
 """How far mixing turns a background that linear theory takes to stand still.
 
-A Hamiltonian that is not diagonal in flavor, such as that of vacuum mixing, adds a constant c_a to the equation of the coherence,
-i d_t psi_a = sum_b M_ab psi_b + c_a at k = 0. At first order in the mixing it leaves the matrix M as it is. It drives psi_a at
-the rate |c_a / q_a| (two flavors: |omega_a| sin 2theta) away from zero, to the place where M psi + c = 0, about which it then
-turns: the tilt of the polarization, theta-like and smaller where matter or neutrinos hold it. The theory of the untilted
-background holds if the tilt stays small, or if the waves of interest have grown before it is reached.
+A Hamiltonian that is not diagonal in flavor, such as that of vacuum mixing, adds a constant to the equation of the coherence,
+i d_t psi_a = sum_b M_ab psi_b + m_a q_a at k = 0, with the `mixing` m_a of `linear.Linear`. At first order in the mixing it leaves
+the matrix M as it is. It drives psi_a / q_a at the rate |m_a| (two flavors: |omega_a| sin 2theta) away from zero, to the place
+where M psi + m q = 0, about which it then turns: the tilt of the polarization, some 2 theta in vacuum, and smaller where matter
+or neutrinos hold it. The theory of the untilted background holds if the tilt stays small, or if waves grow so fast that it is
+not reached. Where a pair has no polarization, mixing couples the coherences of the two with the third flavor: then the tilt is
+that which a little of it would have.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ EFOLDINGS = 10.0  # of growth during which the background is to stand still
 
 
 class Turning(NamedTuple):
-    """rate: of the drive, the norm of c over that of q [mu]; tilt: sine of the angle by which the background turns."""
+    """rate: of the drive, the mean square root of |m_a|^2 with the weights q_a^2 [mu]; tilt: sine of the angle by which the background turns."""
 
     rate: float
     tilt: float
@@ -38,10 +40,12 @@ def turning(problem: Linearised, growth: float) -> Turning:
     profile at a sample of points.
     """
     background = problem.background
-    drive = np.broadcast_to(np.asarray(problem.drive, dtype=complex), background.q.shape)
-    norm = np.linalg.norm(background.q)
-    if not drive.any() or norm == 0:
+    mixing = np.broadcast_to(np.asarray(problem.mixing, dtype=complex), background.q.shape)
+    if not mixing.any():
         return Turning(0.0, 0.0)
+    if not background.q.any():
+        background = background._replace(q=np.ones(len(mixing)), strength=0.0)
+    drive, norm = mixing * background.q, np.linalg.norm(background.q)
     rate = float(np.linalg.norm(drive) / norm)
     tilt = 0.0
     for shift in _shifts(problem):

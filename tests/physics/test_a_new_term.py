@@ -16,6 +16,7 @@ from nuflux_mpi.analysis import linear_problem
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.flavor.algebra import algebra
 from nuflux_mpi.physics import modes, terms
+from nuflux_mpi.physics.linearised import linearised
 from nuflux_mpi.run import check
 from nuflux_mpi.theory import linear
 
@@ -198,7 +199,7 @@ def test_linear_theory_wants_the_field_along_z():
     resolved = config.resolve(case())
     several = modes.build(resolved["modes"])
     with pytest.raises(InputError, match="uniform_field.h must be along z"):
-        terms.background(resolved, several, np.ones(3))
+        linearised(resolved, several, np.ones(3))
     assert not linear_problem.applies(resolved) and linear_problem.applies(config.resolve(case(h=[0.0, 0.0, 1.0])))
 
 

@@ -140,7 +140,8 @@ def test_every_pair_of_flavors_has_its_own_linear_theory(three):
     v, s, k = np.array([1.0, -0.6, 0.3]), np.array([1.0, 1.0, -1.0]), 0.7
     _, P = three.polarization_of(content, axis=1)
     series = {"v": v, "sign": s, "P_mean": P[None], "component": np.arange(8)}
-    backgrounds = linear_problem.of_run(MemoryRun(config.resolve(SOURCE), series, {}))
+    states = linear_problem.of_run(MemoryRun(config.resolve(SOURCE), series, {}))
+    backgrounds = [state.background for state in states]
     assert len(backgrounds) == 3
 
     N = np.array([np.diag(each) for each in content]).astype(complex)
@@ -164,7 +165,7 @@ def test_every_pair_of_flavors_has_its_own_linear_theory(three):
         np.testing.assert_allclose(linear.matrix([k], *background), np.array(columns).T, atol=1e-15)
     fastest = max(float(linear.growth_rate([k], *background)) for background in backgrounds)
     assert fastest > 0.01
-    assert linear_problem.rates_of(backgrounds)(np.array([k])) == pytest.approx([fastest], abs=1e-14)
+    assert linear_problem.rates_of(states)(np.array([k])) == pytest.approx([fastest], abs=1e-14)
 
 
 def test_eigenvalues_and_measures_of_a_distribution(three):

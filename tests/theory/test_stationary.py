@@ -12,7 +12,7 @@ def vacuum(theta, omega=1.0, mu=0.0, matter=0.0):
     shift = s * omega * np.cos(2 * theta) - matter
     strength = 1.0 if mu else 0.0
     background = linear.Background(np.zeros((2, 1)), s, q, shift, None, None, strength)
-    return linear.Linearised(background, s * omega * np.sin(2 * theta) * q)
+    return linear.Linearised(background, s * omega * np.sin(2 * theta))
 
 
 @pytest.mark.parametrize("theta", [0.01, 0.05, 0.3])
@@ -54,11 +54,18 @@ def test_of_very_many_modes_the_low_rank_serves(monkeypatch):
     v = generator.uniform(-1, 1, (40, 3)) / np.sqrt(3)
     s, q = np.sign(generator.normal(size=40)), generator.normal(size=40) / 40
     background = linear.Background(v[:, 2:], s, q, s * generator.uniform(0.5, 2, 40), None, v, 0.8)
-    asked = linear.Linearised(background, 0.01 * s * q)
+    asked = linear.Linearised(background, 0.01 * s)
     dense = stationary.turning(asked, 0.0)
     monkeypatch.setattr(linear, "DENSE_LIMIT", 10)
     assert stationary.turning(asked, 0.0) == pytest.approx(dense, rel=1e-10)
 
 
 def test_without_mixing_nothing_turns():
-    assert stationary.turning(vacuum(0.0)._replace(drive=0.0), 1.0) == (0.0, 0.0)
+    assert stationary.turning(vacuum(0.0)._replace(mixing=0.0), 1.0) == (0.0, 0.0)
+
+
+def test_a_pair_without_polarization_is_judged_by_its_mixing_angle():
+    for theta in (0.02, 0.5):
+        asked = vacuum(theta)
+        asked = asked._replace(background=asked.background._replace(q=np.zeros(2), strength=1.0))
+        assert stationary.turning(asked, 0.0).tilt == pytest.approx(np.sin(2 * theta))

@@ -7,14 +7,10 @@ May import what physics may; nothing here needs numba or MPI before a run is bui
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from .force import WeakForce
 from .self_interaction import SelfInteraction
 from .term import Term
-
-if TYPE_CHECKING:
-    from ...theory.linear import Background
 
 TERMS: list[type[Term]] = [SelfInteraction, WeakForce]
 
@@ -55,19 +51,3 @@ class Stored(Mapping):
 
     def __len__(self) -> int:
         return sum(len(term.series) for term in TERMS)
-
-
-def background(config, modes, q, pair: int = 0) -> Background:
-    """What linear theory is about, for a pair of flavors (an index) whose densities differ by q (modes,), with what the terms
-    of a resolved config add. InputError where that is no stationary state of a term.
-    """
-    from ...theory.linear import Background
-
-    plain = Background(modes.velocity, modes.s, q)
-    shift, coupling = 0.0, None
-    for term in built(config, modes):
-        part = term.linear(plain, pair)
-        shift = shift + part.shift
-        if part.coupling is not None:
-            coupling = part.coupling if coupling is None else coupling + part.coupling
-    return plain._replace(shift=shift, coupling=coupling)
