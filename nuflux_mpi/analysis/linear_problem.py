@@ -161,11 +161,10 @@ class _State:
         if config.initial.kind == "file":
             P = place.read(config.initial.path, "P", (len(directions), directions.algebra.components), "initial.path")
             return cls.of_polarization(P, directions.algebra)
-        differences = initial.differences(config, directions)
-        shape = (len(directions), *place.points)
-        psi = initial.coherences(config, directions, place.positions(), place)
-        zero = np.zeros((1,) * len(shape))
-        return cls(differences, np.zeros(len(pairs)), [np.broadcast_to(psi.get(i, zero), shape) for i in range(len(pairs))])
+        shape, zero = (len(directions), *place.points), np.zeros((1,) * (1 + place.dimensions))
+        psi = [zero] * len(pairs)
+        psi[0] = initial.coherence(config, directions, place.positions(), place)
+        return cls(_differences(config, directions), np.zeros(len(pairs)), [np.broadcast_to(one, shape) for one in psi])
 
     @classmethod
     def of_polarization(cls, P, algebra):
