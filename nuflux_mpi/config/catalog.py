@@ -27,6 +27,7 @@ _TYPES = {
     PerAxis[int]: "integer per axis",
     Vectors: "vectors",
     int | list[int] | Literal["all"]: "modes",
+    dict[str, Any]: "table",
 }
 _NOUNS = {"number": "a finite number", "vector": "a finite number", "integer": "an integer", "boolean": "true or false"}
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -37,7 +38,8 @@ class Entry(NamedTuple):
 
     type: number, integer, boolean, string, choice, numbers, integers, vectors, modes, tables (of the class `table`), or number
     per axis and integer per axis. default: None stands for what `unset` says. when: {key: values} under which the key exists
-    at all. selects: whether it is one of those keys itself, such as kind.
+    at all. selects: whether it is one of those keys itself, such as kind. quantity: of a number that may have a unit, a key of
+    `units.QUANTITIES`.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Entry(NamedTuple):
     when: dict[str, tuple] = {}
     table: Kind | None = None
     selects: bool = False
+    quantity: str = ""
 
     @property
     def fields(self) -> tuple["Entry", ...]:
@@ -84,6 +87,8 @@ class Entry(NamedTuple):
             return f"{self.allowed_item}, or a list of them, one per axis"
         if self.type == "modes":
             return 'a mode index counted from 0, a list of them, or "all"'
+        if self.type == "table":
+            return "a table"
         return "a non-empty list of tables" if self.table else self.allowed_item
 
     @property
@@ -134,7 +139,8 @@ def is_optional(name: str) -> bool:
 
 def is_free_on_resume(key: str) -> bool:
     """Whether "section.key" may have changed when a run is continued: other values of it do not make it another problem."""
-    section, _, name = key.rpartition(".")
+    section, _, name = key.partition(".") if "." in key else ("", "", key)
+    name = name.partition(".")[0]  # of a table in it all is free, or nothing
     entries = schema().get(section, ())
     known = [entry.is_free for entry in entries if entry.name == name]
     return known[0] if known else bool(entries) and all(entry.is_free for entry in entries)
@@ -193,7 +199,7 @@ def _entry(name: str, kind: Any, key: Key, default: Any) -> Entry:
     else:
         described = "choice" if choices and kind is str else _TYPES[kind]
     told = key.meaning, key.bounds, key.unset, key.free
-    return Entry(name, described, default, *told, choices=choices, table=table, selects=selects)
+    return Entry(name, described, default, *told, choices=choices, table=table, selects=selects, quantity=key.quantity)
 
 
 def _classes(kind: Any) -> Kinds:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..storage.section import LARGEST, SMALLEST, Section
+from ..units import QUANTITIES
 from . import catalog
 from .catalog import REQUIRED, Entry, Kinds
 from .toml import toml_value
@@ -19,7 +20,9 @@ A config is a TOML file. `python -m nuflux_mpi init NAME` prints a shipped case 
 belong to another kind, are refused. The resolved config, every default written out, is stored as `run.toml` beside the
 results and runs again as it is.
 
-Units: hbar = c = 1; lengths and times in 1/mu, densities and polarization vectors in n. Numbers other than 0 must be
+Units: hbar = c = 1; lengths and times in 1/mu, densities and polarization vectors in n. Where the column "allowed" has an example
+in quotes, a number may be given as text with a unit in its place, in lists too: `energy = ["10 MeV", "15 MeV"]`. [units] then says
+what the units are ([units.md](units.md)). Numbers other than 0 must be
 from {SMALLEST:g} to {LARGEST:g} in size. Equation numbers are those of Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024).
 
 ## In an editor
@@ -53,7 +56,8 @@ def _page_table(entries: tuple[Entry, ...]) -> str:
     rows.append(["---"] * len(rows[0]))
     for entry in entries:
         default = entry.unset if entry.default is None else f"`{toml_value(entry.default)}`"
-        row = [f"`{entry.name}`", entry.meaning, entry.allowed, "required" if entry.default is REQUIRED else default]
+        example = f', or text: "{QUANTITIES[entry.quantity].example}"' if entry.quantity else ""
+        row = [f"`{entry.name}`", entry.meaning, entry.allowed + example, "required" if entry.default is REQUIRED else default]
         if conditions:
             row.append(", ".join(f"{name} = {' or '.join(values)}" for name, values in entry.when.items()))
         rows.append(row)
@@ -68,6 +72,7 @@ _BOUNDS = {
     "lt": lambda value: {"maximum": value, "exclusiveMaximum": True},
     "le": lambda value: {"maximum": value},
 }
+_WITH_UNIT = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*[^\s0-9.]"
 _SCALARS = {"number": "number", "vector": "number", "integer": "integer", "mode": "integer", "boolean": "boolean"}
 
 
@@ -124,10 +129,14 @@ def _property(entry: Entry) -> dict:
     """One key: what it may be, what it means, its default."""
     if entry.table:
         allowed: dict = {"type": "array", "items": _object(entry.table), "minItems": 1}
+    elif entry.type == "table":
+        allowed = {"type": "object"}
     else:
         item = {"enum": list(entry.choices)} if entry.choices else {"type": _SCALARS.get(entry.scalar, "string")}
         for name, value in entry.bounds.items():
             item |= _BOUNDS[name](value)
+        if entry.quantity:
+            item = {"anyOf": [item, {"type": "string", "pattern": _WITH_UNIT}]}
         several, vectors = (
             {"type": "array", "items": item, "minItems": 1},
             {"type": "array", "items": item, "minItems": 2, "maxItems": 3},

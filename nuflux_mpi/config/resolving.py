@@ -8,7 +8,7 @@ from ..errors import InputError
 from ..physics import direction_table, seeding
 from ..storage import config_text
 from ..storage.section import Section
-from . import catalog
+from . import catalog, quantities
 from . import source as sources
 from .models.root import Config
 from .toml import to_toml
@@ -36,6 +36,10 @@ def resolve(source: Any, overrides: Iterable[str] = (), base_dir: Path | str | N
             direction_table.take_in(raw["modes"], directory)
         except InputError as error:
             raise InputError(f"{label}: {str(error).rstrip('.')}.") from None
+    try:
+        quantities.take_in(raw)
+    except InputError as error:
+        raise InputError(config_text.told(str(error).split("\n"), label)) from None
     values = sections_of(raw, problems)
     resolved = None
     if not problems:

@@ -49,13 +49,17 @@ def _write(table: Any, entries: dict[str, Entry], values: Any, given: dict) -> N
         if entry.table:
             table.add(tomlkit.nl())
             tables = tomlkit.aot()
-            for value in values[entry.name]:
+            for value, before in zip(values[entry.name], given[entry.name]):
                 item = tomlkit.table()
-                _write(item, {field.name: field for field in entry.fields}, value, value)
+                _write(item, {field.name: field for field in entry.fields}, value, before)
                 tables.append(item)
             table.add(entry.name, tables)
             continue
+        if entry.type == "table":
+            continue
         note, value = _note(entry), values[entry.name]
+        if entry.quantity and _has_text(given.get(entry.name)):
+            value = given[entry.name]
         is_open = entry.default is None and entry.name not in given
         line = f"# {entry.name} =" if is_open else f"{entry.name} = {toml_value(value)}"
         if is_open:
@@ -72,6 +76,10 @@ def _write(table: Any, entries: dict[str, Entry], values: Any, given: dict) -> N
                 item.comment(note)
                 item.trivia.comment_ws = " " * (max(COLUMN - len(line), 0) + 2)
             table.add(entry.name, item)
+
+
+def _has_text(value: Any) -> bool:
+    return any(map(_has_text, value)) if isinstance(value, list) else isinstance(value, str)
 
 
 def _note(entry: Entry) -> str:

@@ -125,6 +125,8 @@ def _value(entry: Entry) -> dict:
     """pydantic's description of what one key takes. A value says itself whether it is meant as one number or as several."""
     if entry.table:
         return _list(_table(entry.table))
+    if entry.type == "table":
+        return {"type": "dict", "strict": True, "keys_schema": {"type": "str"}}
     item = _item(entry)
     if entry.type == "modes":
         return _by(_form_of_modes, {_ONE: item, _LIST: _list(item), _OTHER: {"type": "literal", "expected": ["all"]}})

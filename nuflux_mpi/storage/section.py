@@ -139,11 +139,17 @@ def per_axis(value: Any) -> list:
 
 
 def plain(value: Any) -> Any:
-    """A deep copy in plain Python: sections, numpy arrays and scalars, tuples and paths as a TOML file would give them."""
+    """A deep copy in plain Python: sections, numpy arrays and scalars, tuples, paths and quantities as a TOML file has them."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    if hasattr(value, "magnitude") and hasattr(value, "units"):  # a quantity of pint
+        return _with_unit(plain(value.magnitude), format(value.units, "D"))
     if hasattr(value, "tolist"):
         return value.tolist()
     return str(value) if hasattr(value, "__fspath__") else copy.copy(value)
+
+
+def _with_unit(value: Any, unit: str) -> Any:
+    return [_with_unit(item, unit) for item in value] if isinstance(value, list) else f"{value!r} {unit}"

@@ -37,6 +37,7 @@ import nuflux_mpi  # noqa: E402,F401  (prepares the environment before numpy is 
 from nuflux_mpi import config, errors
 from nuflux_mpi.cli import commands  # noqa: E402
 from nuflux_mpi.cli.parser import parser  # noqa: E402
+from nuflux_mpi.units import QUANTITIES
 
 MEMORY = 6 * 2**30  # bytes of address space: what asks for more must have been refused before
 HANGS_AFTER = 120.0  # seconds after which an example counts as hanging: the stacks are printed and the program ends
@@ -295,7 +296,7 @@ def usual(key):
     low, high = (next((key.bounds[name] for name in pair if name in key.bounds), None) for pair in (("gt", "ge"), ("lt", "le")))
     number = 4 if low is None or low < 4 else low + 1
     number = number if high is None or number <= high else high
-    plain = {"number": float(number), "integer": int(number), "boolean": True, "string": "start.h5", "modes": 0}
+    plain = {"number": float(number), "integer": int(number), "boolean": True, "string": "start.h5", "modes": 0, "table": {}}
     if key.choices:
         plain = dict.fromkeys((key.type, key.scalar), key.choices[0])
     if key.type == "tables":
@@ -333,6 +334,8 @@ def _nearly(section, name):
 def _nearly_number(key, kind):
     common = some.sampled_from((0.5, 1.0, 3.0, 1e-6, 1e-30, 1e30) if kind == "number" else (0, 2, 3, 4, 6, 16))
     ordinary = some.floats(-2, 2) if kind == "number" else some.integers(0, 20)
+    if key.quantity:
+        common |= some.sampled_from((QUANTITIES[key.quantity].example, "1e33 /cm^3", "3 /km", "1e400 m", "2 m^-3^9"))
     return some.one_of(common, ordinary, some.just(usual(key)), some.integers(-4, 100), numbers())
 
 

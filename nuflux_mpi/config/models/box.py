@@ -11,13 +11,15 @@ MOST_POINTS = 10**12
 
 
 class Box(Section):
-    length: Annotated[PerAxis[float], Key("length of the periodic box [1/mu]: of z, or [x, z], or [x, y, z]", gt=0)]
+    length: Annotated[
+        PerAxis[float], Key("length of the periodic box []: of z, or [x, z], or [x, y, z]", quantity="length", gt=0)
+    ]
     points: Annotated[
         PerAxis[int],
         Key("grid points along z, or [x, z], or [x, y, z]; the last axis is cut over the ranks", ge=2, le=MOST_POINTS),
     ]
     origin: Annotated[
-        PerAxis[float], Key("z of the first grid point [1/mu]; in more dimensions one number serves all axes")
+        PerAxis[float], Key("z of the first grid point []; in more dimensions one number serves all axes", quantity="length")
     ] = 0.0
     fftw: Annotated[
         Literal["measure", "estimate"], Key("FFTW planning effort: measure is faster, estimate repeats bit by bit", free=True)

@@ -31,14 +31,16 @@ class Equations(Section):
 _MOMENTA = Key(
     "momenta of each mode: gaussian: beams with a width; thermal: pinched spectra with an angular width; file: dataset rho"
 )
-FullWidth = Annotated[float, Key("width of the beams in p_z and p_perp [mu]; with a file, that of the rule laguerre", gt=0)]
+FullWidth = Annotated[
+    float, Key("width of the beams in p_z and p_perp []; with a file, that of the rule laguerre", quantity="energy", gt=0)
+]
 
 
 class FullSection(Section):
     """What the distributions of level full have in common: the grid, which must hold them, and the terms of Eq. 16."""
 
     points: Annotated[int, Key("grid points in p_z, an even number (level full)", ge=4, le=2**16)] = 64
-    p_max: Annotated[float, Key("the grid covers -p_max < p_z < p_max [mu]", gt=0)] = 16.0
+    p_max: Annotated[float, Key("the grid covers -p_max < p_z < p_max", quantity="energy", gt=0)] = 16.0
     perp_points: Annotated[int, Key("points of the quadrature in p_perp", ge=1, le=128)] = 4
     group_velocity: Annotated[bool, Key("the term 1/2 {grad_p Omega, d_z f} of Eq. 16")] = True
     force: Annotated[bool, Key("the term -1/2 {d_z Omega, grad_p f} of Eq. 16")] = True
@@ -57,13 +59,15 @@ class FullSection(Section):
 
 class FullGaussian(FullSection):
     distribution: Annotated[Literal["gaussian"], _MOMENTA] = "gaussian"
-    p0: Annotated[float, Key("|p| of the beams [mu]; r_mu = 1/p0", gt=0)] = 8.0
+    p0: Annotated[float, Key("|p| of the beams []; r_mu = 1/p0", quantity="energy", gt=0)] = 8.0
     sigma: FullWidth = 1.2
 
 
 class FullThermal(FullSection):
     distribution: Annotated[Literal["thermal"], _MOMENTA] = "thermal"
-    p_mean: Annotated[list[float], Key("mean |p| of the spectra [mu]: one for all modes, or one for each", gt=0)]
+    p_mean: Annotated[
+        list[float], Key("mean |p| of the spectra []: one for all modes, or one for each", quantity="energy", gt=0)
+    ]
     pinching: Annotated[list[float], Key("spectra p^pinching exp(-(pinching + 1) p / p_mean) in |p|; as p_mean", gt=2)] = [10.0]
     angular_width: Annotated[
         list[float], Key("directions exp(-(v - v_a)^2 / 2 width^2) about that of the mode; as p_mean", gt=0)
@@ -98,7 +102,7 @@ class MomentumSection(Section):
     """What the distributions of level momentum have in common: their grid in q."""
 
     points: Annotated[int, Key("grid points in q = |p| - p_0, an even number (level momentum)", ge=4, le=2**16)] = 64
-    half_width: Annotated[float, Key("the grid covers -half_width <= q < half_width [mu]", gt=0)] = 12.0
+    half_width: Annotated[float, Key("the grid covers -half_width <= q < half_width", quantity="energy", gt=0)] = 12.0
 
     def problems(self, config: Any) -> Iterator[str]:
         if self.points % 2:
@@ -107,12 +111,14 @@ class MomentumSection(Section):
 
 class MomentumGaussian(MomentumSection):
     distribution: Annotated[Literal["gaussian"], _DISTRIBUTION] = "gaussian"
-    sigma: Annotated[float, Key("width: exp(-q^2 / 2 sigma^2) [mu]", gt=0)] = 0.7
+    sigma: Annotated[float, Key("width: exp(-q^2 / 2 sigma^2)", quantity="energy", gt=0)] = 0.7
 
 
 class MomentumFermiDirac(MomentumSection):
     distribution: Annotated[Literal["fermi-dirac"], _DISTRIBUTION] = "fermi-dirac"
-    temperature: Annotated[float, Key("p^2 / (exp(p / temperature - eta) + 1), q counted from the mean of p [mu]", gt=0)]
+    temperature: Annotated[
+        float, Key("p^2 / (exp(p / temperature - eta) + 1), q counted from the mean of p", quantity="energy", gt=0)
+    ]
     eta: Annotated[float, Key("degeneracy parameter")] = 0.0
 
 

@@ -15,14 +15,16 @@ _KIND = Key(
 Amplitude = Annotated[
     float, Key("profile, eigenmode: largest |psi_a|; power-law: that of n = 1 and -1; unit by amplitudes_in", ge=0)
 ]
-Phase = Annotated[float, Key("phase of psi = P^x + i P^y (eigenmode: its largest psi_a) at the origin [rad]")]
+Phase = Annotated[float, Key("phase of psi = P^x + i P^y (eigenmode: its largest psi_a) at the origin", quantity="angle")]
 Harmonic = Annotated[PerAxis[int], Key("harmonic: exp(2 pi i n z / length) of the eigenmode, or under the bump")]
 
 
 class Made(Section):
     """What all states have in common that are made here."""
 
-    zeta: Annotated[list[float] | None, Key("P_a^z of each mode without its transverse part [n]", unset="+n_a")] = None
+    zeta: Annotated[
+        list[float] | None, Key("P_a^z of each mode without its transverse part", quantity="density", unset="+n_a")
+    ] = None
     amplitudes_in: Annotated[
         Literal["n", "n_a"],
         Key("unit of amplitudes: the common n, or each mode's own n_a (|zeta_a| where no density is known)"),
@@ -51,7 +53,12 @@ class Random(Made):
     ] = None
     k_max: Annotated[
         float | None,
-        Key("in place of n_max: highest wave number along each axis [mu], whatever the length", gt=0, unset="n_max counts"),
+        Key(
+            "in place of n_max: highest wave number along each axis [], whatever the length",
+            quantity="wave number",
+            gt=0,
+            unset="n_max counts",
+        ),
     ] = None
     seed: Annotated[int, Key("seed of the random numbers", ge=0)] = 1
     same_for_all: Annotated[bool, Key("true: every mode gets the same functions")] = False
@@ -87,7 +94,7 @@ class PowerLaw(Random):
 class Wave(Section):
     n: Annotated[PerAxis[int], Key("signed harmonic: wavenumber k = 2 pi n / length")]
     amplitude: Annotated[float, Key("amplitude of psi = P^x + i P^y, unit by amplitudes_in", ge=0)]
-    phase: Annotated[float, Key("phase at the origin of the box [rad]")] = 0.0
+    phase: Annotated[float, Key("phase at the origin of the box", quantity="angle")] = 0.0
     mode: Annotated[int | list[int] | Literal["all"], Key("modes that carry the wave", ge=0)] = "all"
 
     @property
@@ -117,9 +124,10 @@ class Profile(Made):
         Key("gaussian: exp(-x^2/2); sech: 1/cosh(x); cosine: (1 + cos(pi x))/2 inside |x| < 1; x = (z - center)/width"),
     ] = "gaussian"
     amplitude: Amplitude
-    width: Annotated[float, Key("width of the bump [1/mu], at least one grid spacing", gt=0)]
+    width: Annotated[float, Key("width of the bump [], at least one grid spacing", quantity="length", gt=0)]
     center: Annotated[
-        PerAxis[float] | None, Key("z of the bump [1/mu], its periodic images included", unset="middle of the box")
+        PerAxis[float] | None,
+        Key("z of the bump [], its periodic images included", quantity="length", unset="middle of the box"),
     ] = None
     phase: Phase = 0.0
     n: Harmonic = 0

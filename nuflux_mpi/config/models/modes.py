@@ -30,7 +30,7 @@ class Beams(Section):
         list[Literal[1, -1]] | None, Key("s_a: 1 for neutrinos, -1 for antineutrinos", unset="1 for every mode")
     ] = None
     density: Annotated[
-        list[float] | None, Key("n_a = Tr N_a of each mode [n]", gt=0, unset="mean |P_a| of the initial state")
+        list[float] | None, Key("n_a = Tr N_a of each mode", quantity="density", gt=0, unset="mean |P_a| of the initial state")
     ] = None
 
     @property
@@ -92,7 +92,7 @@ class AngularGaussian(Angular):
 class AngularPolynomial(Angular):
     kind: Annotated[Literal["angular"], _KIND] = "angular"
     distribution: Annotated[Literal["polynomial"], _DISTRIBUTION] = "polynomial"
-    coefficients: Annotated[list[float], Key("g_0, g_1, ... of G(v) = sum_n g_n v^n [n]")]
+    coefficients: Annotated[list[float], Key("g_0, g_1, ... of G(v) = sum_n g_n v^n", quantity="density")]
 
     def problems(self, config: Any) -> Iterator[str]:
         yield from super().problems(config)
@@ -106,7 +106,7 @@ class AngularTable(Angular):
     v: Annotated[
         list[float], Key("ascending velocities of the table, G is linear between them and constant beyond", ge=-1, le=1)
     ]
-    G: Annotated[list[float], Key("G(v) at the velocities of the table [n]")]
+    G: Annotated[list[float], Key("G(v) at the velocities of the table", quantity="density")]
     path: Annotated[
         str | None,
         Key(

@@ -11,28 +11,36 @@ INTERVALS = 200  # between rows of the series, where the config does not say
 class Output(Section):
     series_every: Annotated[
         float | None,
-        Key("time between rows of series.h5 [1/mu]", gt=0, unset=f"1/{INTERVALS} of the run's duration", free=True),
+        Key("time between rows of series.h5", quantity="time", gt=0, unset=f"1/{INTERVALS} of the run's duration", free=True),
     ] = None
     fields_every: Annotated[
         float | None,
         Key(
-            "time between snapshots in fields.h5 [1/mu]; 0: only start and end",
+            "time between snapshots in fields.h5 []; 0: only start and end",
+            quantity="time",
             ge=0,
             unset="1/200 of the run's duration, less often (to 1/20) where fields.h5 would exceed 100 MB",
             free=True,
         ),
     ] = None
     phase_space_every: Annotated[
-        float, Key("time between snapshots of f in phase_space.h5 [1/mu]; 0: only start and end", ge=0, free=True)
+        float, Key("time between snapshots of f in phase_space.h5 []; 0: only start and end", quantity="time", ge=0, free=True)
     ] = 0.0
     spectrum_every: Annotated[
-        float | None, Key("time between power spectra in series.h5 [1/mu]; 0: none", ge=0, unset="series_every", free=True)
+        float | None,
+        Key("time between power spectra in series.h5 []; 0: none", quantity="time", ge=0, unset="series_every", free=True),
     ] = None
     checkpoint_every: Annotated[
-        float, Key("wall time between checkpoints [s]; 0: only at the start, and when the run ends or stops", ge=0, free=True)
+        float,
+        Key(
+            "wall time between checkpoints []; 0: only at the start, and when the run ends or stops",
+            quantity="wall time",
+            ge=0,
+            free=True,
+        ),
     ] = 600.0
     figures: Annotated[bool, Key("draw the figures when the run is done", free=True)] = True
-    log_every: Annotated[float, Key("wall time between progress lines [s]", gt=0, free=True)] = 10.0
+    log_every: Annotated[float, Key("wall time between progress lines", quantity="wall time", gt=0, free=True)] = 10.0
 
     def completed(self, config: Any) -> Self:
         duration, box = config.time.duration, config.box
@@ -48,7 +56,8 @@ class Run(Section):
     timeout: Annotated[
         float,
         Key(
-            "wall time without progress after which the run gives up, since a node or the network is lost [s]; 0: never",
+            "wall time without progress after which the run gives up, since a node or the network is lost []; 0: never",
+            quantity="wall time",
             ge=0,
             free=True,
         ),

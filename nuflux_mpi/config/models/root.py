@@ -13,6 +13,7 @@ from .initial import Initial
 from .modes import Modes
 from .output import Output, Run
 from .time import Petsc, Time
+from .units import Units
 
 
 class Config(Section):
@@ -20,6 +21,7 @@ class Config(Section):
 
     title: Annotated[str, Key("one line for figures and logs", free=True)] = ""
     name: Annotated[str | None, Key("short name of the run", unset="the file's name without .toml", free=True)] = None
+    units: Units | None = None
     box: Box
     modes: Modes
     initial: Initial

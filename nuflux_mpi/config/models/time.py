@@ -10,8 +10,8 @@ from ...time.methods import METHODS, SPLITTINGS
 
 
 class Time(Section):
-    start: Annotated[float, Key("time of the initial state [1/mu]")] = 0.0
-    end: Annotated[float, Key("last time [1/mu]", free=True)]
+    start: Annotated[float, Key("time of the initial state", quantity="time")] = 0.0
+    end: Annotated[float, Key("last time", quantity="time", free=True)]
     rtol: Annotated[
         float, Key("error allowed per step in the 2-norm of the fields, relative to that norm at the start", ge=1e-15, lt=1)
     ] = 1e-10
@@ -19,19 +19,20 @@ class Time(Section):
     method: Annotated[str, Key("order, then pair or splitting (bm); auto: adams, 8vr for full", choices=(*METHODS, "auto"))] = (
         "auto"
     )
-    dt_initial: Annotated[float | None, Key("first step [1/mu]", gt=0, unset="chosen from the right-hand side", free=True)] = (
-        None
-    )
+    dt_initial: Annotated[
+        float | None, Key("first step", quantity="time", gt=0, unset="chosen from the right-hand side", free=True)
+    ] = None
     dt_min: Annotated[
         float | None,
         Key(
-            "smallest step [1/mu]; a smaller one ends the run",
+            "smallest step []; a smaller one ends the run",
+            quantity="time",
             gt=0,
             unset=f"{times.SPACINGS} spacings of doubles, {times.PART_OF_LONGEST:g} of the longest step",
             free=True,
         ),
     ] = None
-    dt_max: Annotated[float | None, Key("largest step [1/mu]", gt=0, unset="no limit", free=True)] = None
+    dt_max: Annotated[float | None, Key("largest step", quantity="time", gt=0, unset="no limit", free=True)] = None
 
     @property
     def duration(self) -> float:
