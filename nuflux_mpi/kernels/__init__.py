@@ -66,6 +66,9 @@ HOMES = {
 # These have one form: what numba compiles is what Python runs without it.
 SHARED = {"adams_formulas": "formula step_weights difference touch_step_weights", "expansion": "series_rows"}
 
+# Modules whose loops are compiled for a number of components of velocities, too.
+MORE = ("flavor", "local_flow")
+
 _MODULES = {name: home for homes in (HOMES, SHARED) for home, names in homes.items() for name in names.split()}
 
 
@@ -92,11 +95,12 @@ def __getattr__(name: str):
     return found
 
 
-def warm_up(comm, *touches, axes: int = 1, components: int = 3) -> None:
+def warm_up(comm, *touches, axes: int = 1, components: int = 3, velocities: int | None = None) -> None:
     """Compile the kernels that will be called, or load them where they are kept; see :func:`nuflux_mpi.kernels.compiling.in_turn`.
 
     touches: names of functions touch_... of this package, called with the numbers of axes of the box and of flavor components,
-    which loops are compiled for; or functions without arguments. Collective. Without numba it does nothing.
+    which loops are compiled for, and those of `MORE` with the number of components of velocities, default the axes; or
+    functions without arguments. Collective. Without numba it does nothing.
     """
     from . import compiling
 
@@ -107,6 +111,7 @@ def warm_up(comm, *touches, axes: int = 1, components: int = 3) -> None:
 
     def touch():
         for name in named:
-            getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)(axes, components)
+            more = (velocities or axes,) if _MODULES[name] in MORE else ()
+            getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)(axes, components, *more)
 
     compiling.in_turn(comm, (touch, *others))

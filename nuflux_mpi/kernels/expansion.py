@@ -1,6 +1,6 @@
 """Numbers of the local flow: which moments its Taylor series needs, and how a series becomes a parabola. Plain NumPy.
 
-The moments D_n = sum_b s_b v_b^n P_b, n a power of v on each axis, obey d_t D_n = D_0 x D_n - sum_i D_i x D_(n + e_i) at each
+The moments D_n = sum_b s_b v_b^n P_b, n a power of each component of v, obey d_t D_n = D_0 x D_n - sum_i D_i x D_(n + e_i) at each
 point, where D_0 is constant and D_i is the moment of power 1 on axis i. So coefficient j of the series of D_i follows from
 moments up to the power 1 + j.
 """

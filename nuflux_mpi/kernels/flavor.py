@@ -1,7 +1,8 @@
 """Compiled: moments of the polarizations, and the rotation of each P_a about its potential W_a = D_0 - sum_i v_ai D_i.
 
-Written once for any number of flavor components C and axes d. Both are lengths of tuples, which numba knows when it
-compiles; formulas come from :mod:`nuflux_mpi.flavor.generate`. For the meaning of the arguments see `reference`.
+Written once for any number of flavor components C, of components m of velocities and of axes d. They are lengths of tuples,
+which numba knows when it compiles; formulas come from :mod:`nuflux_mpi.flavor.generate`. For the meaning of the arguments see
+`reference`.
 """
 
 from functools import cache
@@ -35,9 +36,10 @@ def _rotated(P, read, numbers):
 
 
 def _rotated_and_driven(written, read, numbers):
-    P, (D, dD), (speeds, own, half) = written[:-1], read, numbers  # half: -s / 2
-    slopes = [_potential(lambda m, c: dD[i, m, c], speeds, (), len(P)) for i in range(len(speeds))]  # noqa: B023
-    terms = [[half * speed * W for W in slope] for speed, slope in zip(speeds, slopes)]
+    P, (D, dD), (speeds, own, half, along) = written[:-1], read, numbers  # half: -s / 2
+    along = along or speeds  # along the axes of the box
+    slopes = [_potential(lambda m, c: dD[i, m, c], speeds, (), len(P)) for i in range(len(along))]  # noqa: B023
+    terms = [[half * speed * W for W in slope] for speed, slope in zip(along, slopes)]
     force = [sum(parts[1:], parts[0]) for parts in zip(*terms)]
     return *_rotated(P, (D,), (speeds, own)), dot(force, P)
 
@@ -73,19 +75,19 @@ def _add_moments(P, v, s, D, start, stop):
     """D from 0 on <- the moments of the points start..stop; two modes at a time, so that D is read half as often."""
     width = stop - start
     D[:, :, :width] = 0.0
-    axes, modes = v.shape
+    components, modes = v.shape
     for a in range(0, modes - 1, 2):
         for c in range(P.shape[1]):
             p, q = P[a, c, start:stop], P[a + 1, c, start:stop]
             _add_two(p, q, s[a], s[a] * v[0, a], s[a + 1], s[a + 1] * v[0, a + 1], D[0, c, :width], D[1, c, :width])
-            for i in range(1, axes):
+            for i in range(1, components):
                 _add_to_row(p, q, s[a] * v[i, a], s[a + 1] * v[i, a + 1], D[i + 1, c, :width])
     if modes % 2:
         a = modes - 1
         for c in range(P.shape[1]):
             p = P[a, c, start:stop]
             _add_one(p, s[a], s[a] * v[0, a], D[0, c, :width], D[1, c, :width])
-            for i in range(1, axes):
+            for i in range(1, components):
                 _add_to_row(p, p, s[a] * v[i, a], 0.0, D[i + 1, c, :width])
 
 
@@ -120,8 +122,8 @@ def _add_block(source, start, stop, near):
 
 
 @jit
-def _block_size(components, axes):
-    return max(64, 3 * BLOCK // (components * axes**2) // 8 * 8)
+def _block_size(C, m, d):
+    return max(64, 3 * BLOCK // (C * m * d) // 8 * 8)
 
 
 @jit
@@ -140,11 +142,11 @@ def _rotate_block(P, speeds, own, like, near, start, stop):
 def _block_by_block(P, v, s, D, own, added, likes, todo):
     """D <- the moments of P + added, P <- its rotation by D, or one of them, a block of points at a time.
 
-    own: rows (modes,) of the components of w, or (). likes: tuples as long as C and d. todo: `_SUM_UP`, `_ROTATE` or `_BOTH`.
+    own: rows (modes,) of the components of w, or (). likes: tuples as long as C and m. todo: `_SUM_UP`, `_ROTATE` or `_BOTH`.
     """
-    d, C, n = v.shape[0], P.shape[1], P.shape[2]
-    (like, axes), block = likes, _block_size(C, d)
-    near = np.empty((1 + d, C, block + 8))
+    m, C, n = v.shape[0], P.shape[1], P.shape[2]
+    (like, several), block = likes, _block_size(C, m, m)
+    near = np.empty((1 + m, C, block + 8))
     for start in range(0, n, block):
         stop = min(start + block, n)
         if todo != _ROTATE:
@@ -154,17 +156,17 @@ def _block_by_block(P, v, s, D, own, added, likes, todo):
         else:
             _copy_block(D, start, stop, near)
         if todo != _SUM_UP:
-            _rotate_block(P, rows(v, axes, 0), own, like, near, start, stop)
+            _rotate_block(P, rows(v, several, 0), own, like, near, start, stop)
 
 
 @jit
-def _rotate_and_drive_block(P, kappa, v, s, own, read, likes, span):
-    """The points span[0]..span[1]; read: (D, dD) from span[0] on; the rest as in `_block_by_block`."""
-    (start, stop), (like, axes) = span, likes
-    width, speeds = stop - start, rows(v, axes, 0)
+def _rotate_and_drive_block(P, kappa, velocities, s, own, read, like, span):
+    """The points span[0]..span[1]; velocities: rows (modes,) of v, and of `along` or (); read: (D, dD) from span[0] on."""
+    (start, stop), (speeds, along) = span, velocities
+    width = stop - start
     for a in range(P.shape[0]):
         written = rows(P[a], like, start) + (kappa[a, start:stop],)
-        numbers = (entries(speeds, a), entries(own, a), -0.5 * s[a])
+        numbers = (entries(speeds, a), entries(own, a), -0.5 * s[a], entries(along, a))
         for z in range(0, width - 3, 4):
             _rotate_and_drive_4(written, read, numbers, z)
         for z in range(width - width % 4, width):
@@ -172,32 +174,32 @@ def _rotate_and_drive_block(P, kappa, v, s, own, read, likes, span):
 
 
 @jit
-def _drive_block_by_block(P, kappa, v, s, D, dD, own, likes):
-    d, C, n = v.shape[0], P.shape[1], P.shape[2]
-    block = _block_size(C, d)
-    if d == 1:  # few rows, that can stay where they are
+def _drive_block_by_block(P, kappa, velocities, s, D, dD, own, like):
+    d, m, C, n = len(dD), len(D) - 1, P.shape[1], P.shape[2]
+    block = _block_size(C, m, d)
+    if m == 1:  # few rows, that can stay where they are
         for start in range(0, n, block):
             stop = min(start + block, n)
             read = D[:, :, start:stop], dD[:, :, :, start:stop]
-            _rotate_and_drive_block(P, kappa, v, s, own, read, likes, (start, stop))
+            _rotate_and_drive_block(P, kappa, velocities, s, own, read, like, (start, stop))
         return
-    near, slopes = np.empty((1 + d, C, block + 8)), np.empty((d, 1 + d, C, block + 8))
+    near, slopes = np.empty((1 + m, C, block + 8)), np.empty((d, 1 + m, C, block + 8))
     for start in range(0, n, block):
         stop = min(start + block, n)
         _copy_block(D, start, stop, near)
         for i in range(d):
             _copy_block(dD[i], start, stop, slopes[i])
         read = near[:, :, : stop - start], slopes[:, :, :, : stop - start]
-        _rotate_and_drive_block(P, kappa, v, s, own, read, likes, (start, stop))
+        _rotate_and_drive_block(P, kappa, velocities, s, own, read, like, (start, stop))
 
 
-# Loops that Python calls. Each pair of numbers C and d has its own, with the tuples as constants: a tuple as an argument would
-# cost 0.2 microseconds at each call.
+# Loops that Python calls. Each triple of numbers C, m and d has its own, with the tuples as constants: a tuple as an argument
+# would cost 0.2 microseconds at each call.
 
 
 @cache
-def _loops(components, axes):
-    likes = (0,) * components, (0,) * axes
+def _loops(components, several):
+    likes = (0,) * components, (0,) * several
 
     @jit
     def plain(P, v, s, D, todo):
@@ -207,15 +209,35 @@ def _loops(components, axes):
     def with_more(P, v, s, D, h, w, todo):
         _block_by_block(P, v, s, D, rows(w, likes[0], 0), h, likes, todo)
 
-    @jit
-    def drive(P, kappa, v, s, D, dD):
-        _drive_block_by_block(P, kappa, v, s, D, dD, (), likes)
+    return plain, with_more
 
-    @jit
-    def drive_with_more(P, kappa, v, s, D, dD, w):
-        _drive_block_by_block(P, kappa, v, s, D, dD, rows(w, likes[0], 0), likes)
 
-    return plain, with_more, drive, drive_with_more
+@cache
+def _drives(components, several, axes):
+    like, likes = (0,) * components, (0,) * several
+    if axes == several:  # the velocity is that along the axes
+
+        @jit
+        def drive(P, kappa, v, s, D, dD):
+            _drive_block_by_block(P, kappa, (rows(v, likes, 0), ()), s, D, dD, (), like)
+
+        @jit
+        def drive_with_more(P, kappa, v, s, D, dD, w):
+            _drive_block_by_block(P, kappa, (rows(v, likes, 0), ()), s, D, dD, rows(w, like, 0), like)
+
+    else:
+        places = (0,) * axes
+
+        @jit
+        def drive(P, kappa, v, s, D, dD, along):
+            _drive_block_by_block(P, kappa, (rows(v, likes, 0), rows(along, places, 0)), s, D, dD, (), like)
+
+        @jit
+        def drive_with_more(P, kappa, v, s, D, dD, w, along):
+            velocities = rows(v, likes, 0), rows(along, places, 0)
+            _drive_block_by_block(P, kappa, velocities, s, D, dD, rows(w, like, 0), like)
+
+    return drive, drive_with_more
 
 
 def _by_component(w, P):
@@ -228,7 +250,7 @@ def moments(P, v, s, D):
 
 
 def rotate(P, v, D, w=None):
-    plain, with_more, _, _ = _loops(P.shape[1], len(v))
+    plain, with_more = _loops(P.shape[1], len(v))
     if w is None:
         plain(P, v, v[0], D, _ROTATE)
     else:
@@ -236,45 +258,46 @@ def rotate(P, v, D, w=None):
 
 
 def precess(P, v, s, D, h=None, w=None):
-    plain, with_more, _, _ = _loops(P.shape[1], len(v))
+    plain, with_more = _loops(P.shape[1], len(v))
     if h is None and w is None:
         plain(P, v, s, D, _BOTH)
     else:
         with_more(P, v, s, D, _NOTHING if h is None else h, _by_component(w, P), _BOTH)
 
 
-def rotate_and_drive(P, kappa, v, s, D, dD, w=None):
-    _, _, drive, drive_with_more = _loops(P.shape[1], len(v))
+def rotate_and_drive(P, kappa, v, s, D, dD, w=None, along=None):
+    drive, drive_with_more = _drives(P.shape[1], len(v), len(dD))
+    more = () if len(v) == len(dD) else (along,)
     if w is None:
-        drive(P, kappa, v, s, D, dD)
+        drive(P, kappa, v, s, D, dD, *more)
     else:
-        drive_with_more(P, kappa, v, s, D, dD, _by_component(w, P))
+        drive_with_more(P, kappa, v, s, D, dD, _by_component(w, P), *more)
 
 
-def _nothing(axes, components):
-    P, D = np.zeros((1, components, 1)), np.zeros((1 + axes, components, 1))
-    return P, np.ones((axes, 1)), np.ones(1), D, np.zeros((1, components))
+def _nothing(components, several):
+    P, D = np.zeros((1, components, 1)), np.zeros((1 + several, components, 1))
+    return P, np.ones((several, 1)), np.ones(1), D, np.zeros((1, components))
 
 
-def touch_precess(axes=1, components=3):
+def touch_precess(axes=1, components=3, several=None):
     """Compile `moments`, `rotate` and `precess`, which are one loop (or load it from the cache)."""
-    P, v, s, D, _ = _nothing(axes, components)
+    P, v, s, D, _ = _nothing(components, several or axes)
     precess(P, v, s, D)
 
 
-def touch_drive(axes=1, components=3):
+def touch_drive(axes=1, components=3, several=None):
     """The same for `rotate_and_drive`."""
-    P, v, s, D, _ = _nothing(axes, components)
-    rotate_and_drive(P, np.zeros((1, 1)), v, s, D, np.zeros((axes, *D.shape)))
+    P, v, s, D, _ = _nothing(components, several or axes)
+    rotate_and_drive(P, np.zeros((1, 1)), v, s, D, np.zeros((axes, *D.shape)), None, np.ones((axes, 1)))
 
 
-def touch_precess_with_more(axes=1, components=3):
+def touch_precess_with_more(axes=1, components=3, several=None):
     """The same for `rotate` and `precess` with h or w, of which a term may make use."""
-    P, v, s, D, w = _nothing(axes, components)
+    P, v, s, D, w = _nothing(components, several or axes)
     precess(P, v, s, D, D, w)
 
 
-def touch_drive_with_more(axes=1, components=3):
+def touch_drive_with_more(axes=1, components=3, several=None):
     """The same for `rotate_and_drive` with w."""
-    P, v, s, D, w = _nothing(axes, components)
-    rotate_and_drive(P, np.zeros((1, 1)), v, s, D, np.zeros((axes, *D.shape)), w)
+    P, v, s, D, w = _nothing(components, several or axes)
+    rotate_and_drive(P, np.zeros((1, 1)), v, s, D, np.zeros((axes, *D.shape)), w, np.ones((axes, 1)))

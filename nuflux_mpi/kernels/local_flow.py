@@ -93,13 +93,13 @@ def _flatten(S, x, D, E, width):
 @jit_exact
 def _value(S, x, value, width):
     """value <- h D_0 and h D_i at the time x h, (1 + axes, C, points), from S or one of its derivatives."""
-    axes = len(value) - 1
+    several = len(value) - 1
     value[0, :, :width] = S[0, :, :width]
     value[1:, :, :width] = 0.0
     power = 1.0
     for j in range(TERMS):
-        for axis in range(axes):
-            _add(S[1 + j * axes + axis], power, value[1 + axis], width)
+        for i in range(several):
+            _add(S[1 + j * several + i], power, value[1 + i], width)
         power *= x
 
 
@@ -147,14 +147,14 @@ def _along(v, E, along, width):
 
 
 @jit_exact
-def _work(read, v, dD, factor, force, kappa, like):
-    """Add to kappa what the weak force does to a mode, by its rows `read` of P at one time; dD: (d, 1 + d, C, points)."""
+def _work(read, v, along, dD, factor, force, kappa, like):
+    """Add to kappa what the weak force does to a mode, by its rows `read` of P at one time; dD: (d, 1 + m, C, points)."""
     width = len(kappa)
     force[:, :width] = 0.0
-    for k in range(len(v)):
-        _add(dD[k, 0], v[k], force, width)
+    for k in range(len(along)):
+        _add(dD[k, 0], along[k], force, width)
         for i in range(len(v)):
-            _add(dD[k, 1 + i], -v[k] * v[i], force, width)
+            _add(dD[k, 1 + i], -along[k] * v[i], force, width)
     both = rows(force, like, 0) + read
     for z in range(0, width - 3, 4):
         _work_4((kappa,), both, (factor,), z)
@@ -189,10 +189,10 @@ def _expand_points(P, weights, table, structure, block, S):
 
 
 @jit_exact
-def _drive_points(P, kappa, v, s, S, dS, block, like):
-    axes, times, C = len(v), len(TIMES) + 1, P.shape[1]
-    D, E, along = np.empty((times, C, block)), np.empty((times, axes, 3, C, block)), np.empty((3, C, block))
-    dD = np.empty((times, axes, 1 + axes, C, block))
+def _drive_points(P, kappa, v, along, s, S, dS, block, like):
+    m, axes, times, C = len(v), len(along), len(TIMES) + 1, P.shape[1]
+    D, E, near = np.empty((times, C, block)), np.empty((times, m, 3, C, block)), np.empty((3, C, block))
+    dD = np.empty((times, axes, 1 + m, C, block))
     then, force = np.empty((C, block)), np.empty((C, block))
     for start in range(0, P.shape[2], block):
         stop = min(start + block, P.shape[2])
@@ -205,11 +205,12 @@ def _drive_points(P, kappa, v, s, S, dS, block, like):
         for a in range(P.shape[0]):
             for i in range(times):
                 then[:, :width] = P[a, :, start:stop]
-                speed, turned = _along(v[:, a], E[i], along, width)
+                speed, turned = _along(v[:, a], E[i], near, width)
                 read = rows(then, like, 0)
                 _turn_mode(read, speed, D[i], turned, width)
                 if i < len(TIMES):
-                    _work(read, v[:, a], dD[i], -0.5 * WEIGHTS[i] * s[a], force, kappa[a, start:stop], like)
+                    factor = -0.5 * WEIGHTS[i] * s[a]
+                    _work(read, v[:, a], along[:, a], dD[i], factor, force, kappa[a, start:stop], like)
             P[a, :, start:stop] = then[:, :width]
 
 
@@ -234,9 +235,9 @@ def series(P, v, s, h, S):
     _expand_points(P, moment_weights(v, s, h), moment_table(d), _structure(C), block(d, C), S)
 
 
-def turn_and_drive(P, kappa, v, s, S, dS):
-    C, d = P.shape[1], len(v)
-    _drive_points(P, kappa, v, s, S, dS, block(d, C), (0,) * C)
+def turn_and_drive(P, kappa, v, s, S, dS, along=None):
+    C, m = P.shape[1], len(v)
+    _drive_points(P, kappa, v, v if along is None else along, s, S, dS, block(m, C), (0,) * C)
 
 
 def turn_about(P, W, w=None):
@@ -244,10 +245,11 @@ def turn_about(P, W, w=None):
     _turn_points_about(P, W, own, (0,) * P.shape[1])
 
 
-def touch_local_flow(axes=1, components=3):
+def touch_local_flow(axes=1, components=3, several=None):
     """Compile what splittings use of this module (or load it from the cache)."""
-    P, kappa, v, s = np.zeros((1, components, 1)), np.zeros((1, 1)), np.ones((axes, 1)), np.ones(1)
-    S = np.zeros((series_rows(axes), components, 1))
+    several = several or axes
+    P, kappa, v, s = np.zeros((1, components, 1)), np.zeros((1, 1)), np.ones((several, 1)), np.ones(1)
+    S = np.zeros((series_rows(several), components, 1))
     turn(P, v, s, 0.0)
     series(P, v, s, 0.0, S)
-    turn_and_drive(P, kappa, v, s, S, np.zeros((axes, *S.shape)))
+    turn_and_drive(P, kappa, v, s, S, np.zeros((axes, *S.shape)), np.ones((axes, 1)))

@@ -2,9 +2,10 @@
 
 The compiled forms give the same numbers to rounding. No function knows about ranks: arrays are local.
 
-Shapes: P (modes, C, n) with C = 3 flavor components, or 8 of three flavors; kappa (modes, n); v (d, modes) along the d axes
-of the box; s (modes,); the moments D (1 + d, C, n) with D[0] = D_0 and then D_1, one flavor vector for each axis; their
-gradients dD (d, 1 + d, C, n), the axis of the derivative first. n is the number of this rank's points.
+Shapes: P (modes, C, n) with C = 3 flavor components, or 8 of three flavors; kappa (modes, n); v (m, modes), the velocities
+with m components; along (d, modes), those along the d axes of the box, or None where they are v; s (modes,); the moments
+D (1 + m, C, n) with D[0] = D_0 and then D_i, one flavor vector for each component of v; their gradients dD (d, 1 + m, C, n),
+the axis of the derivative first. n is the number of this rank's points.
 Spectral arrays are (rows, K) complex; `phase` is (groups, K) complex with ``group[row]``.
 Level "full": f (Q, 1 + C, I, n) or one of its parts f[q], with q over species and transverse momenta, the coefficients (n, P)
 of the matrix n/F + P.lambda/2, i over p_z; potentials G (2, 1 + C, n) hold (w0, W) of w0 1 + W.lambda for the two moments.
@@ -20,7 +21,7 @@ from .expansion import PARABOLA, TERMS, TIMES, WEIGHTS, block, moment_table, mom
 
 
 def moments(P, v, s, D):
-    """D_0 = sum_b s_b P_b, and D_i = sum_b s_b v_bi P_b for each axis i."""
+    """D_0 = sum_b s_b P_b, and D_i = sum_b s_b v_bi P_b for each component i."""
     np.matmul(np.concatenate((s[None], s * v)), P.reshape(len(P), -1), out=D.reshape(len(D), -1))
 
 
@@ -38,17 +39,18 @@ def rotate(P, v, D, w=None):
 
 
 def precess(P, v, s, D, h=None, w=None):
-    """`moments`, D <- D + h, and `rotate`, in one pass. h: (1 + d, C, n or 1), or None."""
+    """`moments`, D <- D + h, and `rotate`, in one pass. h: (1 + m, C, n or 1), or None."""
     moments(P, v, s, D)
     if h is not None:
         D += h
     rotate(P, v, D, w)
 
 
-def rotate_and_drive(P, kappa, v, s, D, dD, w=None):
+def rotate_and_drive(P, kappa, v, s, D, dD, w=None, along=None):
     """kappa_a <- -s_a/2 v_a.grad(D_0 - sum_i v_ai D_i) . P_a, then `rotate`; both in place."""
+    along = v if along is None else along
     for a in range(len(P)):
-        slope = sum(speed * _potential(v[:, a], slopes) for speed, slopes in zip(v[:, a], dD))
+        slope = sum(speed * _potential(v[:, a], slopes) for speed, slopes in zip(along[:, a], dD))
         kappa[a] = -0.5 * s[a] * np.einsum("cz,cz->z", slope, P[a])
     rotate(P, v, D, w)
 
@@ -145,19 +147,20 @@ def turn(P, v, s, h):
 
 
 def series(P, v, s, h, S):
-    """S <- h D_0 and, of h D_i, the coefficients of its series in the time over h: S[1 + j d + i] is coefficient j.
+    """S <- h D_0 and, of h D_i, the coefficients of its series in the time over h: S[1 + j m + i] is coefficient j.
 
-    S: (`expansion.series_rows` (d), C, n).
+    S: (`expansion.series_rows` (m), C, n).
     """
     for part in _parts(P, v):
         S[..., part] = _series(P[..., part], v, s, h)
 
 
-def turn_and_drive(P, kappa, v, s, S, dS):
+def turn_and_drive(P, kappa, v, s, S, dS, along=None):
     """Carry P over the time of `series` by the local flow, and kappa by the work of the weak force; both in place.
 
     dS: (d, rows of S, C, n), the gradients of S, the axis of the derivative first.
     """
+    along = v if along is None else along
     for part in _parts(P, v):
         here, slopes = S[..., part], dS[..., part]
         for x, weight in zip(TIMES, WEIGHTS):
@@ -165,7 +168,7 @@ def turn_and_drive(P, kappa, v, s, S, dS):
             _turn(then, v, *_flatten(here, len(v), x))
             dD = [_value(slope, len(v), x) for slope in slopes]
             for a in range(len(P)):
-                force = sum(speed * _potential(v[:, a], D) for speed, D in zip(v[:, a], dD))
+                force = sum(speed * _potential(v[:, a], D) for speed, D in zip(along[:, a], dD))
                 kappa[a, part] -= 0.5 * weight * s[a] * np.sum(force * then[a], axis=0)
         _turn(P[..., part], v, *_flatten(here, len(v)))
 
@@ -187,24 +190,24 @@ def _series(P, v, s, h):
     up_to, above, _ = moment_table(len(v))
     # T[j][n]: coefficient j of D_n
     T = [(moment_weights(v, s, h) @ P.reshape(len(P), -1)).reshape(-1, *P.shape[1:])]
-    D0, axes = T[0][0], range(len(v))
+    D0, several = T[0][0], range(len(v))
     for j in range(TERMS - 1):
         following = np.zeros((up_to[TERMS - j - 1],) + P.shape[1:])
         for n in range(1, len(following)):
-            change = sum(cross(T[i][1 + axis], T[j - i][above[n, axis]]) for i in range(j + 1) for axis in axes)
+            change = sum(cross(T[i][1 + k], T[j - i][above[n, k]]) for i in range(j + 1) for k in several)
             following[n] = (cross(D0, T[j][n]) - change) / (j + 1)
         T.append(following)
     return np.concatenate([D0[None]] + [row[1 : 1 + len(v)] for row in T])
 
 
-def _flatten(S, axes, x=1.0):
-    """x h D_0 and the parabolas of x h D_i from the start to the time x h: (C, n), and three coefficients (3, axes, C, n)."""
-    return x * S[0], np.tensordot(PARABOLA * x ** np.arange(1, TERMS + 1), S[1:].reshape(TERMS, axes, *S.shape[1:]), 1)
+def _flatten(S, m, x=1.0):
+    """x h D_0 and the parabolas of x h D_i from the start to the time x h: (C, n), and three coefficients (3, m, C, n)."""
+    return x * S[0], np.tensordot(PARABOLA * x ** np.arange(1, TERMS + 1), S[1:].reshape(TERMS, m, *S.shape[1:]), 1)
 
 
-def _value(S, axes, x):
-    """h D_0 and h D_i at the time x h, (1 + axes, C, n)."""
-    return np.concatenate((S[:1], np.tensordot(x ** np.arange(TERMS), S[1:].reshape(TERMS, axes, *S.shape[1:]), 1)))
+def _value(S, m, x):
+    """h D_0 and h D_i at the time x h, (1 + m, C, n)."""
+    return np.concatenate((S[:1], np.tensordot(x ** np.arange(TERMS), S[1:].reshape(TERMS, m, *S.shape[1:]), 1)))
 
 
 def _turn(P, v, D, E):

@@ -53,8 +53,8 @@ def load_loops(setup, comm):
     touches += KERNELS.get(setup.method, ())
     if np.size(setup.config.box.points) > 1:
         touches.append(columns.touch)
-    axes, components = setup.config.box.dimensions, setup.modes.algebra.components
-    kernels.warm_up(comm, *touches, axes=axes, components=components)
+    axes, modes = setup.config.box.dimensions, setup.modes
+    kernels.warm_up(comm, *touches, axes=axes, components=modes.algebra.components, velocities=modes.vectors.shape[1])
 
 
 def box_of(setup, comm):
