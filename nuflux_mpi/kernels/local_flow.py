@@ -189,7 +189,8 @@ def _expand_points(P, weights, table, structure, block, S):
 
 
 @jit_exact
-def _drive_points(P, kappa, v, along, s, S, dS, block, like):
+def _drive_points(P, kappa, velocities, s, series, block, like):
+    (v, along), (S, dS) = velocities, series
     m, axes, times, C = len(v), len(along), len(TIMES) + 1, P.shape[1]
     D, E, near = np.empty((times, C, block)), np.empty((times, m, 3, C, block)), np.empty((3, C, block))
     dD = np.empty((times, axes, 1 + m, C, block))
@@ -237,7 +238,7 @@ def series(P, v, s, h, S):
 
 def turn_and_drive(P, kappa, v, s, S, dS, along=None):
     C, m = P.shape[1], len(v)
-    _drive_points(P, kappa, v, v if along is None else along, s, S, dS, block(m, C), (0,) * C)
+    _drive_points(P, kappa, (v, v if along is None else along), s, (S, dS), block(m, C), (0,) * C)
 
 
 def turn_about(P, W, w=None):

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..box.box import Box
 from ..flavor.algebra import Pair
+from .modes import PLACES
 from .terms.self_interaction import SelfInteraction, moments
 
 # Parts of a row of the series: of any fields P, and of sharp directions alone.
@@ -20,9 +21,8 @@ SHARP = ("energies", "power", "drift")
 
 
 def second_moments(P, modes):
-    """D_ij = sum_b s_b v_bi v_bj P_b, shape (axes, axes, components, *local_shape), local."""
-    v = modes.velocity
-    return np.tensordot(np.einsum("b,bi,bj->ijb", modes.s, v, v), P, axes=1)
+    """D_ij = sum_b s_b v_bi v_bj P_b, i along the axes of the box: (axes, m, components, *local_shape), local."""
+    return np.tensordot(np.einsum("b,bi,bj->ijb", modes.s, modes.velocity, modes.vectors), P, axes=1)
 
 
 def refractive_power(D, D2, gradient, box):
@@ -31,7 +31,8 @@ def refractive_power(D, D2, gradient, box):
     For one axis it is Eq. 7. The derivatives are taken by parts, of D_0 and D_i, which is the same on the grid.
     """
     slope = gradient(D.reshape(-1, *box.local_shape)).reshape(box.dimensions, *D.shape)
-    flow = np.concatenate((D[1:, None], -D2), axis=1)  # what d_i meets in (D_0, D_j): D_i and -D_ij
+    along = D[1:] if len(D) == 1 + box.dimensions else D[[1 + place for place in PLACES[box.dimensions]]]
+    flow = np.concatenate((along[:, None], -D2), axis=1)  # what d_i meets in (D_0, D_j): D_i and -D_ij
     return 0.5 * box.cell * box.total(np.vdot(slope, flow))
 
 
@@ -202,7 +203,7 @@ class Diagnostics:
         self.scale = np.where(self.n > 0, self.n, 1.0)
         self.drift = Drift(P, modes, self.scale, box) if "drift" in parts else None
         self.spectrum = Spectrum(box, modes) if box.dimensions == 1 else Shells(box, modes)
-        self.gradient = box.gradient(modes.algebra.components * (1 + box.dimensions))
+        self.gradient = box.gradient(modes.algebra.components * (1 + modes.vectors.shape[1]))
         self.norm2 = float(box.mean(np.sum(P**2, axis=1)).sum())
         self.survivors = survivors(modes, self.n, modes.algebra.excess(box.mean(P), axis=1))
         self.energy_at_start = None
@@ -210,8 +211,8 @@ class Diagnostics:
     @staticmethod
     def lines(modes) -> int:
         """Real functions of space that its transforms hold for such modes: those of the spectrum, and of the gradient."""
-        axes = modes.velocity.shape[1]
-        return 2 * min(BATCH, len(modes)) + Box.gradient_lines(modes.algebra.components * (1 + axes), axes)
+        axes, m = modes.velocity.shape[1], modes.vectors.shape[1]
+        return 2 * min(BATCH, len(modes)) + Box.gradient_lines(modes.algebra.components * (1 + m), axes)
 
     def measure(self, t, fields):
         """Series by name at time t; names as in docs/output.md. `psi2` is the power spectrum."""

@@ -29,7 +29,8 @@ class Modes:
     the species; where neutrinos and antineutrinos are `merged` the sign of G(v). n: density n_a in units of n, None where
     the initial state decides. weight: quadrature weight, 1 for beams. nu_weight, antinu_weight: densities of neutrinos
     and of antineutrinos that share the mode, for survival probabilities (None for beams). p: momentum p_a in mu, None where
-    the problem has none. flavors: their number, 2 or 3; `algebra` knows what follows from it.
+    the problem has none. flavors: their number, 2 or 3; `algebra` knows what follows from it. xyz: whole velocities, (modes, 3),
+    where they have parts beside the axes of the box; else None.
 
     Labels are integers: direction, by default the same for equal velocities, counted as they first appear; energy, by
     default 0. Modes of one direction have one velocity, so that they share phases and refractive vector. Whoever makes a
@@ -46,6 +47,7 @@ class Modes:
     antinu_weight: np.ndarray | None = None
     p: np.ndarray | None = None
     flavors: int = 2
+    xyz: np.ndarray | None = None
     direction: np.ndarray = None  # type: ignore[assignment]  # never None after __post_init__
     energy: np.ndarray = None  # type: ignore[assignment]
 
@@ -79,6 +81,15 @@ class Modes:
     def speeds(self) -> np.ndarray:
         """The same axis by axis, (axes, modes) and contiguous, as kernels want it."""
         return np.ascontiguousarray(self.velocity.T)
+
+    @cached_property
+    def vectors(self) -> np.ndarray:
+        """The velocities that enter 1 - v_a.v_b, (modes, m): with three components where one of `xyz` points out of the axes
+        of the box, else `velocity`."""
+        if self.xyz is None or self.velocity.shape[1] == 3:
+            return self.velocity
+        across = np.delete(self.xyz, PLACES[self.velocity.shape[1]], axis=1)
+        return np.asarray(self.xyz, dtype=float) if np.any(across) else self.velocity
 
     @cached_property
     def velocity_xyz(self) -> np.ndarray:

@@ -44,13 +44,13 @@ class Standard(Level):
         return replace(flavor, arrays=flavor.lines if has_sources(terms) else 0)
 
     def _lay_out(self):
-        box = self.box
-        self.P = self.fields["P"]
-        self.D = np.zeros((1 + box.dimensions, self.modes.algebra.components) + box.local_shape)
+        box, modes = self.box, self.modes
+        self.P, m = self.fields["P"], modes.vectors.shape[1]
+        self.D = np.zeros((1 + m, modes.algebra.components) + box.local_shape)
         at_once = {name: field.reshape(*field.shape[: -box.dimensions], -1) for name, field in self.fields.items()}
-        self._here = Here(
-            at_once, self.modes.speeds, self.s, self.D.reshape(*self.D.shape[:2], -1), self.s, self.strength * self.s
-        )
+        v = modes.speeds if m == box.dimensions else np.ascontiguousarray(modes.vectors.T)
+        D, weight = self.D.reshape(*self.D.shape[:2], -1), self.strength * self.s
+        self._here = Here(at_once, v, modes.speeds, self.s, D, work=self.s, weight=weight)
         self.total = Total(self.terms, self._here, box, [field.name for field in self.declared.evolved if field.active])
         passive = len(self.declared.segments) > 1
         self.picture.drive(self.source, 1, self.active_source if passive else None, self.total.flow)
@@ -87,13 +87,13 @@ class Energy(Standard):
         count, flavor = len(modes), super().declare(modes, settings, terms, axes)
         kappa = Field("kappa", (count,), modes.velocity, active=False)
         F = Field("F", (count, axes)[: 2 if axes > 1 else 1], evolved=False)
-        C = modes.algebra.components
-        gradient = C * (1 + axes)
+        C, m = modes.algebra.components, modes.vectors.shape[1]
+        gradient = C * (1 + m)
         return Declaration(
             axes,
             (*flavor.fields, kappa, F),
             gradient=gradient,
-            flow_gradient=C * kernels.series_rows(axes),
+            flow_gradient=C * kernels.series_rows(m),
             beside=gradient + ForceDensity.lines(count, C),
             arrays=flavor.arrays + (count if flavor.arrays else 0),
         )

@@ -13,7 +13,7 @@ class WeakForce(Term):
 
     def source(self, t, here, rates):
         slope = here.dD[:, 0, None] - np.einsum("ja,ijcz->iacz", here.v, here.dD[:, 1:])
-        force = np.einsum("ia,iacz->acz", here.v, slope)
+        force = np.einsum("ia,iacz->acz", here.speed, slope)
         rates["kappa"] -= 0.5 * here.work[:, None] * np.einsum("acz,acz->az", force, here.fields["P"])
 
 
@@ -37,7 +37,7 @@ class ForceDensity:
         return coefficients * min(cls.BATCH, modes)
 
     def __init__(self, box, modes, potential, terms=(), factor=1.0):
-        self.box, self.velocity, self.s, self._weight = box, modes.velocity, modes.s, factor * modes.s
+        self.box, self.vectors, self.s, self._weight = box, modes.vectors, modes.s, factor * modes.s
         self._terms = terms
         self._potential = np.array(potential)
         self._batch = min(self.BATCH, len(modes))
@@ -46,7 +46,7 @@ class ForceDensity:
 
     def __call__(self, t, N):
         box, (count, coefficients) = self.box, N.shape[:2]
-        weights = np.concatenate((self._weight[None], self._weight * self.velocity.T))
+        weights = np.concatenate((self._weight[None], self._weight * self.vectors.T))
         G = np.einsum("c,ma,acz->mcz", self._potential, weights, N.reshape(count, coefficients, -1), optimize=True)
         self._add_potentials(t, N, G)
         F = np.empty((count, box.dimensions, G.shape[-1]))
@@ -56,12 +56,12 @@ class ForceDensity:
             self._lines[:some] = N[part]
             slope = self._gradient(self._lines.reshape(-1, *box.local_shape))
             slope = slope.reshape(box.dimensions, self._batch, coefficients, -1)[:, :some]
-            potential = G[0] - np.einsum("ai,icz->acz", self.velocity[part], G[1:])
+            potential = G[0] - np.einsum("ai,icz->acz", self.vectors[part], G[1:])
             F[part] = self.s[part, None, None] * np.einsum("acz,iacz->aiz", potential, slope)
         return F.reshape(count, *box.vector_shape, *box.local_shape)
 
     def _add_potentials(self, t, N, G):
-        """What other terms than the self-interaction add to G (1 + axes, coefficients, points): W/2, and w0 if traces are among
+        """What other terms than the self-interaction add to G (1 + m, coefficients, points): W/2, and w0 if traces are among
         the coefficients."""
         for term in self._terms:
             C = term.algebra.components

@@ -7,8 +7,9 @@ from .term import Term
 
 
 def moments(P, modes):
-    """D_0 = sum_b s_b P_b and D_i = sum_b s_b v_bi P_b for each axis i, shape (1 + axes, C, *local_shape), local."""
-    return np.tensordot(np.concatenate((modes.s[None], modes.s * modes.velocity.T)), P, axes=1)
+    """D_0 = sum_b s_b P_b and D_i = sum_b s_b v_bi P_b for each of the m components of `modes.vectors`: (1 + m, C, *local_shape),
+    local."""
+    return np.tensordot(np.concatenate((modes.s[None], modes.s * modes.vectors.T)), P, axes=1)
 
 
 def refractive_energy(D, box):

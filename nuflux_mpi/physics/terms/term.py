@@ -1,7 +1,8 @@
 """What a term may say. Every part is optional: a term overrides what it has, and costs a run nothing where it is not in use.
 
 Shapes, all local, with the n points of this rank in one row: P (modes, C, n) for C components of a flavor vector; the vectors
-D (1 + axes, C, n) of which each mode takes W_a = D_0 - sum_i v_ai D_i, and turns by d_t P_a = W_a x P_a.
+D (1 + m, C, n) of which each mode takes W_a = D_0 - sum_i v_ai D_i, and turns by d_t P_a = W_a x P_a; m = 3 where a velocity
+points out of the axes of the box, else their number.
 """
 
 from __future__ import annotations
@@ -22,17 +23,19 @@ class Here:
     """What a source finds on this rank.
 
     fields: those of the state by name, each (*shape, n).
-    v: (axes, modes) velocities. s: (modes,) signs. work: (modes,) signs over the unit of kappa, see `polarization.Energy`.
+    v: (m, modes), the velocities of 1 - v_a.v_b, with 3 components where one points out of the box's axes; speed: (axes, modes),
+    along these axes; the same array where m = axes. s: (modes,) signs. work: (modes,) signs over the unit of kappa, see `polarization.Energy`.
     weight: (modes,) signs times the strength of refraction, with which moments are summed.
-    D: (1 + axes, C, n), the vectors of all potentials.
-    dD: (axes, 1 + axes, C, n), their gradients, the axis of the derivative first; only where a term needs them.
+    D: (1 + m, C, n), the vectors of all potentials.
+    dD: (axes, 1 + m, C, n), their gradients, the axis of the derivative first; only where a term needs them.
     w: (modes, C), the sum of all `Term.mode_potential`; None without any.
-    h: (1 + axes, C, n or 1), what steady terms add to D; None without any.
+    h: (1 + m, C, n or 1), what steady terms add to D; None without any.
     density: (modes,), n_a, as soon as a run has started.
     """
 
     fields: dict[str, np.ndarray]
     v: np.ndarray
+    speed: np.ndarray
     s: np.ndarray
     D: np.ndarray
     work: np.ndarray

@@ -33,7 +33,8 @@ def _precess(here: Here, t: float) -> None:
 
 
 def _rotate_and_drive(here: Here, t: float) -> None:
-    kernels.rotate_and_drive(here.fields["P"], here.fields["kappa"], here.v, here.work, here.D, here.dD, here.w)
+    P, kappa = here.fields["P"], here.fields["kappa"]
+    kernels.rotate_and_drive(P, kappa, here.v, here.work, here.D, here.dD, here.w, here.speed)
 
 
 # What follows each other in a right-hand side, and the compiled loop that does it at once. "rotation" is d_t P_a = W_a x P_a
@@ -183,12 +184,12 @@ class Total:
         flat = S.reshape(*S.shape[:2], -1)
         kernels.series(P, here.v, here.weight, h, flat)
         dS = gradient(S).reshape(box.dimensions, *flat.shape)
-        kernels.turn_and_drive(P, kappa, here.v, here.work, flat, dS)
+        kernels.turn_and_drive(P, kappa, here.v, here.work, flat, dS, here.speed)
 
     @functools.cached_property
     def _expansion(self):
         """Room for the series of the moments at each point, and their gradient."""
-        shape = (kernels.series_rows(self._box.dimensions), self._here.D.shape[1])
+        shape = (kernels.series_rows(len(self._here.v)), self._here.D.shape[1])
         return np.zeros(shape + self._box.local_shape), self._box.gradient(shape[0] * shape[1])
 
 
@@ -197,7 +198,7 @@ FLOWS = {("self_interaction",): Total._turn, ("self_interaction", "force"): Tota
 
 
 def _steady_potential(terms, here: Here) -> np.ndarray | None:
-    """What steady terms add to D, (1 + axes, C, n), or (1 + axes, C, 1) if it is the same everywhere; None without any."""
+    """What steady terms add to D, (1 + m, C, n), or (1 + m, C, 1) if it is the same everywhere; None without any."""
     found = [term for term in terms if term.has("potential") and term.steady]
     if not found:
         return None
@@ -244,15 +245,15 @@ def _push(terms, here: Here, box):
 
 
 def _trace_factors(here: Here) -> np.ndarray:
-    """(axes (1 + axes), modes): -v_a . grad (T_0 - sum_j v_aj T_j) is the sum over its rows of the row times the slope of that place."""
+    """(axes (1 + m), modes): -v_a . grad (T_0 - sum_j v_aj T_j) is the sum over its rows of the row times the slope of that place."""
     parts = np.concatenate((-np.ones((1, here.v.shape[1])), here.v))
-    return np.einsum("ia,ma->ima", here.v, parts).reshape(-1, here.v.shape[1])
+    return np.einsum("ia,ma->ima", here.speed, parts).reshape(-1, here.v.shape[1])
 
 
 def plain(terms, t, here: Here, gradient) -> dict[str, np.ndarray]:
     """The rates of all fields as the plain sum of what the terms say, new arrays: what `Total` must equal. Collective.
 
-    gradient: callable, D (1 + axes, C, n) -> (axes, 1 + axes, C, n).
+    gradient: callable, D (1 + m, C, n) -> (axes, 1 + m, C, n).
     """
     P, D = here.fields["P"], np.zeros_like(here.D)
     for term in terms:
