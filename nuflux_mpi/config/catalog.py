@@ -54,6 +54,7 @@ class Entry(NamedTuple):
     table: Kind | None = None
     selects: bool = False
     quantity: str = ""
+    per: str = "axis"
 
     @property
     def fields(self) -> tuple["Entry", ...]:
@@ -84,7 +85,7 @@ class Entry(NamedTuple):
         if self.items:
             return f"a non-empty list, each item {self.allowed_item}" + ", or a list of them, one per axis" * self.vectors
         if self.per_axis:
-            return f"{self.allowed_item}, or a list of them, one per axis"
+            return f"{self.allowed_item}, or a list of them, one per {self.per}"
         if self.type == "modes":
             return 'a mode index counted from 0, a list of them, or "all"'
         if self.type == "table":
@@ -199,7 +200,8 @@ def _entry(name: str, kind: Any, key: Key, default: Any) -> Entry:
     else:
         described = "choice" if choices and kind is str else _TYPES[kind]
     told = key.meaning, key.bounds, key.unset, key.free
-    return Entry(name, described, default, *told, choices=choices, table=table, selects=selects, quantity=key.quantity)
+    more = {"quantity": key.quantity, "per": key.per}
+    return Entry(name, described, default, *told, choices=choices, table=table, selects=selects, **more)
 
 
 def _classes(kind: Any) -> Kinds:

@@ -18,6 +18,8 @@ from .terms.self_interaction import SelfInteraction, moments
 # Parts of a row of the series: of any fields P, and of sharp directions alone.
 FLAVOR = ("flavor", "spectrum")
 SHARP = ("energies", "power", "drift")
+# Modes that a power spectrum, and other sums with a large array for each, take at a time.
+BATCH = 16
 
 
 def second_moments(P, modes):
@@ -34,6 +36,30 @@ def refractive_power(D, D2, gradient, box):
     along = D[1:] if len(D) == 1 + box.dimensions else D[[1 + place for place in PLACES[box.dimensions]]]
     flow = np.concatenate((along[:, None], -D2), axis=1)  # what d_i meets in (D_0, D_j): D_i and -D_ij
     return 0.5 * box.cell * box.total(np.vdot(slope, flow))
+
+
+def exchanged_power(terms, t, P, D, modes, box):
+    """What U_osc gains per time, for c_nu = 1, since other terms turn the P_a, too: 1/2 sum_a s_a int (D_0 - v_a.D_1) . (w_a x P_a)
+    with their part w_a of W_a. 0 without any. Collective.
+
+    P: (modes, C, *local_shape); D: its moments. They gain in energy what U_osc loses so.
+    """
+    others = [term for term in terms if type(term) is not SelfInteraction]
+    turning = [term for term in others if term.has("potential")]
+    of_modes = sum((term.mode_potential(t) for term in others if term.has("mode_potential")), 0.0)
+    if not turning and np.ndim(of_modes) == 0:
+        return 0.0
+    P, D = P.reshape(*P.shape[:2], -1), D.reshape(*D.shape[:2], -1)
+    h, vectors, gained = np.zeros_like(D), modes.vectors, 0.0
+    for term in turning:
+        term.potential(t, P, h)
+    w = np.broadcast_to(of_modes, P.shape[:2])
+    for first in range(0, len(P), BATCH):
+        some = slice(first, first + BATCH)
+        own = h[0] - np.tensordot(vectors[some], h[1:], axes=1) + w[some, :, None]
+        refractive = D[0] - np.tensordot(vectors[some], D[1:], axes=1)
+        gained += np.einsum("a,acz,acz->", modes.s[some], refractive, modes.algebra.cross(own, P[some], axis=1))
+    return 0.5 * box.cell * box.total(gained)
 
 
 class Drift:
@@ -67,10 +93,6 @@ class Drift:
             expected = np.sqrt(np.maximum(transform.backward().reshape(len(self.n), *self.box.local_shape), 0.0))
         change = np.abs(length - expected) / self.n
         return self.box.max(change), float(np.mean(self.box.mean(change)))
-
-
-# Modes that a power spectrum takes at a time.
-BATCH = 16
 
 
 class Spectrum:
@@ -199,6 +221,7 @@ class Diagnostics:
     def __init__(self, box, modes, P, n, start=0.0, parts=(*SHARP, *FLAVOR, "budget"), terms=None):
         self.start, self.parts = start, parts
         self.terms = [SelfInteraction(None, modes)] if terms is None else terms
+        self.strength = next((term.factor for term in self.terms if isinstance(term, SelfInteraction)), 1.0)
         self.box, self.modes, self.n = box, modes, np.asarray(n, dtype=float)
         self.scale = np.where(self.n > 0, self.n, 1.0)
         self.drift = Drift(P, modes, self.scale, box) if "drift" in parts else None
@@ -229,7 +252,10 @@ class Diagnostics:
         return {**found, "D0": self.box.integral(D[0])}
 
     def _power(self, t, fields, D, series):
-        return {"dU_osc_dt": refractive_power(D, second_moments(fields["P"], self.modes), self.gradient, self.box)}
+        """By advection, which is Eq. 7, and by what turns the polarizations beside refraction itself."""
+        P, modes, box = fields["P"], self.modes, self.box
+        moved = refractive_power(D, second_moments(P, modes), self.gradient, box)
+        return {"dU_osc_dt": self.strength * (moved + exchanged_power(self.terms, t - self.start, P, D, modes, box))}
 
     def _drift(self, t, fields, D, series):
         assert self.drift is not None

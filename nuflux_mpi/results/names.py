@@ -35,10 +35,14 @@ LAYOUT = {
     "U_osc": (("time",), "mu n (1/mu)", "flavor-dependent refractive energy, Eq. 5"),
     "U_osc_transverse": (("time",), "mu n (1/mu)", "part of U_osc from the x and y components"),
     "U_osc_longitudinal": (("time",), "mu n (1/mu)", "part of U_osc from the z component"),
-    "dU_osc_dt": (("time",), "mu^2 n (1/mu)", "rate of change of U_osc by Eq. 7"),
+    "dU_osc_dt": (("time",), "mu^2 n (1/mu)", "rate of change of U_osc by Eq. 7 and by vacuum and matter"),
     "dU_osc_dt_difference": (("time",), "mu^2 n (1/mu)", "rate of change of U_osc by differences of this series"),
     "K": (("time", "mode"), "mu n (1/mu)", "kinetic energy gained by the mode"),
-    "energy": (("time",), "mu n (1/mu)", "sum of K over modes, plus U_osc; level full: kinetic_energy + U_trace + U_osc"),
+    "energy": (
+        ("time",),
+        "mu n (1/mu)",
+        "sum of K over modes, plus U_osc, E_vac and E_mat; level full: kinetic_energy + U_trace + U_osc",
+    ),
     "energy_residual": (("time",), "mu n (1/mu)", "energy minus its first value"),
     "momentum": (
         ("time",),

@@ -253,6 +253,8 @@ def _check_file(setup):
 
         momentum = resolved.momentum
         phase_space.distribution(momentum, phase_space.grid(momentum.points, momentum.half_width))
+    for term in setup.terms:
+        term.look(resolved.box.shape)
     if resolved.initial.kind != "file":
         return
     shape = (len(setup.modes), setup.modes.algebra.components, *resolved.box.shape)

@@ -1,6 +1,6 @@
 """Copies of the files that a run starts from, in its directory, so that it can be continued when they are gone.
 
-    <run>/initial.3f2a90cc17b2d4e5.start.h5     of `initial.path`; momentum and full likewise
+    <run>/initial.3f2a90cc17b2d4e5.start.h5     of `initial.path`; momentum, full and matter likewise
 
 What refers to the start (densities, changes of |P|, energies gained) is made anew from it when a run is continued, bit for bit.
 The name has the first digits of the file's SHA-256, by which a copy that was damaged, or replaced, is known.

@@ -31,19 +31,27 @@ class Key:
     quantity: of a number that has a unit, a key of `units.QUANTITIES`. Then it may be given as text with a unit, and its unit in
     the program stands in the meaning in place of "[]", or behind it. gt, ge, lt, le: bounds of a number in that unit, for a list
     of each item. choices: where the type is no Literal. unset: what a default of None stands for. free: whether a run that goes
-    on may have another value than it had when it began.
+    on may have another value than it had when it began. per: of what there is one number each where a key takes one or several.
     """
 
-    __slots__ = ("bounds", "choices", "free", "meaning", "quantity", "unset")
+    __slots__ = ("bounds", "choices", "free", "meaning", "per", "quantity", "unset")
 
     def __init__(
-        self, meaning: str, *, quantity: str = "", choices: tuple = (), unset: str = "", free: bool = False, **bounds: float
+        self,
+        meaning: str,
+        *,
+        quantity: str = "",
+        choices: tuple = (),
+        unset: str = "",
+        free: bool = False,
+        per: str = "axis",
+        **bounds: float,
     ):
         if quantity:
             unit = f"[{QUANTITIES[quantity].unit}]"
             meaning = meaning.replace("[]", unit) if "[]" in meaning else f"{meaning} {unit}"
         self.meaning, self.quantity, self.choices, self.unset, self.free = meaning, quantity, choices, unset, free
-        self.bounds = bounds
+        self.per, self.bounds = per, bounds
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=False)

@@ -1,4 +1,4 @@
-"""The one reader of the files that a run starts from: P, rho, q and g, and tables of directions.
+"""The one reader of the files that a run starts from: P, rho, q and g, lambda of matter, and tables of directions.
 
     found = start_file.find(path, ("P",), key, comm, shapes=[(2, 3, 1024)])     every rank, or comm=None on one
     P = start_file.field(found, "P", box)
@@ -161,8 +161,9 @@ def _read(found, name, array, read, comm):
 def named(config):
     """{key: path} of the files that a resolved config starts from; those of another level are not read."""
     level = config["equations"]["level"]
-    sections = ("modes", "initial", *(name for name in ("full", "momentum") if name == level))
-    return {f"{name}.path": config[name]["path"] for name in sections if config[name].get("path")}
+    sections = ("modes", "initial", *(name for name in ("full", "momentum") if name == level), "matter")
+    there = {name: config[name] for name in sections if config.get(name) is not None}
+    return {f"{name}.path": section["path"] for name, section in there.items() if section.get("path")}
 
 
 def digest_of(path):

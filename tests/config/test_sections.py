@@ -183,10 +183,10 @@ def test_a_stored_config_of_another_version_is_read():
     written["box"] = {"length": 10.0, "points": 16}
     written["initial"]["waves"][0].pop("phase")
     del written["run"], written["output"]["log_every"]
-    stored = config.stored(written | {"matter": {"density": 1.0}})
+    stored = config.stored(written | {"collisions": {"rate": 1.0}})
     assert stored.box.exchange == "auto" and stored.run.timeout == 0.0 and stored.output.log_every == 10.0
     assert stored.initial.waves[0].phase == 0.0 and stored.initial.waves[0].n == written["initial"]["waves"][0]["n"]
-    assert stored["modes"]["flavors"] == 3 and stored["matter"] == {"density": 1.0}
+    assert stored["modes"]["flavors"] == 3 and stored["collisions"] == {"rate": 1.0}
     assert stored.full is None and "full" not in stored and config.stored(stored) is stored
 
 

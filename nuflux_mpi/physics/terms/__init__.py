@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from .force import WeakForce
+from .matter import Matter
 from .self_interaction import SelfInteraction
 from .term import Term
+from .vacuum import Vacuum
 
-TERMS: list[type[Term]] = [SelfInteraction, WeakForce]
+TERMS: list[type[Term]] = [SelfInteraction, WeakForce, Vacuum, Matter]
 
 
 def sections() -> dict[str, type | None]:

@@ -8,7 +8,7 @@ points out of the axes of the box, else their number.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -66,7 +66,7 @@ class Term:
 
     name: ClassVar[str] = ""
     section: ClassVar[str | None] = None
-    Settings: ClassVar[type | None] = None
+    Settings: ClassVar[Any] = None
     series: ClassVar[dict[str, tuple]] = {}
     budget: ClassVar[tuple[str, ...]] = ()
     needs_gradient: ClassVar[bool] = False
@@ -88,6 +88,9 @@ class Term:
     def fields(self, axes: int) -> tuple[Field, ...]:
         """Fields of the term's own, in a box of so many axes; they join those of the level."""
         return ()
+
+    def look(self, points: list[int]) -> None:
+        """InputError if a file that the term reads is not as it should be for a box of so many points along each axis. On one rank."""
 
     def enter(self, box) -> None:
         """Prepare for a box, before anything else is asked. Collective."""

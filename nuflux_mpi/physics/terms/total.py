@@ -210,7 +210,8 @@ def _steady_potential(terms, here: Here) -> np.ndarray | None:
 
 def _steady_of_modes(terms, here: Here) -> np.ndarray | None:
     """The sum of the vectors (modes, C) that steady terms give each mode; None without any."""
-    return sum((term.mode_potential(0.0) for term in terms if term.has("mode_potential") and term.steady), None)
+    found = [term.mode_potential(0.0) for term in terms if term.has("mode_potential") and term.steady]
+    return np.sum(found, axis=0) if found else None
 
 
 def _push(terms, here: Here, box):
