@@ -16,7 +16,8 @@ import numpy as np
 from ..config import Config
 from ..errors import InputError
 from ..flavor.algebra import Pair, of_components
-from ..physics import initial, modes
+from ..physics import initial
+from ..physics.levels import modes_of
 from ..physics.linearised import Place, linearised
 from ..physics.modes import Modes
 from ..physics.terms import chosen
@@ -199,11 +200,6 @@ def _differences(config, directions):
     found = np.array([content[:, pair.first] - content[:, pair.second] for pair in directions.algebra.pairs])
     found[0] = zeta  # without a rounding
     return found
-
-
-def modes_of(config):
-    """The modes of a resolved config."""
-    return modes.build(config.modes, config.box.dimensions)
 
 
 def moving(config, states: list[Linearised]) -> str | None:

@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from ..errors import InputError
-from ..physics import initial, modes
+from ..physics import initial, levels
 from ..physics.linearised import linearised
 from ..physics.seeding import highest_harmonics
 from ..storage.section import per_axis
@@ -89,10 +89,10 @@ def _directions(config):
         if axes > 1:
             fewer = fewer.replace(azimuths=min(section.azimuths, MOST_IN_SPACE[1]))
         try:
-            return modes.build(fewer, axes)
+            return levels.modes_of(config.replace(modes=fewer))
         except InputError:  # one of these directions happens to be empty
             pass
-    return modes.build(section, axes)
+    return levels.modes_of(config)
 
 
 # ---- what is seeded --------------------------------------------------------------------------------------------------

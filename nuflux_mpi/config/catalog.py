@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from ..storage.section import Key, PerAxis, Section, Vectors, key_of
+from ..storage.section import Contents, Key, PerAxis, PerMode, Section, Vectors, key_of
 from .models.root import Config
 from .toml import toml_value
 
 REQUIRED = object()  # default of a key that has none
-LISTS = ("numbers", "integers", "vectors")
+LISTS = ("numbers", "integers", "vectors", "contents")
 LEVEL_SECTIONS = ("full", "momentum")  # may be there for another level, so that levels of one case can be compared
 Kind = type[Section]
 Kinds = tuple[Kind, ...]  # the classes of a section, one for each kind
@@ -25,21 +25,26 @@ _TYPES = {
     list[int]: "integers",
     PerAxis[float]: "number per axis",
     PerAxis[int]: "integer per axis",
+    PerMode[float]: "number per mode",
+    PerMode[int]: "integer per mode",
+    Contents: "contents",
     Vectors: "vectors",
     int | list[int] | Literal["all"]: "modes",
     dict[str, Any]: "table",
 }
-_NOUNS = {"number": "a finite number", "vector": "a finite number", "integer": "an integer", "boolean": "true or false"}
+_NOUNS = {"integer": "an integer", "boolean": "true or false"} | dict.fromkeys(
+    ("number", "vector", "content"), "a finite number"
+)
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 class Entry(NamedTuple):
     """One key: what it accepts, its default, what it means.
 
-    type: number, integer, boolean, string, choice, numbers, integers, vectors, modes, tables (of the class `table`), or number
-    per axis and integer per axis. default: None stands for what `unset` says. when: {key: values} under which the key exists
-    at all. selects: whether it is one of those keys itself, such as kind. quantity: of a number that may have a unit, a key of
-    `units.QUANTITIES`.
+    type: number, integer, boolean, string, choice, numbers, integers, vectors, contents, modes, tables (of the class `table`), or
+    number and integer per axis and per mode. default: None stands for what `unset` says. when: {key: values} under which the
+    key exists at all. selects: whether it is one of those keys itself, such as kind. quantity: of a number that may have a
+    unit, a key of `units.QUANTITIES`.
     """
 
     name: str
@@ -64,11 +69,15 @@ class Entry(NamedTuple):
     @property
     def scalar(self) -> str:
         """The type of a single number, if the key takes several as well."""
-        return self.type.removesuffix(" per axis").removesuffix("s")
+        return self.type.partition(" per ")[0].removesuffix("s")
 
     @property
     def per_axis(self) -> bool:
         return self.type.endswith(" per axis")
+
+    @property
+    def per_mode(self) -> bool:
+        return self.type.endswith(" per mode")
 
     @property
     def items(self) -> bool:
@@ -77,15 +86,16 @@ class Entry(NamedTuple):
 
     @property
     def vectors(self) -> bool:
-        return self.type == "vectors"
+        return self.type in ("vectors", "contents")
 
     @property
     def allowed(self) -> str:
         """What the key accepts, as the end of the sentence 'it must be ...'."""
         if self.items:
-            return f"a non-empty list, each item {self.allowed_item}" + ", or a list of them, one per axis" * self.vectors
-        if self.per_axis:
-            return f"{self.allowed_item}, or a list of them, one per {self.per}"
+            of_each = {"vectors": ", or a list of them, one per axis", "contents": ", one per flavor, or a list of such lists"}
+            return f"a non-empty list, each item {self.allowed_item}{of_each.get(self.type, '')}"
+        if self.per_axis or self.per_mode:
+            return f"{self.allowed_item}, or a list of them, one per {self.per if self.per_axis else 'mode'}"
         if self.type == "modes":
             return 'a mode index counted from 0, a list of them, or "all"'
         if self.type == "table":

@@ -73,7 +73,11 @@ _BOUNDS = {
     "le": lambda value: {"maximum": value},
 }
 _WITH_UNIT = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*[^\s0-9.]"
-_SCALARS = {"number": "number", "vector": "number", "integer": "integer", "mode": "integer", "boolean": "boolean"}
+_SCALARS = dict.fromkeys(("number", "vector", "content"), "number") | {
+    "integer": "integer",
+    "mode": "integer",
+    "boolean": "boolean",
+}
 
 
 def json_schema() -> dict:
@@ -144,8 +148,8 @@ def _property(entry: Entry) -> dict:
         allowed = item
         if entry.type == "modes":
             allowed = {"anyOf": [item, several, {"enum": ["all"]}]}
-        elif entry.per_axis:
-            allowed = {"anyOf": [item, {**vectors, "minItems": 1}]}
+        elif entry.per_axis or entry.per_mode:
+            allowed = {"anyOf": [item, {**vectors, "minItems": 1} if entry.per_axis else several]}
         elif entry.items:
             allowed = several
             if entry.vectors:

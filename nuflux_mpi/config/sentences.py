@@ -81,8 +81,9 @@ def sentence(detail: dict, table: dict, where: str, known: dict[str, "Entry"], h
     if detail["type"] == "missing":
         return f"{prefix}{entry.name} is missing: {entry.allowed_item if entry.per_axis else entry.allowed} ({entry.meaning})."
     value, name, allowed = table[entry.name], f"{prefix}{entry.name}", entry.allowed
-    for index in location[1:] if entry.items or entry.per_axis else ():
+    for index in location[1:] if entry.items or entry.per_axis or entry.per_mode else ():
         value, name, allowed = value[index], f"{name}[{index}]", entry.allowed_item
     if entry.vectors and len(location) == 2 and any(isinstance(item, list) for item in table[entry.name]):
-        allowed = "a vector, a list of two or three numbers like the others"
+        allowed = "a list of two or three numbers like the others"
+        allowed = f"a vector, {allowed}" if entry.type == "vectors" else allowed
     return refusal(name, entry.allowed_item if entry.per_axis and not isinstance(value, list) else allowed, value)

@@ -131,8 +131,8 @@ def _value(entry: Entry) -> dict:
     if entry.type == "modes":
         return _by(_form_of_modes, {_ONE: item, _LIST: _list(item), _OTHER: {"type": "literal", "expected": ["all"]}})
     several = {"type": "list", "strict": True, "items_schema": item, "min_length": 2, "max_length": 3}
-    if entry.per_axis:
-        return _by(_form, {_ONE: item, _LIST: several})
+    if entry.per_axis or entry.per_mode:
+        return _by(_form, {_ONE: item, _LIST: several if entry.per_axis else _list(item)})
     if entry.vectors:
         return _by(_form_of_vectors, {_LIST: _list(item), _OTHER: _list(several)})
     return _list(item) if entry.items else item
@@ -152,7 +152,12 @@ def _form_of_vectors(value: Any) -> str:
 
 def _item(entry: Entry) -> dict:
     """The same of a single value of it."""
-    kinds = {"number": "float", "vector": "float", "integer": "int", "modes": "int", "mode": "int", "boolean": "bool"}
+    kinds = dict.fromkeys(("number", "vector", "content"), "float") | {
+        "integer": "int",
+        "modes": "int",
+        "mode": "int",
+        "boolean": "bool",
+    }
     kind = kinds.get(entry.scalar, "str")
     item: dict = {"type": kind, "strict": True} | ({} if entry.choices else entry.bounds)
     if kind == "float":

@@ -29,7 +29,12 @@ def polarization(config, modes: Modes, box) -> np.ndarray:
     r = [x - start for x, start in zip(box.coordinates(), box.origin)]
     psi = coherence(config, modes, r, box)
     difference = _shortened(psi, zeta, box) if initial.normalize else _column(zeta, len(r))
-    return of_first_pair(modes.algebra, difference, psi, _column(np.abs(zeta) if modes.n is None else modes.n, len(r)))
+    P = of_first_pair(modes.algebra, difference, psi, _column(np.abs(zeta) if modes.n is None else modes.n, len(r)))
+    if modes.content is not None:  # the third flavor, in exchange for as much of the first two
+        for flavor in range(2, modes.flavors):
+            for_it = modes.algebra.polarization_of([-0.5, -0.5, *np.eye(modes.flavors - 2)[flavor - 2]])[1]
+            P += _column(modes.content[:, flavor], 1 + len(r)) * for_it.reshape(-1, *[1] * len(r))
+    return P
 
 
 def of_first_pair(algebra: Algebra, difference, psi, n) -> np.ndarray:
@@ -56,6 +61,8 @@ def background(config, modes: Modes) -> np.ndarray:
     zeta = config.initial.zeta
     if zeta is not None:
         return np.array(zeta, dtype=float)
+    if modes.content is not None:
+        return modes.content[:, 0] - modes.content[:, 1]
     assert modes.n is not None  # the config asks for zeta where the modes have no densities
     return modes.n
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-import numpy as np
-
 from ..time.methods import SPLITTINGS
+from . import modes as gas
 from .fields import Declaration
 from .interaction import InteractionPicture
 from .modes import Modes
-from .modes import build as build_modes
 from .terms import built, chosen
 from .terms.total import without_flow
 
@@ -63,6 +61,12 @@ def terms_of(config, modes):
     return built(config, modes, classes)
 
 
+def modes_of(config) -> Modes:
+    """The modes of a resolved config. InputError if a merged direction carries no lepton number."""
+    separate = any(term.separates for term in chosen(config))
+    return gas.build(config.modes, config.box.dimensions, config.flavor.number, separate)
+
+
 @dataclass(frozen=True, eq=False)
 class Setup:
     """What follows from a resolved config alone, made once and handed on: modes, terms, and what the level holds."""
@@ -75,7 +79,7 @@ class Setup:
     @classmethod
     def of(cls, config) -> Setup:
         """InputError if a direction carries no lepton number."""
-        modes, level = build_modes(config.modes, np.size(config.box.points)), level_of(config)
+        modes, level = modes_of(config), level_of(config)
         terms = terms_of(config, modes)
         return cls(config, modes, terms, level.declare(modes, config.get(level.level), terms, modes.velocity.shape[1]))
 

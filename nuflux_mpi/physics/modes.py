@@ -28,9 +28,10 @@ class Modes:
     v: velocity along the box, |v| <= 1, in a box of several dimensions a vector for each mode, (modes, axes). s: +1 or -1,
     the species; where neutrinos and antineutrinos are `merged` the sign of G(v). n: density n_a in units of n, None where
     the initial state decides. weight: quadrature weight, 1 for beams. nu_weight, antinu_weight: densities of neutrinos
-    and of antineutrinos that share the mode, for survival probabilities (None for beams). p: momentum p_a in mu, None where
-    the problem has none. flavors: their number, 2 or 3; `algebra` knows what follows from it. xyz: whole velocities, (modes, 3),
-    where they have parts beside the axes of the box; else None.
+    and of antineutrinos that share a merged mode, for survival probabilities (else None). p: momentum p_a in mu, None where
+    the problem has none. flavors: their number, 2 or 3; `algebra` knows what follows from it. content: (modes, flavors),
+    densities n_a^alpha of the flavors at the start, None where the initial state decides. xyz: (modes, 3), whole velocities
+    with all components, None where only those along the axes of the box are known.
 
     Labels are integers: direction, by default the same for equal velocities, counted as they first appear; energy, by
     default 0. Modes of one direction have one velocity, so that they share phases and refractive vector. Whoever makes a
@@ -50,18 +51,23 @@ class Modes:
     xyz: np.ndarray | None = None
     direction: np.ndarray = None  # type: ignore[assignment]  # never None after __post_init__
     energy: np.ndarray = None  # type: ignore[assignment]
+    content: np.ndarray | None = None
 
     def __post_init__(self):
         if self.direction is None:
-            object.__setattr__(self, "direction", _numbered(self.velocity))
+            object.__setattr__(self, "direction", _numbered(self.velocity if self.xyz is None else self.xyz))
         if self.energy is None:
             object.__setattr__(self, "energy", np.zeros(len(self), dtype=int))
         for name in ("s", "n", "weight", "nu_weight", "antinu_weight", "p", "direction", "energy"):
             values = getattr(self, name)
             if values is not None and np.shape(values) != (len(self),):
                 raise ValueError(f"{name} needs one value per mode, {len(self)}; its shape is {np.shape(values)}")
+        for name, width in (("content", self.flavors), ("xyz", 3)):
+            values = getattr(self, name)
+            if values is not None and np.shape(values) != (len(self), width):
+                raise ValueError(f"{name} needs {width} values per mode; its shape is {np.shape(values)}")
         counted = np.array_equal(np.unique(self.direction), np.arange(len(self.directions)))
-        if not counted or not np.array_equal(self.velocity[self.directions][self.direction], self.velocity):
+        if not counted or not np.array_equal(self.vectors[self.directions][self.direction], self.vectors):
             raise ValueError("modes of one direction need one velocity, and directions are counted from 0")
 
     def __len__(self) -> int:
@@ -84,19 +90,21 @@ class Modes:
 
     @cached_property
     def vectors(self) -> np.ndarray:
-        """The velocities that enter 1 - v_a.v_b, (modes, m): with three components where one of `xyz` points out of the axes
-        of the box, else `velocity`."""
-        if self.xyz is None or self.velocity.shape[1] == 3:
+        """Velocities that enter 1 - v_a.v_b, (modes, m): `velocity`, or all three components if any points out of the box's
+        axes."""
+        if self.xyz is None:
             return self.velocity
-        across = np.delete(self.xyz, PLACES[self.velocity.shape[1]], axis=1)
-        return np.asarray(self.xyz, dtype=float) if np.any(across) else self.velocity
+        across = [i for i in range(3) if i not in PLACES[self.velocity.shape[1]]]
+        return np.asarray(self.xyz, dtype=float) if np.any(self.xyz[:, across]) else self.velocity
 
     @cached_property
     def velocity_xyz(self) -> np.ndarray:
-        """The velocity with three components, (modes, 3); those that the box has no axis for are 0.
+        """The velocity with three components, (modes, 3); those that are not known are 0.
 
         So they are on average over the azimuths for which such a mode stands, and 1 - v_a.v_b is that of the average.
         """
+        if self.xyz is not None:
+            return self.xyz
         velocity = np.zeros((len(self), 3))
         velocity[:, PLACES[self.velocity.shape[1]]] = self.velocity
         return velocity
@@ -157,20 +165,20 @@ def shown(v, digits=4) -> str:
     return components[0] if np.ndim(v) == 0 else f"({', '.join(components)})"
 
 
-def build(config, axes=1) -> Modes:
+def build(config, axes=1, flavors=2, separate=False) -> Modes:
     """Modes described by a resolved section [modes] for a box of so many axes.
 
-    Beams are as they are listed. An angular distribution has one merged mode for each direction.
-    InputError if a direction carries no lepton number.
+    Beams are as they are listed. An angular distribution has one merged mode for each direction, or neutrinos and
+    antineutrinos apart if a term must `separate` them. InputError if a merged direction carries no lepton number.
     """
     if config["kind"] == "beams":
-        v = np.array(config["velocity"], dtype=float)
-        density = None if config["density"] is None else np.array(config["density"], dtype=float)
-        return Modes(v=v, s=np.array(config["sign"], dtype=float), n=density, weight=np.ones(len(v)))
+        return _beams(config, axes, flavors)
 
     v, weight = quadrature(config["quadrature"], config["number"])
     neutrinos, antineutrinos = distributions(config)
     nu_weight, antinu_weight = weight * neutrinos(v), weight * antineutrinos(v)
+    if separate:
+        return _apart(config, axes, flavors, v, weight, nu_weight, antinu_weight)
     lepton = nu_weight - antinu_weight
     # P_a = 0 would forget the flavor of a direction whose neutrinos and antineutrinos cancel exactly.
     empty = np.abs(lepton) <= 1e-14 * np.abs(lepton).max()  # a few rounding errors of the difference
@@ -185,7 +193,34 @@ def build(config, axes=1) -> Modes:
         weight, nu_weight, antinu_weight, lepton = (
             np.repeat(each, copies) / copies for each in (weight, nu_weight, antinu_weight, lepton)
         )
-    return Modes(v=v, s=np.sign(lepton), n=np.abs(lepton), weight=weight, nu_weight=nu_weight, antinu_weight=antinu_weight)
+    species = {"nu_weight": nu_weight, "antinu_weight": antinu_weight}
+    return Modes(v=v, s=np.sign(lepton), n=np.abs(lepton), weight=weight, flavors=flavors, **species)
+
+
+def _beams(config, axes, flavors):
+    """Modes as they are listed."""
+
+    def of(name):
+        return None if config.get(name) is None else np.array(config[name], dtype=float)
+
+    v, xyz = np.array(config["velocity"], dtype=float), None
+    if v.ndim == 2 and v.shape[1] != axes:
+        xyz, v = v, v[:, PLACES[axes]]
+        v = v[:, 0] if axes == 1 else v
+    listed = {"n": of("density"), "p": of("energy"), "content": of("content")}
+    return Modes(v=v, s=of("sign"), weight=np.ones(len(v)), flavors=flavors, xyz=xyz, **listed)
+
+
+def _apart(config, axes, flavors, v, weight, nu_weight, antinu_weight):
+    """Neutrinos and antineutrinos of each direction as modes of their own, in this order; none where there are none."""
+    if axes > 1:
+        v, copies = around_z(v, config["azimuths"], axes), config["azimuths"]
+        weight, nu_weight, antinu_weight = (np.repeat(each, copies) / copies for each in (weight, nu_weight, antinu_weight))
+    n = np.stack([nu_weight, antinu_weight], axis=1).ravel()
+    there = n > 1e-14 * n.max()  # a few rounding errors of a distribution that is zero
+    direction, species = np.repeat(np.arange(len(v)), 2)[there], np.tile([1.0, -1.0], len(v))[there]
+    _, label = np.unique(direction, return_inverse=True)
+    return Modes(v=v[direction], s=species, n=n[there], weight=weight[direction], flavors=flavors, direction=label)
 
 
 def around_z(v, azimuths, axes) -> np.ndarray:

@@ -13,7 +13,7 @@ against it. The class itself is light: ranks that get a config by broadcast, and
 
 import copy
 import keyword
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, TypeVar, Union, dataclass_transform
 
 from ..units import QUANTITIES
@@ -22,6 +22,8 @@ SMALLEST, LARGEST = 1e-30, 1e30  # sizes of numbers other than 0: their squares 
 
 Number = TypeVar("Number")
 PerAxis = Union[Number, list[Number]]  # noqa: UP007  one number in a box of one dimension, else a list of two or three
+PerMode = Union[Number, Sequence[Number]]  # noqa: UP007  a list with one for each mode, or one number for all
+Contents = Sequence[float] | Sequence[Sequence[float]]  # one number for each flavor, for all modes or in a list for each mode
 Vectors = list[float] | list[list[float]]  # numbers in a box of one dimension, else vectors of two or three components
 
 

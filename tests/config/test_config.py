@@ -33,7 +33,8 @@ def test_every_default_is_written_out():
     resolved = config.resolve(minimal())
     assert not set(config.LEVEL_SECTIONS) & set(resolved)  # sections of other levels stay away
     resolved = config.resolve(minimal() | {section: {} for section in config.LEVEL_SECTIONS})
-    assert resolved["modes"] == {"kind": "beams", "velocity": [1.0, -1.0], "sign": [1, 1], "density": None}
+    beams = {"kind": "beams", "velocity": [1.0, -1.0], "sign": [1, 1], "energy": None, "density": None, "content": None}
+    assert resolved["modes"] == beams and resolved["flavor"] == {"number": 2}
     assert resolved["output"] == {
         "series_every": 0.1,
         "fields_every": 0.1,

@@ -1,9 +1,4 @@
-"""Runs of three flavors: two of them alone do what two flavors do, and the energy budget closes whatever the three do.
-
-A config cannot ask for three flavors yet. Here the modes that a run is set up with have three, and nothing else is told.
-"""
-
-import dataclasses
+"""Runs of three flavors: two of them alone do what two flavors do, and the energy budget closes whatever the three do."""
 
 import h5py
 import numpy as np
@@ -11,14 +6,13 @@ import pytest
 
 import nuflux_mpi
 from nuflux_mpi.flavor.algebra import algebra
-from nuflux_mpi.physics import levels, modes
 
 RTOL = 1e-10
 CASE = {
     "box": {"length": 10.0, "points": 32},
-    "modes": {"velocity": [1.0, -0.6, 0.3], "sign": [1, 1, -1], "density": [0.5, 0.4, 0.3]},
+    "modes": {"velocity": [1.0, -0.6, 0.3], "sign": [1, 1, -1], "content": [[0.5, 0.0], [0.0, 0.4], [0.3, 0.0]]},
     "initial": {
-        "kind": "seeds", "n_max": 3, "variance": 1e-6, "seed": 2, "zeta": [0.5, -0.4, 0.3], "normalize": True,
+        "kind": "seeds", "n_max": 3, "variance": 1e-6, "seed": 2, "normalize": True,
     },
     "time": {"end": 8.0, "rtol": RTOL},
     "output": {"series_every": 1.0, "fields_every": 4.0, "spectrum_every": 4.0},
@@ -30,16 +24,21 @@ PLANE = {
 }
 
 
-def run(monkeypatch, flavors, **sections):
-    monkeypatch.setattr(levels, "build_modes", lambda *asked: dataclasses.replace(modes.build(*asked), flavors=flavors))
-    return nuflux_mpi.simulate(CASE | sections)
+BEAMS = {"velocity": [1.0, -1.0], "content": [[0.5, 0.0], [0.0, 0.4]]}
+
+
+def run(flavors, **sections):
+    """The case with so many flavors; contents of two flavors have none of the third."""
+    source = CASE | {"flavor": {"number": flavors}} | sections
+    content = [[*each, 0.0][:flavors] for each in source["modes"]["content"]]
+    return nuflux_mpi.simulate(source | {"modes": source["modes"] | {"content": content}})
 
 
 @pytest.mark.parametrize("level, method", [("standard", "adams"), ("energy", "8vr"), ("energy", "4bm")])
 @pytest.mark.parametrize("space", [{}, PLANE], ids=["line", "plane"])
-def test_two_flavors_among_three_do_what_two_flavors_do(level, method, space, monkeypatch):
+def test_two_flavors_among_three_do_what_two_flavors_do(level, method, space):
     sections = space | {"equations": {"level": level}, "time": CASE["time"] | {"method": method}}
-    two, three = (run(monkeypatch, flavors, **sections) for flavors in (2, 3))
+    two, three = (run(flavors, **sections) for flavors in (2, 3))
     one, other = two.fields["P"], three.fields["P"]
     assert other.shape[2] == 8 and one.shape[2] == 3
     # Steps of RTOL each, some forty of them, whose errors grow with the waves; the third flavor stays away to rounding.
@@ -54,7 +53,7 @@ def test_two_flavors_among_three_do_what_two_flavors_do(level, method, space, mo
     np.testing.assert_allclose(change[1], change[0], rtol=0, atol=1e4 * RTOL)
 
 
-def test_the_budget_closes_with_coherence_of_all_pairs(monkeypatch, tmp_path):
+def test_the_budget_closes_with_coherence_of_all_pairs(tmp_path):
     """Level energy from a state in which each pair is coherent: K + U_osc, all components of D_0, and all eigenvalues stay."""
     three, generator = algebra(3), np.random.default_rng(8)
     content = np.array([[0.5, 0.1, 0.05], [0.05, 0.4, 0.1], [0.1, 0.05, 0.3]])  # mode, flavor
@@ -63,11 +62,11 @@ def test_the_budget_closes_with_coherence_of_all_pairs(monkeypatch, tmp_path):
     with h5py.File(tmp_path / "start.h5", "w") as file:
         file["P"] = three.polarization_of(content, axis=1)[1][..., None] + 0.02 * waves
     sections = {
-        "modes": CASE["modes"] | {"density": content.sum(axis=1).tolist()},
+        "modes": CASE["modes"] | {"content": content.tolist()},
         "initial": {"kind": "file", "path": str(tmp_path / "start.h5")},
         "equations": {"level": "energy"},
     }
-    found = run(monkeypatch, 3, **sections)
+    found = run(3, **sections)
     series, unit = found.series, abs(found.series["U_osc"][0])
     assert np.ptp(series["U_osc"]) > 1e-3 * unit  # something happened
     np.testing.assert_allclose(series["energy_residual"], 0, atol=1e3 * RTOL * unit)
@@ -83,12 +82,10 @@ RESOLVED = {
 
 
 @pytest.mark.parametrize("level", RESOLVED)
-def test_two_flavors_among_three_resolved_in_momentum(level, monkeypatch):
+def test_two_flavors_among_three_resolved_in_momentum(level):
     """The anticommutator, too: the force, energies, entropies and Casimirs are those of two flavors."""
-    beams = {"velocity": [1.0, -1.0], "density": [0.5, 0.4]}
-    initial = CASE["initial"] | {"zeta": [0.5, -0.4]}
-    sections = {"modes": beams, "initial": initial, "equations": {"level": level}, **RESOLVED[level]}
-    two, three = (run(monkeypatch, flavors, **sections) for flavors in (2, 3))
+    sections = {"modes": BEAMS, "equations": {"level": level}, **RESOLVED[level]}
+    two, three = (run(flavors, **sections) for flavors in (2, 3))
     np.testing.assert_allclose(three.fields["P"][:, :, :3], two.fields["P"], rtol=0, atol=1e3 * RTOL)
     for name in ("K", "dK_dt", "nu_x", "number", "casimir2", "casimir3", "entropy"):
         size = np.abs(two.series[name]).max()
@@ -96,17 +93,16 @@ def test_two_flavors_among_three_resolved_in_momentum(level, monkeypatch):
     assert np.abs(two.series["K"]).max() > 1e-3
 
 
-def test_figures_of_three_flavors(monkeypatch):
+def test_figures_of_three_flavors():
     """Contents and spectra of all pairs, with the names of three flavors; growth is that of linear theory."""
     pytest.importorskip("matplotlib")
     from nuflux_mpi.analysis import growth
     from nuflux_mpi.plots import evolution, momentum
 
     often = CASE["output"] | {"series_every": 0.25, "fields_every": 0.5, "spectrum_every": 0.25}
-    beams = {"velocity": [1.0, -1.0], "density": [0.5, 0.4]}
-    initial = CASE["initial"] | {"zeta": [0.5, -0.4], "variance": 1e-9}
-    sections = {"modes": beams, "initial": initial, "equations": {"level": "momentum"}, **RESOLVED["momentum"]}
-    found = run(monkeypatch, 3, **sections, output=often)
+    initial = CASE["initial"] | {"variance": 1e-9}
+    sections = {"modes": BEAMS, "initial": initial, "equations": {"level": "momentum"}, **RESOLVED["momentum"]}
+    found = run(3, **sections, output=often)
     titles = [axes.get_title(loc="left") for axes in momentum.distribution(found).axes]
     shown = [title.split(",")[0].split(" ")[-1] for title in titles if "nu" in title]
     assert shown[:3] == [r"$\nu_e$", r"$\nu_{\mu}$", r"$\nu_{\tau}$"]

@@ -5,7 +5,7 @@ import pytest
 
 from nuflux_mpi import config
 from nuflux_mpi.errors import InputError
-from nuflux_mpi.physics import modes
+from nuflux_mpi.physics import levels, modes
 
 # Set-up of COSEnu, Phys. Rev. D 106, 043011: sigma = 0.6, sigma_bar = 0.53, crossings to six digits.
 CROSSINGS = {0.89: 0.867935, 0.90: 0.785501, 0.93: 0.639655, 0.97: 0.512637, 1.00: 0.438393}
@@ -147,3 +147,38 @@ def test_angular_distributions_are_merged_and_know_their_bins():
 def test_labels_that_do_not_fit_are_refused(wrong):
     with pytest.raises(ValueError, match="one value per mode|one velocity"):
         modes.Modes(v=np.array([1.0, -0.5]), s=np.ones(2), n=None, weight=np.ones(2), **wrong)
+
+
+# ---- flavors, energies, species
+
+
+def made(**sections):
+    """Modes of a config whose sections stand beside those that every run needs."""
+    source = {"box": {"length": 10, "points": 64}, "initial": {"n_max": 3}, "time": {"end": 1}}
+    return levels.modes_of(config.resolve(source | sections))
+
+
+def test_beams_have_energies_species_and_contents():
+    content = [[0.3, 0.1, 0.1], [0.0, 0.2, 0.0]]
+    beams = made(
+        flavor={"number": 3}, modes={"velocity": [0.9, -0.6], "sign": [1, -1], "energy": [1.0, 2.5], "content": content}
+    )
+    assert beams.flavors == 3 and beams.content.tolist() == content and beams.n.tolist() == [0.5, 0.2]
+    assert beams.p.tolist() == [1.0, 2.5] and beams.species.tolist() == [1, -1]
+    same = made(modes={"velocity": [0.9, -0.6, 0.0], "sign": -1, "energy": 2.0, "content": [0.3, 0.1]})
+    assert same.p.tolist() == [2.0] * 3 and same.s.tolist() == [-1] * 3 and same.content.tolist() == [[0.3, 0.1]] * 3
+    assert made(modes={"velocity": [0.9, 0.0], "density": 0.5}).n.tolist() == [0.5, 0.5]
+
+
+def test_whole_velocities_are_kept_where_they_point_out_of_the_box():
+    line = made(modes={"velocity": [[0.6, 0.0, 0.8], [0.0, 0.0, -1.0], [0.0, 0.6, 0.8]], "density": 1.0})
+    assert line.v.tolist() == [0.8, -1.0, 0.8] and line.velocity.shape == (3, 1)
+    assert line.vectors is not line.velocity and line.vectors.tolist() == line.velocity_xyz.tolist()
+    assert line.direction.tolist() == [0, 1, 2]  # two of them move alike in the box, and refract differently
+    straight = made(modes={"velocity": [[0.0, 0.0, 0.8], [0.0, 0.0, -1.0]], "density": 1.0})
+    assert straight.vectors is straight.velocity
+    plane = {"box": {"length": [10, 10], "points": [16, 16]}}
+    across = made(**plane, modes={"velocity": [[0.6, 0.0, 0.8], [0.0, 0.6, 0.8]], "density": 1.0})
+    assert across.v.tolist() == [[0.6, 0.8], [0.0, 0.8]] and across.vectors.shape == (2, 3)
+    within = made(**plane, modes={"velocity": [[0.6, 0.0, 0.8], [1.0, 0.0, 0.0]], "density": 1.0})
+    assert within.vectors is within.velocity

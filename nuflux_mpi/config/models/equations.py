@@ -48,10 +48,10 @@ class FullSection(Section):
 
     def problems(self, config: Any) -> Iterator[str]:
         if config.equations.level == "full":
-            from ...physics import full_grid, modes
+            from ...physics import full_grid, levels
 
             try:
-                directions = modes.build(config.modes)
+                directions = levels.modes_of(config)
                 full_grid.check_grid(self, directions.v, directions.s)
             except InputError as error:
                 yield f"{str(error).rstrip('.')}."

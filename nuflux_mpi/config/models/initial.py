@@ -32,10 +32,18 @@ class Made(Section):
     normalize: Annotated[bool, Key("true: shorten P^z so that |P_a| = |zeta_a|; false: P^z = zeta as in the paper")] = True
 
     def problems(self, config: Any) -> Iterator[str]:
-        modes, zeta, density = config.modes, self.zeta, config.modes.get("density")
+        modes, zeta, density, flavors = config.modes, self.zeta, config.modes.get("density"), config.flavor.number
         yield from length_problem("initial.zeta", zeta, modes.count)
-        if zeta is None and modes.kind == "beams" and density is None:
-            yield "initial.zeta is missing: a list of P_a^z, one per mode, unless modes.density is given."
+        if zeta is not None and flavors > 2:
+            yield (
+                f"initial.zeta is for two flavors, and flavor.number = {flavors}: say with modes.content how many neutrinos of "
+                "each flavor a mode has, [n_e, n_mu, n_tau]."
+            )
+        elif zeta is not None and modes.get("content") is not None:
+            yield "initial.zeta and modes.content both say of which flavors a mode is made: leave one of them out."
+        elif zeta is None and modes.kind == "beams" and density is None and modes.content is None:
+            missing = "initial.zeta is missing: a list of P_a^z, one per mode," if flavors == 2 else "modes.content is missing"
+            yield f"{missing} unless modes.density is given."
         elif zeta and density and len(zeta) == len(density):
             for a, (z, n) in enumerate(zip(zeta, density)):
                 if abs(z) > n:

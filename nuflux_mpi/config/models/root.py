@@ -9,6 +9,7 @@ from ..toml import toml_value
 from .attenuation import Attenuation
 from .box import Box
 from .equations import Equations, Full, Momentum
+from .flavor import Flavor
 from .initial import Initial
 from .modes import Modes
 from .output import Output, Run
@@ -23,6 +24,7 @@ class Config(Section):
     name: Annotated[str | None, Key("short name of the run", unset="the file's name without .toml", free=True)] = None
     units: Units | None = None
     box: Box
+    flavor: Flavor
     modes: Modes
     initial: Initial
     equations: Equations
@@ -96,7 +98,6 @@ class Config(Section):
         axes, initial = self.box.dimensions, self.initial
         vectors = {f"initial.{name}": initial[name] for name in ("n", "center") if initial.get(name) is not None}
         vectors |= {f"initial.waves[{i}].n": wave.n for i, wave in enumerate(initial.get("waves", ()))}
-        vectors |= {f"modes.velocity[{a}]": v for a, v in enumerate(self.modes.get("velocity", ()))}
         for name, value in vectors.items():
             if len(per_axis(value)) != axes:
                 allowed = "one number" if axes == 1 else f"a list of {axes} numbers"
