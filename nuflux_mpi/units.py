@@ -105,6 +105,8 @@ def time(n: Any) -> Any:
     return length(n) / LIGHT * 1e9
 
 
+SYSTEMS = ("code", "cgs", "natural")  # of units in which results are shown; natural: eV, cm, s with prefixes that fit
+
 # ---- quantities with a unit
 
 

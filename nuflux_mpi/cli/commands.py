@@ -76,6 +76,8 @@ def _plot(arguments):
     from ..results.reader import Run
 
     runs = [Run(directory) for directory in arguments.directory]
+    for run in runs:
+        run.shown_in = arguments.units
     try:
         paths = figure_list.draw(arguments.what, runs, arguments.output, arguments.title, arguments.modes)
     except ImportError:

@@ -10,6 +10,7 @@ from ..errors import EXIT_BAD_INPUT, InputError
 from ..plots import figure_list
 from ..run import stopping
 from ..runtime import environment
+from ..units import SYSTEMS
 from .completion import SHELLS
 
 DESCRIPTION = "Neutrino flavor kinetics whose energy budget closes."
@@ -108,6 +109,11 @@ def _add_plot(commands):
     )
     plot.add_argument(
         "-o", "--output", type=_figure, metavar="FILE", help="file for one figure (its suffix chooses the format)"
+    )
+    plot.add_argument(
+        "--units",
+        choices=SYSTEMS,
+        help="units of axes: code, or of the laboratory (default: output.units; needs [units] in the config)",
     )
     plot.add_argument("--no-title", action="store_false", dest="title", help="leave out the line above the figure")
 

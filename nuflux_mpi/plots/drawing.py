@@ -76,4 +76,4 @@ with _without_docstrings():
     from matplotlib.figure import Figure  # noqa: F401
     from matplotlib.lines import Line2D  # noqa: F401
     from matplotlib.patches import Patch  # noqa: F401
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter  # noqa: F401
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter  # noqa: F401

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..results.names import space_of
 from ..runtime.text import one_line
-from . import binning
+from . import binning, laboratory
 from .drawing import Figure, FigureCanvasAgg, LogLocator, LogNorm, MaxNLocator, NullFormatter, matplotlib
 
 # Colours of Okabe and Ito, told apart by all common kinds of colour vision and in print.
@@ -95,6 +95,7 @@ def saved(figure, runs, path):
     InputError for a suffix that is no format, and where nothing can be written.
     """
     figure.provenance = metadata_of(runs, ".png")
+    laboratory.relabel(figure, runs)
     if path is None:
         return figure
     path, formats = Path(path), figure.canvas.get_supported_filetypes()
@@ -213,12 +214,15 @@ def curve(axes, x, y, **look):
     return axes.plot(*binning.envelope(x, y), **look)
 
 
-def box_ticks(axis, start, length, most=5):
-    """Ticks of a position axis: both ends of the box, and about `most` round numbers between that are clear of them."""
-    between = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(start, start + length)
+def box_ticks(axis, start, length, most=5, factor=1.0):
+    """Ticks of a position axis: both ends of the box, and about `most` round numbers between that are clear of them.
+
+    factor: from the positions to the numbers that are shown.
+    """
+    between = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(start * factor, (start + length) * factor) / factor
     clear = [x for x in between if 0.45 * length / most < x - start < length - 0.45 * length / most]
     at = [start, *clear, start + length]
-    axis.set_ticks(at, [f"{x:.4g}".replace("-", "\N{MINUS SIGN}") for x in at])
+    axis.set_ticks(at, [f"{x * factor:.4g}".replace("-", "\N{MINUS SIGN}") for x in at])
 
 
 def draw_position_map(axes, t, z, length, values, **colors):

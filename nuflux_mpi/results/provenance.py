@@ -6,7 +6,7 @@ import platform
 import sys
 import uuid
 
-from .. import __version__
+from .. import __version__, units
 from ..runtime.git import commit  # noqa: F401 - part of this module's face
 from ..runtime.text import storable
 from . import outside
@@ -40,6 +40,19 @@ def libraries():
         **versions,
         "hdf5_version": h5py.version.hdf5_version,
         "numba_version": numba.__version__ if numba else "",
+    }
+
+
+def _of_scale(config):
+    """What the units are in the laboratory's, where the config says it."""
+    scale = units.scale_of(config)
+    if scale is None:
+        return {}
+    return {
+        "mu_in_eV": scale.mu,
+        "n_in_per_cm3": scale.density,
+        "inverse_mu_in_cm": scale.length,
+        "inverse_mu_in_s": scale.time,
     }
 
 
@@ -86,6 +99,7 @@ def attributes(config, config_toml, box, checkout):
         "fftw_effort": box.fftw,
         "units": "hbar = c = 1; lengths and times in 1/mu, energies in mu, densities in n, mu = sqrt(2) G_F n",
         "references": REFERENCE,
+        **_of_scale(config),
     }
     attrs = {name: storable(value) if isinstance(value, str) else value for name, value in attrs.items()}
     return box.comm.bcast(attrs)

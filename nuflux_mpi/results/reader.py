@@ -27,6 +27,7 @@ from ..errors import EnvironmentProblem, InputError
 from ..runtime.remedies import install_hint
 from ..storage.atomic import read_plain
 from ..time.times import near
+from ..units import Scale, scale_of
 from . import lock
 from .datasets import usable
 from .file_names import LOG
@@ -115,6 +116,7 @@ class BaseRun:
     series: Mapping
     fields: Fields
     directory: Path | None = None
+    shown_in: str | None = None  # units of its figures, as output.units, in their place
 
     @property
     def title(self):
@@ -126,6 +128,17 @@ class BaseRun:
         """Whether the series reach the end time of the config."""
         time, end = self.series["time"], self.config.time.end
         return bool(len(time)) and time[-1] >= end - 16 * np.spacing(abs(end))  # it is met exactly
+
+    @property
+    def scale(self) -> Scale | None:
+        """What mu, 1/mu and n are in eV, cm, s and 1/cm^3, or None: a config without [units] has no scale."""
+        return scale_of(self.config)
+
+    def in_units(self, name, system="natural", part="series"):
+        """(array, unit) of a stored name in the laboratory's units, "cgs" or "natural" ones; InputError without [units]."""
+        from .laboratory import converted
+
+        return converted(self, name, system, part)
 
     def notes(self):
         """What else is to be known about the place where the run is, one sentence each."""
@@ -141,10 +154,10 @@ class BaseRun:
         """The resolved config as TOML, which runs the same case again."""
         return to_toml(self.config)
 
-    def to_xarray(self, part="series"):
+    def to_xarray(self, part="series", units="code"):
         """The series (or, with part="fields", the fields) as an xarray.Dataset with named dimensions and coordinates.
 
-        EnvironmentProblem if xarray is not installed.
+        units: "code", or "cgs" and "natural" as in `in_units`. EnvironmentProblem if xarray is not installed.
         """
         try:
             import xarray
@@ -157,8 +170,8 @@ class BaseRun:
             arrays["time"]  # says where the fields are
         variables, space = {}, space_of(arrays)
         for name in arrays:
-            _, unit, meaning = LAYOUT[name]
-            variables[name] = dimensions(name, space), np.asarray(arrays[name]), {"units": unit, "long_name": meaning}
+            values, unit = self.in_units(name, units, part)
+            variables[name] = dimensions(name, space), values, {"units": unit, "long_name": LAYOUT[name][2]}
         on_axes = [name for name in ("v", "sign", "density") if name in variables]
         return xarray.Dataset(variables, attrs=dict(self.attrs)).set_coords(on_axes)
 

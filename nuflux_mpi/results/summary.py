@@ -6,6 +6,7 @@ Each function takes any run of `results` and gives a text, "" where nothing is k
 import numpy as np
 
 from . import checkpoint, growth_table, ledger
+from .laboratory import shown
 
 
 def facts(run):
@@ -14,6 +15,7 @@ def facts(run):
         ("run", str(run.directory) if run.directory else "in memory"),
         ("title", run.title),
         ("case", case(run)),
+        ("units", units(run)),
         ("made", made(run)),
         ("command", run.attrs.get("command_line", "")),
         ("progress", run.progress()),
@@ -33,6 +35,21 @@ def case(run):
     return (
         f'{len(run.series["v"])} {kinds} in a box of length {length} with {points} points, level "{run.config.equations.level}"'
     )
+
+
+def units(run):
+    """What the units are in the laboratory's, and how large and long the run then is."""
+    if run.scale is None:
+        return ""
+
+    def told(name, unit, values):
+        largest = max(abs(value) for value in values)
+        factor, symbol = shown(name, unit, run.scale, "natural", largest)
+        return " x ".join(f"{value * factor:.4g}" for value in values) + f" {symbol}"
+
+    mu, length, time = (told(*one, [1.0]) for one in (("p_z", "mu"), ("z", "1/mu"), ("time", "1/mu")))
+    box, duration = told("z", "1/mu", run.config.box.lengths), told("time", "1/mu", [run.config.time.duration])
+    return f"n = {run.scale.density:.4g} /cm^3, mu = {mu}, 1/mu = {length} = {time}: a box of {box} for {duration}"
 
 
 def made(run):

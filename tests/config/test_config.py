@@ -42,6 +42,7 @@ def test_every_default_is_written_out():
         "figures": True,
         "phase_space_every": 0.0,
         "checkpoint_every": 600.0,
+        "units": "code",
         "log_every": 10.0,
     }
     assert resolved["time"]["method"] == "auto" and resolved["time"]["start"] == 0.0

@@ -1,8 +1,10 @@
 """[output] and [run]: what is written how often, and how patient a run is."""
 
-from typing import Annotated, Any, Self
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
 
 from ...storage.section import Key, Section
+from ...units import scale_of
 from ..cadence import snapshots
 
 INTERVALS = 200  # between rows of the series, where the config does not say
@@ -40,6 +42,10 @@ class Output(Section):
         ),
     ] = 600.0
     figures: Annotated[bool, Key("draw the figures when the run is done", free=True)] = True
+    units: Annotated[
+        Literal["code", "cgs", "natural"],
+        Key("units of the axes of figures; other than code need [units]; files always have code units", free=True),
+    ] = "code"
     log_every: Annotated[float, Key("wall time between progress lines", quantity="wall time", gt=0, free=True)] = 10.0
 
     def completed(self, config: Any) -> Self:
@@ -50,6 +56,10 @@ class Output(Section):
             fields = duration / snapshots(box.shape, config.modes.count, config.equations.level)
         spectra = series if self.spectrum_every is None else self.spectrum_every
         return self.replace(series_every=series, fields_every=fields, spectrum_every=spectra)
+
+    def problems(self, config: Any) -> Iterator[str]:
+        if self.units != "code" and scale_of(config) is None:
+            yield f'output.units = "{self.units}" needs to know what mu is in eV: give units.density, such as "1e33 /cm^3".'
 
 
 class Run(Section):

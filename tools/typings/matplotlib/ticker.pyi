@@ -6,3 +6,5 @@ def __getattr__(name: str) -> Any: ...
 LogLocator: Any
 MaxNLocator: Any
 NullFormatter: Any
+FixedLocator: Any
+FuncFormatter: Any
