@@ -54,7 +54,8 @@ HOMES = {
     "flavor": "moments rotate precess rotate_and_drive touch_precess touch_drive touch_precess_with_more touch_drive_with_more",
     "trace": "add_forces touch_add_forces",
     "momentum": "push touch_push",
-    "full": "phase_space_moments anticommute commute add differentiate_waves subtract_derivative touch_full",
+    "full": "phase_space_moments anticommute commute add differentiate_waves subtract_derivative touch_full"
+    " touch_full_with_own",
     "local_flow": "turn series turn_and_drive turn_about touch_local_flow",
     "pencils": "phase_factors from_interaction_picture to_interaction_picture correct_pencils differentiate_pencils touch_pencils"
     " touch_correct_pencils"

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..flavor.generate import Vector, anticommutator, cross
 from .jit import jit
-from .simd import at_once, rows
+from .simd import at_once, entries, rows
 
 # Points handled together: their moments stay in the first-level cache.
 BLOCK = 2048
@@ -30,26 +30,34 @@ def phase_space_moments(f, w0, w1, M):
 
 
 def _anticommuted(written, read, numbers):
-    (G, f), (a, b), C = read, numbers, len(written) - 1
+    (G, f), (a, b, own), C = read, numbers, len(written) - 1
     A0, *A = (a * G[0, c] + b * G[1, c] for c in range(C + 1))
+    if own:
+        A0, *A = (x + y for x, y in zip((A0, *A), own))
     trace, P = anticommutator(A0, A, f[0], [f[c + 1] for c in range(C)])
     return trace, *P
 
 
 def _commuted(P, read, numbers):
-    (G,), (v,) = read, numbers
-    return cross(Vector(2.0 * (G[0, c + 1] - v * G[1, c + 1]) for c in range(len(P))), P)
+    (G,), (v, own) = read, numbers
+    W = [G[0, c + 1] - v * G[1, c + 1] for c in range(len(P))]
+    if own:
+        W = [x + y for x, y in zip(W, own[1:])]
+    return cross(Vector(2.0 * x for x in W), P)
 
 
 _anticommute_4, _anticommute_1 = at_once(_anticommuted, 4), at_once(_anticommuted, 1)
 _commute_4, _commute_1 = at_once(_commuted, 4), at_once(_commuted, 1)
 
 
+# own: rows (I,) of the coefficients of matrices that are the same at all points, or ().
+
+
 @jit
-def _anticommute(f, rates, G, start, width, out, shift, like):
+def _anticommute(f, rates, G, start, width, out, shift, like, own):
     alpha, beta = rates
     for i in range(f.shape[1]):
-        written, numbers = rows(out[:, i], like, start - shift), (alpha[i], beta[i])
+        written, numbers = rows(out[:, i], like, start - shift), (alpha[i], beta[i], entries(own, i))
         read = G[:, :, start : start + width], f[:, i, start : start + width]
         for z in range(0, width - 3, 4):
             _anticommute_4(written, read, numbers, z)
@@ -58,22 +66,40 @@ def _anticommute(f, rates, G, start, width, out, shift, like):
 
 
 @jit
-def _commute(f, v, G, start, width, like):
+def _commute(f, v, G, start, width, like, own):
     for i in range(f.shape[1]):
         f[0, i, start : start + width] = 0.0
-        written, read, numbers = rows(f[1:, i], like, start), (G[:, :, start : start + width],), (v[i],)
+        written, read, numbers = rows(f[1:, i], like, start), (G[:, :, start : start + width],), (v[i], entries(own, i))
         for z in range(0, width - 3, 4):
             _commute_4(written, read, numbers, z)
         for z in range(width - width % 4, width):
             _commute_1(written, read, numbers, z)
 
 
-def anticommute(f, alpha, beta, G, start, stop, out, shift):
-    _anticommute(f, (alpha, beta), G, start, stop - start, out, shift, (0,) * len(f))
+@jit
+def _anticommute_with_own(f, rates, G, start, width, out, shift, like, own):
+    _anticommute(f, rates, G, start, width, out, shift, like, rows(own, like, 0))
 
 
-def commute(f, v, G, start, stop):
-    _commute(f, v, G, start, stop - start, (0,) * (len(f) - 1))
+@jit
+def _commute_with_own(f, v, G, start, width, like, own, like_own):
+    _commute(f, v, G, start, width, like, rows(own, like_own, 0))
+
+
+def anticommute(f, alpha, beta, G, start, stop, out, shift, own=None):
+    like = (0,) * len(f)
+    if own is None:
+        _anticommute(f, (alpha, beta), G, start, stop - start, out, shift, like, ())
+    else:
+        _anticommute_with_own(f, (alpha, beta), G, start, stop - start, out, shift, like, own)
+
+
+def commute(f, v, G, start, stop, own=None):
+    like = (0,) * (len(f) - 1)
+    if own is None:
+        _commute(f, v, G, start, stop - start, like, ())
+    else:
+        _commute_with_own(f, v, G, start, stop - start, like, own, (0, *like))
 
 
 @jit
@@ -115,3 +141,10 @@ def touch_full(axes=1, components=3):
     differentiate_waves(np.zeros((1 + components, 1, 1), dtype=complex), one)
     u = np.zeros((1, 1), dtype=complex)
     subtract_derivative(u, u.copy(), np.ones((1, 1)))
+
+
+def touch_full_with_own(axes=1, components=3):
+    """The same for `anticommute` and `commute` with matrices of their own, which vacuum mixing makes use of."""
+    f, G, one, own = np.zeros((1 + components, 1, 1)), np.zeros((2, 1 + components, 1)), np.ones(1), np.zeros((1 + components, 1))
+    anticommute(f, one, one, G, 0, 1, f.copy(), 0, own)
+    commute(f, one, G, 0, 1, own)

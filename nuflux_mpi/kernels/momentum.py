@@ -43,7 +43,7 @@ def _turn(f, start, width, W, like):
 
 @jit
 def _potentials(numbers, M, dM, start, A, W):
-    """W <- D_0 - v D_1 and A <- the coefficients of the force, from `start` on; numbers: (v, s v/2, width)."""
+    """W <- D_0 - v D_1 and A <- the coefficients of the force, from `start` on; numbers: (v, s v_z/2, trace, width)."""
     v, half, trace, width = numbers
     for c in range(M.shape[1]):
         M0, M1, dM0, dM1 = M[0, c, start:], M[1, c, start:], dM[0, c, start:], dM[1, c, start:]
@@ -57,14 +57,36 @@ def _potentials(numbers, M, dM, start, A, W):
 
 
 @jit
-def _push(f, v, s, y, M, dM, trace, likes):
+def _subtract(row, factor, other, start):
+    for z in range(len(row)):
+        row[z] -= factor * other[start + z]
+
+
+@jit
+def _more_moments(v, half, trace, M, dM, start, A, W):
+    """W -= v_i D_i, and the same in A, for the components of the velocity beyond the first; all at the points of W."""
+    for i in range(1, len(v)):
+        _subtract(A[0], trace * half * v[i], dM[i + 1, 0], start)
+        for c in range(len(W)):
+            _subtract(W[c], v[i], M[i + 1, c + 1], start)
+            _subtract(A[c + 1], half * v[i], dM[i + 1, c + 1], start)
+
+
+@jit
+def _push(f, v, along, y, M, dM, w, trace, likes):
+    """w: (modes, C), or no rows at all."""
     modes, components, Q, n = f.shape
     pairs, (like, coefficients) = (Q - 1) // 2, likes
     W, A = np.empty((components - 1, BLOCK)), np.empty((components, BLOCK))
     for start in range(0, n, BLOCK):
         width = min(start + BLOCK, n) - start
         for a in range(modes):
-            _potentials((v[a], 0.5 * s[a] * v[a], trace, width), M, dM, start, A, W)
+            half = 0.5 * along[a]
+            _potentials((v[0, a], half, trace, width), M, dM, start, A, W)
+            if len(v) > 1:
+                _more_moments(v[:, a], half, trace, M, dM, start, A[:, :width], W[:, :width])
+            for c in range(len(W) if len(w) else 0):
+                W[c, :width] += w[a, c]
             _turn(f[a, :, 0], start, width, W, like)
             if Q % 2 == 0:
                 _turn(f[a, :, Q - 1], start, width, W, like)
@@ -76,12 +98,13 @@ def _push(f, v, s, y, M, dM, trace, likes):
                     _push_1(written, (A, W), (y[j],), z)
 
 
-def push(f, v, s, y, M, dM):
+def push(f, v, along, y, M, dM, w=None):
     C = f.shape[1] - 1
-    _push(f, v, s, y, M, dM, 2.0 * of_components(C).trace_weight, ((0,) * C, (0,) * (C + 1)))
+    own = np.zeros((0, C)) if w is None else w
+    _push(f, v, along, y, M, dM, own, 2.0 * of_components(C).trace_weight, ((0,) * C, (0,) * (C + 1)))
 
 
 def touch_push(axes=1, components=3):
     """Compile `push` (or load it from the cache)."""
     M, one = np.zeros((2, 1 + components, 1)), np.ones(1)
-    push(np.zeros((1, 1 + components, 4, 1)), one, one, np.zeros(3), M, M)
+    push(np.zeros((1, 1 + components, 4, 1)), np.ones((1, 1)), one, np.zeros(3), M, M)

@@ -63,21 +63,25 @@ def add_forces(kappa, factors, slopes):
 # ---- level "momentum"
 
 
-def push(f, v, s, y, M, dM):
+def push(f, v, along, y, M, dM, w=None):
     """Local terms of level "momentum", in place on f (modes, 1 + C, Q, n): the rotation and the matrix-valued force.
 
     f holds, along Q, the Fourier amplitudes in q: the real one of y = 0, real and imaginary parts in turn for
-    y[1], y[2], ..., and for even Q the real one of the highest y, whose derivative is zero. M, dM: (2, 1 + C, n), the moments
-    (n_m, D_m) for m = 0, 1 and their derivatives d_z. With W = D_0 - v_a D_1 and the matrix a0 + A.lambda = s_a v_a d_z
-    Omega_a, that is a0 = s_a v_a (F + 1)/F (n_0' - v_a n_1') and A = s_a v_a/2 (D_0' - v_a D_1'):
+    y[1], y[2], ..., and for even Q the real one of the highest y, whose derivative is zero. v: (m, modes), the components of
+    the velocity that enter 1 - v_a.v_b; along: (modes,), s_a v_a along z. M, dM: (1 + m, 1 + C, n), the moments (n_0, D_0),
+    (n_i, D_i) and their derivatives d_z. w: (modes, C), constants of each mode, or None. With W = D_0 - sum_i v_ai D_i + w_a
+    and the matrix a0 + A.lambda = along_a d_z Omega_a, that is a0 = along_a (F + 1)/F (n_0' - sum_i v_ai n_i') and A = along_a/2
+    (D_0' - sum_i v_ai D_i'):
 
         n <- i y (a0 n + A.P),    P_k <- (W x P)_k + i y (a0 P_k + 2/F n A_k + d_ijk A_i P_j)
     """
     one, Q = of_components(f.shape[1] - 1), f.shape[2]
     pairs = (Q - 1) // 2
     for a in range(len(f)):
-        W = M[0, 1:] - v[a] * M[1, 1:]
-        A = 0.5 * s[a] * v[a] * (dM[0] - v[a] * dM[1])
+        W = _potential(v[:, a], M)[1:]
+        if w is not None:
+            W = W + w[a][:, None]
+        A = 0.5 * along[a] * _potential(v[:, a], dM)
         A[0] *= 2.0 * one.trace_weight
         real, imaginary = f[a, :, 1 : 2 * pairs : 2], f[a, :, 2 : 2 * pairs + 1 : 2]
         wave = real + 1j * imaginary
@@ -99,21 +103,29 @@ def phase_space_moments(f, w0, w1, M):
     np.einsum("mqi,qciz->mcz", np.stack((w0, w1)), f, out=M, optimize=True)
 
 
-def anticommute(f, alpha, beta, G, start, stop, out, shift):
-    """out = 1/2 {A, f} with A = alpha_i G_0 + beta_i G_1, at the points start..stop; f is (1 + C, I, n).
+def anticommute(f, alpha, beta, G, start, stop, out, shift, own=None):
+    """out = 1/2 {A, f} with A = alpha_i G_0 + beta_i G_1 + own_i, at the points start..stop; f is (1 + C, I, n).
 
-    out: (1 + C, I, at least stop - shift); the point z goes to ``out[:, :, z - shift]``.
+    out: (1 + C, I, at least stop - shift); the point z goes to ``out[:, :, z - shift]``. own: coefficients (1 + C, I) of
+    matrices w0 1 + W.lambda that are the same at all points, or None.
     """
     G, f = G[:, :, start:stop], f[:, :, start:stop]
     A = alpha[None, :, None] * G[0][:, None] + beta[None, :, None] * G[1][:, None]
+    if own is not None:
+        A = A + own[:, :, None]
     part = out[:, :, start - shift : stop - shift]
     part[0], part[1:] = of_components(len(f) - 1).anticommutator(A[0], 2.0 * A[1:], f[0], f[1:])
 
 
-def commute(f, v, G, start, stop):
-    """f <- i [f, G_0 - v_i G_1] in place at the points start..stop: P turns about 2 W, n stays; f is (1 + C, I, n)."""
+def commute(f, v, G, start, stop, own=None):
+    """f <- i [f, G_0 - v_i G_1 + own_i] in place at the points start..stop: P turns about 2 W, n stays; f is (1 + C, I, n).
+
+    own: as in `anticommute`.
+    """
     P = f[1:, :, start:stop]
     W = G[0, 1:, None, start:stop] - v[None, :, None] * G[1, 1:, None, start:stop]
+    if own is not None:
+        W = W + own[1:, :, None]
     P[...] = of_components(len(P)).cross(2.0 * W, P)
     f[0, :, start:stop] = 0.0
 

@@ -100,7 +100,7 @@ class Momentum(Level):
         for term in self._potentials:
             term.potential(t, self.f_hat[:, 1:, 0], self.M[:, 1:])
         dM = self._gradient(self.M.reshape(self.declared.gradient, -1)).reshape(self.M.shape)
-        kernels.push(self.f_hat, self.v, self.s, self.y, self.M, dM)
+        kernels.push(self.f_hat, self.v[None], self.s * self.v, self.y, self.M, dM)
 
     def start(self, t, u, P, density):
         """Every mode with the configured distribution in q, times N_a = (n_a + P_a . sigma)/2.

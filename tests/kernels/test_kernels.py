@@ -123,20 +123,22 @@ def test_a_potential_added_between_moments_and_rotation(form, uniform, flavors):
 
 
 @flavors
-@pytest.mark.parametrize("Q", [1, 2, 7, 8])
+@pytest.mark.parametrize("Q, vectors, own", [(1, 1, False), (2, 1, True), (7, 1, False), (8, 3, True)])
 @sizes
-def test_push_is_rotation_and_matrix_valued_force(form, modes, points, Q, flavors):
+def test_push_is_rotation_and_matrix_valued_force(form, modes, points, Q, vectors, own, flavors):
+    """vectors: components of the velocities that enter 1 - v.v'; own: whether each mode has a vector of its own."""
     generator, one = np.random.default_rng(2), algebra(flavors)
     f = generator.standard_normal((modes, 1 + one.components, Q, points))
-    M, dM = generator.standard_normal((2, 2, 1 + one.components, points))
-    v, s, y = generator.uniform(-1, 1, modes), generator.choice([-1.0, 1.0], modes), generator.uniform(0, 5, Q // 2 + 1)
+    M, dM = generator.standard_normal((2, 1 + vectors, 1 + one.components, points))
+    v, s, y = generator.uniform(-1, 1, (vectors, modes)), generator.choice([-1.0, 1.0], modes), generator.uniform(0, 5, Q // 2 + 1)
+    w = generator.standard_normal((modes, one.components)) if own else None
     pushed = f.copy()
-    form.push(pushed, v, s, y, M, dM)
+    form.push(pushed, v, s * v[-1], y, M, dM, w)
 
     # Omega = sum s (1 - v v') (N + Tr N), as matrices; its trace is F times that of the unit matrix in it.
-    def potential(m, a):
-        W = m[0] - v[a] * m[1]
-        return matrices(one, (1.0 + flavors) * W[0], W[1:])
+    def potential(m, a, w=None):
+        W = m[0] - np.tensordot(v[:, a], m[1:], 1)
+        return matrices(one, (1.0 + flavors) * W[0], W[1:] if w is None else W[1:] + w[a][:, None])
 
     pairs = (Q - 1) // 2
     waves = [(f[:, :, 0], 0.0)] + [(f[:, :, 2 * j - 1] + 1j * f[:, :, 2 * j], y[j]) for j in range(1, pairs + 1)]
@@ -145,7 +147,7 @@ def test_push_is_rotation_and_matrix_valued_force(form, modes, points, Q, flavor
     found += [pushed[:, :, -1]] if Q % 2 == 0 else []
     for (wave, yj), change in zip(waves, found):
         for a in range(modes):
-            Omega, A = potential(M, a), s[a] * v[a] * potential(dM, a)
+            Omega, A = potential(M, a, w), s[a] * v[-1, a] * potential(dM, a)
             rho = matrices(one, wave[a, 0], wave[a, 1:])
             expected = 0.5j * yj * (A @ rho + rho @ A) - 1j * (Omega @ rho - rho @ Omega)
             trace = np.einsum("...ii->...", expected)
@@ -168,8 +170,9 @@ def test_rotation_with_work_by_the_weak_force(form, modes, points, axes, flavors
 
 
 @flavors
+@pytest.mark.parametrize("with_own", [False, True])
 @pytest.mark.parametrize("points", [1, 255, 257, 600])
-def test_products_over_phase_space(form, points, flavors):
+def test_products_over_phase_space(form, points, with_own, flavors):
     one, random = algebra(flavors), np.random.default_rng(1).standard_normal
     f, G, a, b = random((3, 1 + one.components, 5, points)), random((2, 1 + one.components, points)), *random((2, 3, 5))
     M, start = np.zeros_like(G), points // 3
@@ -180,12 +183,14 @@ def test_products_over_phase_space(form, points, flavors):
         return matrices(one, flavors * g[0], 2.0 * g[1:])
 
     rho = matrices(one, f[0, 0], f[0, 1:])
-    A = np.stack([matrix(x * G[0] + y * G[1]) for x, y in zip(a[0], b[0])])
-    W = np.stack([matrix(G[0] - y * G[1]) for y in b[0]])
+    own = random((1 + one.components, 5)) if with_own else None  # matrices that are the same at all points
+    more = np.zeros((1 + one.components, 5)) if own is None else own
+    A = np.stack([matrix(x * G[0] + y * G[1] + m[:, None]) for x, y, m in zip(a[0], b[0], more.T)])
+    W = np.stack([matrix(G[0] - y * G[1] + m[:, None]) for y, m in zip(b[0], more.T)])
     out, shifted, turned = np.full(f[0].shape, 9.0), np.full(f[0].shape, 9.0), f[0].copy()
-    form.anticommute(f[0], a[0], b[0], G, start, points, out, 0)
-    form.anticommute(f[0], a[0], b[0], G, start, points, shifted, start)
-    form.commute(turned, b[0], G, start, points)
+    form.anticommute(f[0], a[0], b[0], G, start, points, out, 0, own)
+    form.anticommute(f[0], a[0], b[0], G, start, points, shifted, start, own)
+    form.commute(turned, b[0], G, start, points, own)
     for found, expected in ((out, 0.5 * (A @ rho + rho @ A)), (turned, 1j * (rho @ W - W @ rho))):
         trace = np.einsum("...ii->...", expected).real
         coefficients = np.einsum("...ij,cji->c...", expected, one.generators).real
