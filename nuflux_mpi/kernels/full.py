@@ -54,8 +54,8 @@ _commute_4, _commute_1 = at_once(_commuted, 4), at_once(_commuted, 1)
 
 
 @jit
-def _anticommute(f, rates, G, start, width, out, shift, like, own):
-    alpha, beta = rates
+def _anticommute(f, rates, G, span, out, like, own):
+    (alpha, beta), (start, width, shift) = rates, span
     for i in range(f.shape[1]):
         written, numbers = rows(out[:, i], like, start - shift), (alpha[i], beta[i], entries(own, i))
         read = G[:, :, start : start + width], f[:, i, start : start + width]
@@ -77,8 +77,8 @@ def _commute(f, v, G, start, width, like, own):
 
 
 @jit
-def _anticommute_with_own(f, rates, G, start, width, out, shift, like, own):
-    _anticommute(f, rates, G, start, width, out, shift, like, rows(own, like, 0))
+def _anticommute_with_own(f, rates, G, span, out, like, own):
+    _anticommute(f, rates, G, span, out, like, rows(own, like, 0))
 
 
 @jit
@@ -86,15 +86,15 @@ def _commute_with_own(f, v, G, start, width, like, own, like_own):
     _commute(f, v, G, start, width, like, rows(own, like_own, 0))
 
 
-def anticommute(f, alpha, beta, G, start, stop, out, shift, own=None):
-    like = (0,) * len(f)
+def anticommute(f, alpha, beta, G, start, stop, out, shift, *, own=None):
+    span, like = (start, stop - start, shift), (0,) * len(f)
     if own is None:
-        _anticommute(f, (alpha, beta), G, start, stop - start, out, shift, like, ())
+        _anticommute(f, (alpha, beta), G, span, out, like, ())
     else:
-        _anticommute_with_own(f, (alpha, beta), G, start, stop - start, out, shift, like, own)
+        _anticommute_with_own(f, (alpha, beta), G, span, out, like, own)
 
 
-def commute(f, v, G, start, stop, own=None):
+def commute(f, v, G, start, stop, *, own=None):
     like = (0,) * (len(f) - 1)
     if own is None:
         _commute(f, v, G, start, stop - start, like, ())
@@ -145,6 +145,11 @@ def touch_full(axes=1, components=3):
 
 def touch_full_with_own(axes=1, components=3):
     """The same for `anticommute` and `commute` with matrices of their own, which vacuum mixing makes use of."""
-    f, G, one, own = np.zeros((1 + components, 1, 1)), np.zeros((2, 1 + components, 1)), np.ones(1), np.zeros((1 + components, 1))
-    anticommute(f, one, one, G, 0, 1, f.copy(), 0, own)
-    commute(f, one, G, 0, 1, own)
+    f, G, one, own = (
+        np.zeros((1 + components, 1, 1)),
+        np.zeros((2, 1 + components, 1)),
+        np.ones(1),
+        np.zeros((1 + components, 1)),
+    )
+    anticommute(f, one, one, G, 0, 1, f.copy(), 0, own=own)
+    commute(f, one, G, 0, 1, own=own)

@@ -73,10 +73,10 @@ def _more_moments(v, half, trace, M, dM, start, A, W):
 
 
 @jit
-def _push(f, v, along, y, M, dM, w, trace, likes):
-    """w: (modes, C), or no rows at all."""
+def _push(f, v, along, y, M, dM, w, constants):
+    """w: (modes, C), or no rows at all; constants: the factor of traces, and tuples as long as C and 1 + C."""
     modes, components, Q, n = f.shape
-    pairs, (like, coefficients) = (Q - 1) // 2, likes
+    pairs, (trace, like, coefficients) = (Q - 1) // 2, constants
     W, A = np.empty((components - 1, BLOCK)), np.empty((components, BLOCK))
     for start in range(0, n, BLOCK):
         width = min(start + BLOCK, n) - start
@@ -101,7 +101,7 @@ def _push(f, v, along, y, M, dM, w, trace, likes):
 def push(f, v, along, y, M, dM, w=None):
     C = f.shape[1] - 1
     own = np.zeros((0, C)) if w is None else w
-    _push(f, v, along, y, M, dM, own, 2.0 * of_components(C).trace_weight, ((0,) * C, (0,) * (C + 1)))
+    _push(f, v, along, y, M, dM, own, (2.0 * of_components(C).trace_weight, (0,) * C, (0,) * (C + 1)))
 
 
 def touch_push(axes=1, components=3):

@@ -103,7 +103,7 @@ def phase_space_moments(f, w0, w1, M):
     np.einsum("mqi,qciz->mcz", np.stack((w0, w1)), f, out=M, optimize=True)
 
 
-def anticommute(f, alpha, beta, G, start, stop, out, shift, own=None):
+def anticommute(f, alpha, beta, G, start, stop, out, shift, *, own=None):
     """out = 1/2 {A, f} with A = alpha_i G_0 + beta_i G_1 + own_i, at the points start..stop; f is (1 + C, I, n).
 
     out: (1 + C, I, at least stop - shift); the point z goes to ``out[:, :, z - shift]``. own: coefficients (1 + C, I) of
@@ -117,7 +117,7 @@ def anticommute(f, alpha, beta, G, start, stop, out, shift, own=None):
     part[0], part[1:] = of_components(len(f) - 1).anticommutator(A[0], 2.0 * A[1:], f[0], f[1:])
 
 
-def commute(f, v, G, start, stop, own=None):
+def commute(f, v, G, start, stop, *, own=None):
     """f <- i [f, G_0 - v_i G_1 + own_i] in place at the points start..stop: P turns about 2 W, n stays; f is (1 + C, I, n).
 
     own: as in `anticommute`.

@@ -19,21 +19,26 @@ import numpy as np
 
 from .. import kernels
 from ..errors import InputError
-from ..storage import start_file
 from . import phase_space
 from .diagnostics import FLAVOR
 from .fields import Declaration, Field
 from .flux import MomentumDerivative
-from .full_grid import CENTRE_AT_START, ENDS, MomentumGrid, beams, check_grid
+from .full_grid import MomentumGrid, check_grid, momenta
+from .full_parts import Masses, Parts
+from .full_start import Start
 from .initial import occupied
 from .level import Level
+from .terms.external import External
 from .terms.self_interaction import coefficients, moments, refractive_energy
 
 # Parts of the largest f, at the ends of the p_z grid and next to p = 0, that are worth a warning: at 1e-5 and 2e-4 the
 # two bunches of docs/full.md still keep momentum to 3e-6 and energy to 2e-8.
 TAIL, CENTRE = 1e-4, 1e-3
-# Weights of the sums over the momenta of a beam, see Full._sums: v^m for m = 0, 1, 2, and dv/dp_z.
-_SUMS = 4
+
+
+def _sums_of(terms):
+    """How many sums over the momenta of a beam are kept, see Full._sums: with masses one more."""
+    return 5 if any(term.has("mass") for term in terms) else 4
 
 
 class Full(Level):
@@ -51,6 +56,7 @@ class Full(Level):
     """
 
     level = "full"
+    takes = ("potential", "trace", "mass")
     diagnostics = FLAVOR  # energies and rates are those of f, see `measure`; Eq. 7 and lengths belong to sharp directions
     own_kernels = ("touch_batches", "touch_full")
     # Next to p = 0, where dv/dp_z is largest, the shortest waves in z are stiff, and what error they get grows. The steps of
@@ -66,30 +72,34 @@ class Full(Level):
         made = (Field("P", (count, C), evolved=False), *(Field(name, (count,), evolved=False) for name in ("Phi", "F")))
         f_p = Field("f_p", (species, 1 + C, len(grid.p_z)), evolved=False, stored="series")
         gradient = (1 + C) * (1 + axes)
-        sums = _SUMS * (1 + C) * count  # over the momenta of each mode
+        sums = _sums_of(terms) * (1 + C) * count  # over the momenta of each mode
         # For a moment at the start: eigenvalues of f.
         return Declaration(axes, (f, *made, f_p), gradient=gradient, beside=gradient, arrays=sums, passing_states=1)
 
     def _lay_out(self):
         modes, settings, box = self.modes, self.settings, self.box
-        check_grid(settings, modes.v, modes.s)
+        check_grid(settings, modes.v, modes.s, modes.p)
         grid = self.grid = MomentumGrid(settings)
+        parts = self._parts = Parts(grid, modes, momenta(settings, len(modes), modes.p))
         C, self._factors = modes.algebra.components, coefficients(modes.algebra)
-        self.signs = np.array(sorted(set(modes.s), reverse=True), dtype=float)
-        parts = len(self.signs) * len(grid.p_perp)
+        self.signs = parts.signs
         points = int(np.prod(box.local_shape))
-        self._f = self.transform.physical.reshape(parts, 1 + C, len(grid.p_z), points)
+        self._f = self.transform.physical.reshape(parts.count, 1 + C, len(grid.p_z), points)
         self.f = self.fields["rho"]
-        # Per part q = (species, p_perp) and p_z.
-        self._sign = np.repeat(self.signs, len(grid.p_perp))[:, None]
-        self._weight = np.tile(grid.weight, len(self.signs))[:, None] * np.ones(len(grid.p_z))
-        self._v = np.tile(grid.v, (len(self.signs), 1))
-        self._dv = np.tile(grid.dv_dp, (len(self.signs), 1))
-        self._moment_weights = [np.ascontiguousarray(self._sign * self._weight * self._v**m) for m in range(2)]
-        self._shares = self._share()
-        self._N = np.zeros((len(modes), 1 + C, _SUMS, points))
+        self._moment_weights = [np.ascontiguousarray(parts.sign * parts.weight * parts.v**m) for m in range(2)]
+        self._strong_weights = [self.strength * weight for weight in self._moment_weights]
+        self._N = np.zeros((len(modes), 1 + C, _sums_of(self.terms), points))
         self.G, self.dG = np.zeros((2, 1 + C, points)), np.zeros((2, 1 + C, points))
         self.gradient = box.gradient(self.declared.gradient)
+        self._external = External([term for term in self._others if not term.has("mass")], modes, self.G.shape)
+        massive = [term for term in self.terms if term.has("mass")]
+        self._masses = Masses(massive[0], parts) if massive else None
+        # The momenta of which the series `centre` tells.
+        nearest = parts.p < parts.p.min() * (1.0 + 1e-12)
+        self._or_masses = "" if self._masses is None else " and masses are no longer small"
+        self._near_zero = nearest if self._masses is None else nearest | (parts.p < self._masses.critical)
+        stored = self.declared.stored("phase_space")["rho"]
+        self._start = Start(settings, modes, box, grid, parts, self._masses, stored)
         self._choose_terms(points)
         self.picture.drive(self.source)
 
@@ -100,6 +110,9 @@ class Full(Level):
         self._width = max(1, min(points, max(16, 4096 // len(grid.p_z))))
         self._kinetic_at_start, self._largest_at_start = np.zeros(len(self.modes)), np.inf
         self._zero, self._one = np.zeros(len(grid.p_z)), np.ones(len(grid.p_z))
+        nothing = [None] * self._parts.count
+        self._rotation = nothing if self._masses is None else self._masses.rotation
+        self._velocity = nothing if self._masses is None else self._masses.velocity
         self._brackets = []
         if settings["group_velocity"]:
             self._flux = self.transform.flux.reshape(self._f.shape)
@@ -116,26 +129,26 @@ class Full(Level):
     # there, and begins with the point `start`.
 
     def _group_velocity(self, q, start, stop):
-        """Phi = s/2 {d_pz Omega, f}, whose divergence in space the transform takes."""
-        slope = -self._sign[q] * self._dv[q]
-        kernels.anticommute(self._f[q], self._zero, slope, self.G, start, stop, self._flux[q], 0)
+        """Phi = 1/2 {d_pz h, f} without |p|, whose divergence in space the transform takes."""
+        slope = -self._parts.sign[q] * self._parts.dv[q]
+        kernels.anticommute(self._f[q], self._zero, slope, self.G, start, stop, self._flux[q], 0, own=self._velocity[q])
 
     def _force(self, q, start, stop):
         """d_pz F with F = s/2 {d_z Omega, f}."""
-        s = self._sign[q]
+        s = self._parts.sign[q]
         values = self._derivative.values
-        kernels.anticommute(self._f[q], s * self._one, -s * self._v[q], self.dG, start, stop, values, start)
+        kernels.anticommute(self._f[q], s * self._one, -s * self._parts.v[q], self.dG, start, stop, values, start)
         return self._derivative()
 
     def _compression(self, q, start, stop):
         """What a bracket alone has beyond its divergence: +- s/2 {d_z d_pz Omega, f}. With both terms it cancels."""
-        slope = -self._sign[q] * self._dv[q] * (1.0 if self.settings["group_velocity"] else -1.0)
+        slope = -self._parts.sign[q] * self._parts.dv[q] * (1.0 if self.settings["group_velocity"] else -1.0)
         kernels.anticommute(self._f[q], self._zero, slope, self.dG, start, stop, self._squeezed, start)
         return self._squeezed
 
     def _commutator(self, q, start, stop):
         """f <- i [f, Omega]."""
-        kernels.commute(self._f[q], self._v[q], self.G, start, stop)
+        kernels.commute(self._f[q], self._parts.v[q], self.G, start, stop, own=self._rotation[q])
 
     def _vanish(self, q, start, stop):
         self._f[q, :, :, start:stop] = 0.0
@@ -155,10 +168,9 @@ class Full(Level):
 
     def _take_moments(self, t):
         """G_0, G_1 and their gradients from f."""
-        w0, w1 = self._moment_weights
+        w0, w1 = self._strong_weights
         kernels.phase_space_moments(self._f, w0, w1, self.G)
-        for term in self._potentials:
-            term.potential(t, None, self.G[:, 1:])
+        self._external.add(t, None, self.G)
         self.G *= self._factors[:, None]
         self.dG[...] = self.gradient(self.G).reshape(self.dG.shape)
 
@@ -171,12 +183,15 @@ class Full(Level):
         negative occupations.
         """
         P = np.asarray(P, dtype=float)
+        density = np.zeros(len(P)) if density is None else np.asarray(density, dtype=float)
+        for term in self.terms:
+            term.start(P, density)
+        flat, first = P.reshape(*P.shape[:2], -1), self._start
         if self.settings["distribution"] == "file":
-            self._fill_from_file(P.reshape(*P.shape[:2], -1))
+            first.fill_from_file(self._f, flat)
         else:
-            density = np.zeros(len(P)) if density is None else np.asarray(density, dtype=float)
             n = occupied(density, P, self.box) if density.ndim == 1 else density
-            self._fill(P.reshape(*P.shape[:2], -1), n.reshape(len(P), -1))
+            first.fill(self._f, flat, n.reshape(len(P), -1))
         lower, *_, upper = phase_space.occupations(self._f)
         lowest, self._largest_at_start = -self.box.max(-lower), self.box.max(upper)
         if lowest < -1e-12 * self._largest_at_start:  # rounding of a P that was normalised to n
@@ -185,8 +200,7 @@ class Full(Level):
                 "of the largest: |P| exceeds the density n somewhere"
             )
         F = self._over_box()
-        if self.settings["distribution"] == "file":
-            self._check_support(F)
+        first.check(F)
         self._kinetic_at_start = self._kinetic_by_beam(F)
         self._store(t, u)
 
@@ -200,61 +214,6 @@ class Full(Level):
             self.transform.flux[...] = 0.0
         self.picture.store(t, u)
 
-    def _fill(self, P, n):
-        self._f[...] = 0.0
-        n = np.broadcast_to(n, P[:, 0].shape)
-        for a, beam in enumerate(beams(self.settings, self.modes.v)):
-            N = np.concatenate((n[a : a + 1], P[a]))
-            for part, g in zip(self._parts_of(self.modes.s[a]), self.grid.sample(beam)):
-                part += g[None, :, None] * N[:, None, :]
-
-    def _parts_of(self, sign):
-        """The lines of one species, a view (perp_points, 4, points, n)."""
-        species = int(np.flatnonzero(self.signs == sign)[0])
-        return self._f.reshape(len(self.signs), -1, *self._f.shape[1:])[species]
-
-    def _fill_from_file(self, P):
-        path, shape = self.settings["path"], self.declared.stored("phase_space")["rho"]
-        found = start_file.find(path, ("rho",), "full.path", self.box.comm, [shape, (*shape, *self.box.points)])
-        if found.shape("rho") == shape:
-            rho = start_file.whole(found, "rho", self.box.comm)
-            self._f[...] = rho.reshape(self._f.shape[:3])[..., None]
-            self._tilt(P)
-        else:
-            self.f[...] = start_file.field(found, "rho", self.box)
-
-    def _tilt(self, P):
-        """Turn the polarizations of a homogeneous f by the shortest rotation that takes the z axis onto that of P_a(z).
-
-        The axis of P_a is its direction, or the opposite one where P_a^z is negative. P: (modes, 3, n).
-        """
-        length = np.sqrt(np.sum(P**2, axis=1, keepdims=True))
-        axis = np.where(P[:, 2:] < 0, -P, P) / np.where(length > 0, length, 1.0)
-        axis[:, 2] = np.where(length[:, 0] > 0, axis[:, 2], 1.0)
-        for q, a, span in self._shares:
-            x, y, c = axis[a]
-            X, Y, Z = self._f[q, 1:, span].copy()
-            along = (x * X + y * Y) / (1.0 + c)
-            self._f[q, 1, span] = X + x * Z - x * along
-            self._f[q, 2, span] = Y + y * Z - y * along
-            self._f[q, 3, span] = c * Z - x * X - y * Y
-
-    def _check_support(self, F):
-        """InputError if an f from a file, integrated over the box, is not zero at p = 0 and at the ends of the grid."""
-        path, n = self.settings["path"], np.abs(F[:, 0])
-        centre, edge = self._centre(n), float(n[:, [0, -1]].max() / n.max())
-        if centre > CENTRE_AT_START:
-            raise InputError(
-                f"full.path: p = 0, where the velocity is not defined, lies inside the distribution of "
-                f"{path}: next to it there is {centre:.1g} of the largest density, and "
-                f"{CENTRE_AT_START:g} is allowed"
-            )
-        if edge > ENDS:
-            raise InputError(
-                f"full.path: the grid is too narrow for the distribution of {path}, {edge:.1g} of the "
-                f"largest density is at the ends of p_z, and {ENDS:.0e} is allowed"
-            )
-
     def take(self, t, u):
         """Fields to store, by name, at time t, local. Collective.
 
@@ -264,17 +223,20 @@ class Full(Level):
 
             Phi_a = s_a G_1 . sum (dv/dp_z) f,    F_a = s_a (G_0 . d_z sum f - G_1 . d_z sum v f),
 
-        where A . f = w0 n + W.P is the trace of a potential times f. Phi_a is Eq. 20 integrated by parts in p_z, without
+        where A . f = w0 n + W.P is the trace of a potential times f; with masses Phi_a has - M^2/2 . sum (d_pz g) f besides, and
+        their part of F_a, a gradient, is left out. Phi_a is Eq. 20 integrated by parts in p_z, without
         what a distribution has where it goes over from one beam to the next.
         """
         self.picture.fields(t, u)
         N = self._sums()
-        G = self._with_potentials(t, self._potential_of(N)[:2])
+        G = self._with_potentials(t, self._factors[:, None] * self._moments_of(N)[:2])
         Phi, F = np.empty((2, len(N), N.shape[-1]))
         for a, s in enumerate(self.modes.s):
             slope = self.gradient(np.ascontiguousarray(N[a, :, :2]).reshape(2 * N.shape[1], -1)).reshape(-1, 2, N.shape[-1])
             F[a] = s * (np.einsum("cz,cz->z", G[0], slope[:, 0]) - np.einsum("cz,cz->z", G[1], slope[:, 1]))
             Phi[a] = s * np.einsum("cz,cz->z", G[1], N[a, :, 3])
+        if self._masses is not None:
+            Phi -= self._masses.trace(N[:, :, 4])
         space = (len(N), *self.box.local_shape)
         P = N[:, 1:, 0].reshape(len(N), -1, *self.box.local_shape)
         return {"P": P, "Phi": Phi.reshape(space), "F": F.reshape(space)}
@@ -307,33 +269,26 @@ class Full(Level):
             )
         if row["centre"] > CENTRE:
             found["centre"] = (
-                f"f next to p = 0, where the velocity turns over, has grown to {row['centre']:.1g} of its largest "
+                f"f next to p = 0, where the velocity turns over{self._or_masses}, has grown to {row['centre']:.1g} of its largest "
                 "value: the grid does not resolve it; take a distribution farther from p = 0 or narrower"
             )
         return found
 
-    def _share(self):
-        """Which momenta count as whose: (part, beam, slice of p_z) of all stretches; v grows along p_z: each is one."""
-        v, s, shares = np.asarray(self.modes.v), np.asarray(self.modes.s), []
-        for q, of_ring in enumerate(self._v):
-            mine = np.flatnonzero(s == self._sign[q])
-            nearest = mine[np.abs(of_ring[:, None] - v[mine]).argmin(axis=1)]
-            starts = np.flatnonzero(np.diff(nearest, prepend=-1))
-            shares += [(q, nearest[i], slice(i, j)) for i, j in zip(starts, [*starts[1:], len(nearest)])]
-        return shares
-
     def _sums(self):
-        """Sums over the momenta of each beam with the weights v^0, v^1, v^2 and dv/dp_z: (modes, 4, _SUMS, n), local."""
+        """Sums over the momenta of each beam with the weights v^0, v^1, v^2, dv/dp_z and, with masses, d_pz g (see `Masses`):
+        (modes, 1 + C, 4 or 5, n), local."""
         self._N[...] = 0.0
-        for q, a, span in self._shares:
-            v, dv = self._v[q, span], self._dv[q, span]
-            weights = self._weight[q, span] * np.stack((np.ones(len(v)), v, v**2, dv))
-            self._N[a] += weights @ self._f[q, :, span]
+        for q, a, span in self._parts.shares:
+            v = self._parts.v[q, span]
+            weights = [np.ones(len(v)), v, v**2, self._parts.dv[q, span]]
+            if self._masses is not None:
+                weights.append(self._masses.slope[q, span])
+            self._N[a] += self._parts.weight[q, span] * np.stack(weights) @ self._f[q, :, span]
         return self._N
 
-    def _potential_of(self, N):
-        """Coefficients (w0, W) of G_0, G_1 and the same sum with v^2, (3, 4, n), from the sums over each beam."""
-        return self._factors[:, None] * np.einsum("a,acmz->mcz", self.modes.s, N[:, :, :3])
+    def _moments_of(self, N):
+        """Coefficients (n_m, P_m) of the sums of s v^m f for m = 0, 1, 2, (3, 1 + C, n), from the sums over each beam."""
+        return np.einsum("a,acmz->mcz", self.modes.s, N[:, :, :3])
 
     def _over_box(self):
         """int f dz of the lines in `transform.physical`, (parts, 4, points). Collective."""
@@ -341,20 +296,13 @@ class Full(Level):
 
     def _kinetic_by_beam(self, F):
         """int |p| Tr f of each beam, (modes,), from f integrated over the box."""
-        energy = self._weight * np.tile(self.grid.p, (len(self.signs), 1)) * F[:, 0]
-        kinetic = np.zeros(len(self.modes))
-        for q, a, span in self._shares:
-            kinetic[a] += energy[q, span].sum()
-        return kinetic
+        return self._parts.by_mode(self._parts.weight * self._parts.p * F[:, 0], len(self.modes))
 
     def _with_potentials(self, t, G):
-        """Potentials G (2, 1 + C, n) of the self-interaction, with those of other terms."""
-        if not self._potentials:
-            return G
-        D = np.zeros_like(G)
-        for term in self._potentials:
-            term.potential(t, None, D[:, 1:])
-        return G + self._factors[:, None] * D
+        """Potentials G (2, 1 + C, n) of the self-interaction, with its strength and those of other terms."""
+        more = np.zeros_like(G)
+        self._external.add(t, None, more)
+        return self.strength * G + self._factors[:, None] * more
 
     def measure(self, t=0.0):
         """Integrals over phase space of the state that `take` left, the same on all ranks. Collective.
@@ -367,39 +315,51 @@ class Full(Level):
         centre: the density in f_p at the ends of the grid, and that of f next to p = 0 in box average, both relative to
         their maximum.
         """
-        box, grid, f = self.box, self.grid, self._f
+        box, grid, f, weight = self.box, self.grid, self._f, self._parts.weight
         F = self._over_box()
-        # The moments times their factors in the potential: products of two of them have one factor too many.
-        M = self._potential_of(self._N)
-        dG = self.gradient(self._with_potentials(t, M[:2]).reshape(-1, M.shape[-1])).reshape(2, *M.shape[1:])
-        energy_parts = 0.5 / self._factors * box.cell * box.total(np.sum(M[0] ** 2 - M[1] ** 2, axis=-1))
-        power = -box.cell * box.total((1.0 / self._factors) @ np.sum(dG[0] * M[1] - dG[1] * M[2], axis=-1))
-        n = self._weight * F[:, 0]
-        p_z, kinetic = grid.p_z, self._kinetic_by_beam(F)
-        by_species = F.reshape(len(self.signs), -1, F.shape[1], len(p_z))
+        kinetic = self._kinetic_by_beam(F)
+        by_species = F.reshape(len(self.signs), -1, F.shape[1], len(grid.p_z))
         f_p = np.einsum("j,sjci->sci", grid.weight, by_species) / (grid.spacing * box.volume)
-        U_trace, U_osc = energy_parts[0], energy_parts[1:].sum()
-        P = self._N[:, 1:, 0].reshape(len(self._N), -1, *box.local_shape)
-        D = moments(P, self.modes)
-        transverse, longitudinal = refractive_energy(D, box)
-        others = [term for term in self.terms if type(term) not in self.own_terms]
-        of_terms = {name: value for term in others for name, value in term.energies(t, {"P": P}, D, box).items()}
+        energies = self._energies(t, F)
+        budget = [energies[name] for term in self._others for name in term.budget]
         return {
-            **phase_space.measures(f, self._weight, box),
+            **phase_space.measures(f, weight, box),
             "K": kinetic - self._kinetic_at_start,
             "kinetic_energy": kinetic.sum(),
-            "U_trace": U_trace,
-            "U_osc": U_osc,
-            "U_osc_transverse": transverse,
-            "U_osc_longitudinal": longitudinal,
-            "energy": kinetic.sum() + U_trace + U_osc + sum(of_terms[name] for term in others for name in term.budget),
-            **of_terms,
-            "momentum": np.sum(p_z * n),
+            **energies,
+            "energy": kinetic.sum() + energies["U_trace"] + energies["U_osc"] + sum(budget),
+            "momentum": np.sum(grid.p_z * (weight * F[:, 0])),
             "D0": np.einsum("qi,qci->c", self._moment_weights[0], F[:, 1:]),
-            "dK_dt": float(power),
             "f_p": f_p,
             "edge": float(np.abs(f_p[:, 0, [0, -1]]).max() / np.abs(f_p[:, 0]).max()),
-            "centre": self._centre(F[:, 0]),
+            "centre": self._parts.largest(F[:, 0], self._near_zero),
+        }
+
+    def _energies(self, t, F):
+        """Energies of the potentials and dK_dt, from the sums that `take` left and f integrated over the box. Collective."""
+        box, c_nu, of_terms = self.box, self.strength, {}
+        # The moments times their factors in the potential: products of two of them have one factor too many.
+        moments_of_all = self._moments_of(self._N)
+        M = self._factors[:, None] * moments_of_all
+        dG = self.gradient(self._with_potentials(t, M[:2]).reshape(-1, M.shape[-1])).reshape(2, *M.shape[1:])
+        parts = c_nu * (0.5 / self._factors * box.cell * box.total(np.sum(M[0] ** 2 - M[1] ** 2, axis=-1)))
+        power = -box.cell * box.total((1.0 / self._factors) @ np.sum(dG[0] * M[1] - dG[1] * M[2], axis=-1))
+        P = self._N[:, 1:, 0].reshape(len(self._N), -1, *box.local_shape)
+        D = moments(P, self.modes)
+        transverse, longitudinal = (c_nu * part for part in refractive_energy(D, box))
+        fields = {"P": P, "moments": moments_of_all[:2].reshape(2, -1, *box.local_shape)}
+        for term in self._others:
+            if term.has("mass"):
+                of_terms[term.budget[0]] = self._masses.energy(self._parts.weight[:, None] * F)
+            else:
+                of_terms |= term.energies(t, fields, D, box)
+        return {
+            "U_trace": parts[0],
+            "U_osc": parts[1:].sum(),
+            "U_osc_transverse": transverse,
+            "U_osc_longitudinal": longitudinal,
+            **of_terms,
+            "dK_dt": float(power),
         }
 
     def rates(self):
@@ -410,7 +370,3 @@ class Full(Level):
         """In words, what a row of `rates` belongs to."""
         species, ring = divmod(row, len(self.grid.p_perp))
         return f"at p_perp = {self.grid.p_perp[ring]:.4g} (s = {self.signs[species]:+.0f})"
-
-    def _centre(self, n):
-        nearest = np.tile(self.grid.p, (len(self.signs), 1)) < self.grid.p.min() * (1.0 + 1e-12)
-        return float(np.abs(n[nearest]).max() / np.abs(n).max())

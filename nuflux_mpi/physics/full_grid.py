@@ -71,6 +71,25 @@ class MomentumGrid:
         return abs(self.integral(beam(self.p_z, self.p_perp[:, None])) / beam.integral - 1.0)
 
 
+def inverse(p, critical):
+    """1/p from `critical` on; below it (15 - 10 x^2 + 3 x^4)/(8 critical) with x = p/critical.
+
+    That has the same value, slope and curvature at `critical`, and is smooth at p = 0.
+    """
+    if critical <= 0:
+        return 1.0 / p
+    x2 = np.minimum(p / critical, 1.0) ** 2
+    return np.where(p < critical, (15.0 - 10.0 * x2 + 3.0 * x2**2) / (8.0 * critical), 1.0 / p)
+
+
+def slope_of_inverse(p, critical):
+    """The derivative of `inverse` by p."""
+    if critical <= 0:
+        return -1.0 / p**2
+    x = np.minimum(p / critical, 1.0)
+    return np.where(p < critical, (3.0 * x**3 - 5.0 * x) / (2.0 * critical**2), -1.0 / p**2)
+
+
 @dataclass(frozen=True)
 class Gaussian:
     """exp(-(p - p_a)^2 / 2 sigma^2) with |p_a| = p0 and direction v, a ring about the axis unless v = +-1."""
@@ -133,10 +152,22 @@ class Thermal:
         return 2.0 * math.pi * radial * self.width * math.sqrt(0.5 * math.pi) * angles
 
 
-def beams(settings, v) -> list:
-    """The beam of each mode, directions v (modes,), that the settings describe; not for distribution "file"."""
+def momenta(settings, count, p=None) -> np.ndarray | None:
+    """|p| about which each of `count` modes is found, (modes,): that of the settings, or p of the modes; None for "file"."""
     if settings["distribution"] == "gaussian":
-        return [Gaussian(settings["p0"], settings["sigma"], a) for a in v]
+        return np.full(count, p if settings["p0"] is None else settings["p0"], dtype=float)
+    return np.array(_of_each(settings["p_mean"], count)) if settings["distribution"] == "thermal" else None
+
+
+def beams(settings, v, p=None) -> list:
+    """The beam of each mode, directions v (modes,), that the settings describe; not for distribution "file".
+
+    p: momenta of the modes (modes,), for Gaussian beams without a p0 of the settings.
+    """
+    if settings["distribution"] == "gaussian":
+        centres = momenta(settings, len(v), p)
+        assert centres is not None
+        return [Gaussian(float(one), settings["sigma"], a) for one, a in zip(centres, v)]
     columns = (_of_each(settings[name], len(v)) for name in ("p_mean", "pinching", "angular_width"))
     return [Thermal(*row) for row in zip(*columns, v)]
 
@@ -146,32 +177,39 @@ def _of_each(values, count):
     return values * count if len(values) == 1 else values
 
 
-def check_grid(settings, v, s):
-    """Whether the momentum grid holds the beams of directions v and signs s; pure function.
+def check_grid(settings, v, s, p=None):
+    """Whether the momentum grid holds the beams of directions v, signs s and momenta p, if the modes have any; pure function.
 
     InputError names the key (as in the config section [full]) and the value that would do.
     """
     if settings["points"] % 2:
         raise InputError(f"full.points = {settings['points']}: must be even, so that p = 0 lies between two points")
-    if len(set(zip(v, s))) < len(v):
+    if p is not None and settings["distribution"] != "gaussian":
+        key = "full.p_mean" if settings["distribution"] == "thermal" else "full.path"
+        raise InputError(f"modes.energy: at level full momenta are those of the spectra, which {key} gives: leave it out")
+    centres = momenta(settings, len(v), p)
+    labels = zip(v, s, [0.0] * len(v) if centres is None or len(centres) != len(v) else centres)
+    if len(set(labels)) < len(v):
         raise InputError(
-            "modes of the same velocity and sign share their momenta at level full and cannot be told apart: "
-            'make them one mode, or set full.distribution = "file"'
+            "modes of the same velocity and sign share their momenta at level full and cannot be told apart: make them one "
+            'mode, give each a momentum of its own (modes.energy, or full.p_mean), or set full.distribution = "file"'
         )
     if settings["distribution"] == "gaussian":
-        _check_gaussian(settings, v)
+        _check_gaussian(settings, v, centres)
     elif settings["distribution"] == "thermal":
         _check_thermal(settings, v)
 
 
-def _check_gaussian(settings, v):
-    points, p_max, p0, sigma = (settings[key] for key in ("points", "p_max", "p0", "sigma"))
-    if p0 < WIDTHS * sigma:
+def _check_gaussian(settings, v, centres):
+    points, p_max, sigma = (settings[key] for key in ("points", "p_max", "sigma"))
+    lowest = min(centres)
+    if lowest < WIDTHS * sigma:
+        key, name = ("full.p0", "p0") if settings["p0"] is not None else ("modes.energy", "all energies")
         raise InputError(
-            f"full.p0 = {p0:g}: p = 0, where the velocity is not defined, lies inside the distribution; take p0 >= "
+            f"{key} = {lowest:g}: p = 0, where the velocity is not defined, lies inside the distribution; take {name} >= "
             f"{WIDTHS * sigma:g}, {WIDTHS:g} times full.sigma"
         )
-    needed = p0 * max(abs(a) for a in v) + WIDTHS * sigma
+    needed = max(p0 * abs(a) for p0, a in zip(centres, v)) + WIDTHS * sigma
     if p_max < needed:
         raise InputError(
             f"full.p_max = {p_max:g}: the grid is too narrow for the distribution; take at least "
@@ -182,7 +220,7 @@ def _check_gaussian(settings, v):
             f"full.points = {points}: the grid is too coarse for the distribution; take at least "
             f"{2 * math.ceil(SPACINGS * p_max / sigma)}, a spacing of full.sigma / {SPACINGS:g}"
         )
-    _check_quadrature(settings, beams(settings, v))
+    _check_quadrature(settings, beams(settings, v, centres))
 
 
 def _check_thermal(settings, v):

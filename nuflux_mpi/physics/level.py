@@ -58,7 +58,8 @@ class Level:
         # c_nu of [attenuation]: what refraction is multiplied by, in the moments of a level and in U_osc.
         self.strength = next((term.factor for term in terms if isinstance(term, SelfInteraction)), 1.0)
         # Those whose potentials add to the one that the level itself takes from its state.
-        self._potentials = [term for term in terms if term.has("potential") and type(term) not in self.own_terms]
+        self._others = [term for term in terms if type(term) not in self.own_terms]
+        self._potentials = [term for term in self._others if term.has("potential")]
         self._lay_out()
 
     def _lay_out(self):

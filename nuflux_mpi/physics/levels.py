@@ -17,6 +17,7 @@ from .terms.total import without_flow
 
 # Parts of a term for which a level needs a place, see `Level.takes`.
 PARTS = ("potential", "mode_potential", "trace", "source", "fields")
+
 # Where each level is: a run loads its own.
 _HOMES = {
     "standard": "polarization.Standard",
@@ -108,12 +109,18 @@ def build(level, box, modes, settings=None, terms=None):
     return level(box, modes, settings, picture, terms)
 
 
+def _has_place(level, term) -> bool:
+    """Whether a level has a place for all parts of a term. With `mass`, `mode_potential` is not asked for."""
+    in_its_place = {"mode_potential"} if "mass" in level.takes and term.has("mass") else set()
+    return all(part in level.takes or part in in_its_place for part in PARTS if term.has(part))
+
+
 def problems(config):
     """What is wrong between the level, the terms and the method of a resolved config, one sentence each."""
     level, method = level_of(config), config.time.method
     for term in chosen(config):
-        if any(term.has(part) and part not in level.takes for part in PARTS):
-            able = [name for name, one in LEVELS.items() if all(part in one.takes for part in PARTS if term.has(part))]
+        if not _has_place(level, term):
+            able = [name for name, one in LEVELS.items() if _has_place(one, term)]
             yield f"equations.level must be {' or '.join(able)} with [{term.section}], not {level.level}."
     if method in SPLITTINGS:
         missing = without_flow((*level.own_terms, *chosen(config)))

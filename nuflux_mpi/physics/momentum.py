@@ -23,6 +23,7 @@ from . import phase_space
 from .fields import Declaration, Field
 from .initial import occupied
 from .level import Level
+from .terms.external import External
 from .terms.force import ForceDensity
 from .terms.self_interaction import coefficients
 
@@ -57,6 +58,7 @@ class Momentum(Level):
     """
 
     level = "momentum"
+    takes = ("potential", "mode_potential", "trace")
     own_kernels = ("touch_push",)
     diagnostics = (*Level.diagnostics, "budget")
 
@@ -66,7 +68,7 @@ class Momentum(Level):
         f = Field("f", (count, 1 + C, points), modes.velocity[:, None, None], stored="phase_space")
         made = (Field("P", (count, C), evolved=False), *(Field(name, (count,), evolved=False) for name in ("kappa", "F")))
         f_q = Field("f_q", f.shape, evolved=False, stored="series")
-        gradient = (1 + C) * (1 + axes)
+        gradient = (1 + C) * (1 + modes.vectors.shape[1])
         beside = gradient + ForceDensity.lines(count, 1 + C)
         # For a moment: amplitudes, complex, and f over q.
         return Declaration(axes, (f, *made, f_q), gradient=gradient, beside=beside, passing_states=3)
@@ -80,10 +82,13 @@ class Momentum(Level):
         self.f_hat = self.fields["f"]
         self.P = np.zeros((modes, C) + self.box.local_shape)
         self.kappa = np.zeros((modes,) + self.box.local_shape)
-        self.M = np.zeros((2, 1 + C) + self.box.local_shape)
-        self._weights = np.stack((self.s, self.s * self.v))
+        vectors = self.modes.vectors
+        self._components, self._along = np.ascontiguousarray(vectors.T), self.s * self.v
+        self.M = np.zeros((1 + len(self._components), 1 + C) + self.box.local_shape)
+        self._weights = self.strength * np.concatenate((self.s[None], self.s * self._components))
+        self._external = External(self._others, self.modes, self.M.shape)
         self._gradient = self.box.gradient(self.declared.gradient)
-        self._force = ForceDensity(self.box, self.modes, coefficients(self.modes.algebra), self._potentials)
+        self._force = ForceDensity(self.box, self.modes, coefficients(self.modes.algebra), self._potentials, self.strength)
         # int q Tr f dq is linear in the amplitudes: Re(f_y Q_y) summed over y and -y, with Q_y = sum_q q e^{i q y} / Q
         wave = np.fft.rfft(self.q).conj() / Q
         self._q_moment = np.empty(Q)
@@ -96,11 +101,11 @@ class Momentum(Level):
         self.picture.drive(self.source)
 
     def source(self, t):
+        """The local terms, in place on the lines of `transform.physical`."""
         np.einsum("ma,acz->mcz", self._weights, self.f_hat[:, :, 0], out=self.M)  # y = 0: (n_a, P_a)
-        for term in self._potentials:
-            term.potential(t, self.f_hat[:, 1:, 0], self.M[:, 1:])
+        self._external.add(t, self.f_hat[:, 1:, 0], self.M)
         dM = self._gradient(self.M.reshape(self.declared.gradient, -1)).reshape(self.M.shape)
-        kernels.push(self.f_hat, self.v[None], self.s * self.v, self.y, self.M, dM)
+        kernels.push(self.f_hat, self._components, self._along, self.y, self.M, dM, self._external.vectors(t))
 
     def start(self, t, u, P, density):
         """Every mode with the configured distribution in q, times N_a = (n_a + P_a . sigma)/2.
@@ -111,6 +116,8 @@ class Momentum(Level):
         N = np.empty((len(n), 1 + P.shape[1]) + self.box.local_shape)
         N[:, 0], N[:, 1:] = n.reshape(-1, *[1] * self.box.dimensions), P
         f = N[:, :, None] * self.distribution.reshape(-1, *[1] * self.box.dimensions)
+        for term in self.terms:
+            term.start(P, n)
         self.put(t, u, f=f)
         self._kappa_at_start = np.einsum("q,aqz->az", self.q * self.dq, f[:, 0])
         self._largest_at_start = self.box.max(phase_space.occupations(f)[-1])

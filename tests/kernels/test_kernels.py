@@ -130,7 +130,11 @@ def test_push_is_rotation_and_matrix_valued_force(form, modes, points, Q, vector
     generator, one = np.random.default_rng(2), algebra(flavors)
     f = generator.standard_normal((modes, 1 + one.components, Q, points))
     M, dM = generator.standard_normal((2, 1 + vectors, 1 + one.components, points))
-    v, s, y = generator.uniform(-1, 1, (vectors, modes)), generator.choice([-1.0, 1.0], modes), generator.uniform(0, 5, Q // 2 + 1)
+    v, s, y = (
+        generator.uniform(-1, 1, (vectors, modes)),
+        generator.choice([-1.0, 1.0], modes),
+        generator.uniform(0, 5, Q // 2 + 1),
+    )
     w = generator.standard_normal((modes, one.components)) if own else None
     pushed = f.copy()
     form.push(pushed, v, s * v[-1], y, M, dM, w)
@@ -188,9 +192,9 @@ def test_products_over_phase_space(form, points, with_own, flavors):
     A = np.stack([matrix(x * G[0] + y * G[1] + m[:, None]) for x, y, m in zip(a[0], b[0], more.T)])
     W = np.stack([matrix(G[0] - y * G[1] + m[:, None]) for y, m in zip(b[0], more.T)])
     out, shifted, turned = np.full(f[0].shape, 9.0), np.full(f[0].shape, 9.0), f[0].copy()
-    form.anticommute(f[0], a[0], b[0], G, start, points, out, 0, own)
-    form.anticommute(f[0], a[0], b[0], G, start, points, shifted, start, own)
-    form.commute(turned, b[0], G, start, points, own)
+    form.anticommute(f[0], a[0], b[0], G, start, points, out, 0, own=own)
+    form.anticommute(f[0], a[0], b[0], G, start, points, shifted, start, own=own)
+    form.commute(turned, b[0], G, start, points, own=own)
     for found, expected in ((out, 0.5 * (A @ rho + rho @ A)), (turned, 1j * (rho @ W - W @ rho))):
         trace = np.einsum("...ii->...", expected).real
         coefficients = np.einsum("...ij,cji->c...", expected, one.generators).real

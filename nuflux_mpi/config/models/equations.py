@@ -1,7 +1,7 @@
 """[equations], and the sections [full] and [momentum] of the levels of these names."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from ...errors import InputError
 from ...storage.section import Key, Section
@@ -52,15 +52,33 @@ class FullSection(Section):
 
             try:
                 directions = levels.modes_of(config)
-                full_grid.check_grid(self, directions.v, directions.s)
+                if directions.vectors.shape[1] > 1:
+                    yield (
+                        "modes.velocity must be numbers along z at equations.level = full, which has axial symmetry about it: "
+                        "of whole vectors those across z must be 0."
+                    )
+                    return
+                full_grid.check_grid(self, directions.v, directions.s, directions.p)
             except InputError as error:
                 yield f"{str(error).rstrip('.')}."
 
 
 class FullGaussian(FullSection):
     distribution: Annotated[Literal["gaussian"], _MOMENTA] = "gaussian"
-    p0: Annotated[float, Key("|p| of the beams []; r_mu = 1/p0", quantity="energy", gt=0)] = 8.0
+    p0: Annotated[
+        float | None,
+        Key("|p| of the beams []; r_mu = 1/p0", quantity="energy", gt=0, unset="modes.energy if the modes have one, else 8"),
+    ] = None
     sigma: FullWidth = 1.2
+
+    def completed(self, config: Any) -> Self:
+        return self if self.p0 is not None or config.modes.get("energy") is not None else self.replace(p0=8.0)
+
+    def problems(self, config: Any) -> Iterator[str]:
+        if config.equations.level == "full" and self.p0 is not None and config.modes.get("energy") is not None:
+            yield "full.p0 and modes.energy both tell the momenta of the beams: leave one of them out."
+        else:
+            yield from super().problems(config)
 
 
 class FullThermal(FullSection):

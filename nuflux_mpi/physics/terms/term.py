@@ -98,11 +98,16 @@ class Term:
     def potential(self, t: float, P: np.ndarray, D: np.ndarray) -> None:
         """D += the vectors about which all modes turn. Where D varies in space, it exerts the weak force, too.
 
-        P is that of each mode, integrated over momenta; None at level full.
+        P is that of each mode, integrated over momenta; None at level full, and where the term is `steady`.
         """
 
     def mode_potential(self, t: float) -> np.ndarray:
         """One vector for each mode, (modes, C), constant in space, that is added to W_a."""
+        raise NotImplementedError
+
+    def mass(self) -> tuple[float, np.ndarray]:
+        """(w0, W (C,)) of a matrix M^2/2 = w0 1 + W.lambda/2 [mu^2]: Omega has s M^2/2p, at level full with the momenta p of
+        the grid, in place of `mode_potential`. Its energy, the first of `budget`, is int Tr (M^2/2p) f."""
         raise NotImplementedError
 
     def trace(self, t: float, T: np.ndarray) -> None:
@@ -117,7 +122,8 @@ class Term:
     def energies(self, t: float, fields: dict[str, np.ndarray], D: np.ndarray, box) -> dict[str, float]:
         """The series of the term, by name. Collective.
 
-        fields: those that are stored, by name; D: the moments of P; all (..., *local_shape).
+        fields: those that are stored, by name; D: the moments of P; all (..., *local_shape). At level full, where directions
+        are not sharp, `moments` is among the fields: (2, 1 + C, *local_shape), the sums of s v^m (n, P) over all momenta.
         """
         return {}
 
