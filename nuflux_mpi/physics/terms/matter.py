@@ -324,7 +324,10 @@ class Matter(Term):
         return {}
 
     def energies(self, t, fields, D, box):
-        """With the densities `n` of the modes at each point if they are among the fields, else those of the start."""
+        """With the `moments` at each point if they are among the fields (level full), else with the densities of the start."""
+        if "moments" in fields:
+            electrons = self.algebra.content(fields["moments"][:, 0], fields["moments"][:, 1:], axis=1)[:, 0]
+            return {"E_mat": float(box.integral(self.profile * np.tensordot(self._strengths * [1, -1], electrons, 1)))}
         signs = np.array([1.0, *-self.u])  # of D_0 - u.D_1
         flavor = 0.5 * np.tensordot(self._vector, np.tensordot(signs, D, axes=1), axes=1)
         s, v = self.modes.s, self.modes.vectors
