@@ -55,7 +55,7 @@ HOMES = {
     "trace": "add_forces touch_add_forces",
     "momentum": "push touch_push",
     "full": "phase_space_moments anticommute commute add differentiate_waves subtract_derivative touch_full"
-    " touch_full_with_own",
+    " touch_full_with_more",
     "local_flow": "turn series turn_and_drive turn_about touch_local_flow",
     "pencils": "phase_factors from_interaction_picture to_interaction_picture correct_pencils differentiate_pencils touch_pencils"
     " touch_correct_pencils"

@@ -143,7 +143,7 @@ def touch_full(axes=1, components=3):
     subtract_derivative(u, u.copy(), np.ones((1, 1)))
 
 
-def touch_full_with_own(axes=1, components=3):
+def touch_full_with_more(axes=1, components=3):
     """The same for `anticommute` and `commute` with matrices of their own, which vacuum mixing makes use of."""
     f, G, one, own = (
         np.zeros((1 + components, 1, 1)),

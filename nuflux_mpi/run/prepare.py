@@ -48,8 +48,8 @@ def load_loops(setup, comm):
     """Load or compile the loops that a run of this level, method and number of axes calls."""
     touches: list = ["touch_pencils" if fft_plans.usable() else "touch_batches"]
     touches += [touch for part in (setup.level, *setup.terms) for touch in part.own_kernels]
-    if any(term.has("mode_potential") for term in setup.terms):
-        touches += [f"{touch}_with_more" for touch in touches if touch in ("touch_precess", "touch_drive")]
+    if any(term.has("mode_potential") or (term.steady and term.has("potential")) for term in setup.terms):
+        touches += [f"{touch}_with_more" for touch in touches if touch in ("touch_precess", "touch_drive", "touch_full")]
     touches += KERNELS.get(setup.method, ())
     if np.size(setup.config.box.points) > 1:
         touches.append(columns.touch)
