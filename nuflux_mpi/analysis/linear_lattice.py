@@ -16,8 +16,9 @@ from ..box.axes import AXES
 from ..errors import InputError
 from ..physics.modes import shown
 from ..theory import linear
+from . import linear_pairs
 from .linear_problem import Problem
-from .linear_report import MOST_OPERATIONS, MOST_WAVES, TABLE_ROWS, seed_lines
+from .linear_report import MOST_OPERATIONS, MOST_WAVES, TABLE_ROWS, of_modes, seed_lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,24 +61,33 @@ def solve(problem):
     return Lattice(problem, n, k, omega, reach >= max(highest))
 
 
-def report(lattice):
-    """The whole as text."""
+def report(lattices):
+    """The whole as text, of the lattices of all pairs of flavors."""
+    first = lattices[0].problem
+    text = [f"{first.config.name}: {first.config.title}"]
+    if not first.several:
+        text += _of_lattice(lattices[0], TABLE_ROWS)
+        return "\n".join(text + (seed_lines(first) if lattices[0].growing else []))
+    for lattice in lattices:
+        text += ["", f"  {lattice.problem.pair_name}", *_of_lattice(lattice, TABLE_ROWS // len(lattices))]
+    return "\n".join([*text, "", *linear_pairs.degenerate(lattices), *seed_lines(first)])
+
+
+def _of_lattice(lattice, rows):
     problem, config = lattice.problem, lattice.problem.config
     count, background = len(problem), problem.background
-    Q0, Q1 = linear.moments(*background[:3])
     length = " x ".join(f"{L:g}" for L in config.box.lengths)
     highest = np.linalg.norm(lattice.k, axis=1).max()
     part = "all that the grid carries" if lattice.whole else f"those with harmonics up to {np.abs(lattice.n).max()}"
     text = [
-        f"{config.name}: {config.title}",
-        f"  modes        {count}, sum |P^z| = {background.size:.6g}, D_0^z = {Q0:.6g}, D_i^z = {shown(Q1, 6)}",
+        *of_modes(problem),
         f"  wave vectors {len(lattice.n)}, {part}, up to |k| = {highest:.6g}, box of length {length}",
         f"  method       eigenvalues of {count} x {count} matrices",
     ]
     growing = lattice.growing
     if not growing:
-        return "\n".join([*text, "  nothing grows"])
-    text += ["", *_table(lattice, growing), ""]
+        return [*text, "  nothing grows"]
+    text += ["", *_table(lattice, growing, rows), ""]
     first = growing[0]
     omega, psi = linear.eigenvector(lattice.k[first], *background)
     real = round(omega.real, 10) + 0.0  # no "-0", and no rounding of a zero
@@ -91,11 +101,11 @@ def report(lattice):
         text.append(
             "  beyond       growth reaches the last of these waves: two directions grow across their difference at any |k|"
         )
-    return "\n".join(text + seed_lines(problem))
+    return text
 
 
-def _table(lattice, growing):
-    rows = growing[:TABLE_ROWS]
+def _table(lattice, growing, most):
+    rows = growing[:most]
     width = max(len(shown(lattice.k[i])) for i in rows)
     lines = [f"  {'k':>{width}} {'gamma':>14} {'Re omega':>14}  n"]
     for i in rows:
@@ -106,12 +116,14 @@ def _table(lattice, growing):
     return lines
 
 
-def tables(lattice) -> dict[str, list]:
-    """Rows of linear.csv, every growing wave, the fastest first, with their heading."""
-    names = AXES[lattice.n.shape[1]]
-    rows = [
-        [*lattice.n[i].tolist(), *lattice.k[i].tolist(), float(lattice.omega[i].imag), float(lattice.omega[i].real)]
-        for i in lattice.growing
-    ]
+def tables(lattices) -> dict[str, list]:
+    """Rows of linear.csv, every growing wave, the fastest of each pair first, with their heading; three flavors: with the pair."""
+    names = AXES[lattices[0].n.shape[1]]
     heading = [*(f"n_{name}" for name in names), *(f"k_{name}" for name in names), "gamma", "omega"]
-    return {"linear.csv": [heading, *rows]}
+    rows = []
+    for lattice in lattices:
+        pair = [lattice.problem.pair_name] if lattice.problem.several else []
+        for i in lattice.growing:
+            omega = lattice.omega[i]
+            rows.append([*pair, *lattice.n[i].tolist(), *lattice.k[i].tolist(), float(omega.imag), float(omega.real)])
+    return {"linear.csv": [["pair"] * lattices[0].problem.several + heading, *rows]}

@@ -1,8 +1,6 @@
-"""Linear theory of a case before it runs, for `python -m nuflux_mpi linear`: table, advice, and what a picture needs.
+"""Linear theory of one pair of flavors before a run, for `python -m nuflux_mpi linear`: table, advice, what a picture needs.
 
-Works on a resolved config alone: no ranks, no MPI, no PETSc. The background is the homogeneous P_a^z of the case, and
-the equations are those of flavor at level "standard", which the levels "energy" and "momentum" share; at level "full"
-the beams have a width in direction, in whose place the theory takes their sharp directions.
+Works on a `linear_problem.Problem`: no ranks, no MPI, no PETSc. Several pairs are put together by `linear_pairs`.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..physics.modes import shown
 from ..theory import growth_curve, linear
 from . import unseeded
 from .linear_problem import Problem
@@ -185,7 +184,7 @@ def recurrence(problem, k):
     if problem.spacing is None:
         return None
     _, Q1 = linear.moments(*problem.background[:3])
-    rate = abs(k + Q1[0]) * problem.spacing.max()
+    rate = abs(k + problem.background.strength * Q1[0]) * problem.spacing.max()
     return 2 * np.pi / rate if rate else np.inf
 
 
@@ -228,27 +227,60 @@ def predicted(problem):
 
 
 def report(result):
-    """The whole as text."""
+    """The whole as text, where there is one pair of flavors."""
     problem, config = result.problem, result.problem.config
-    count, box, background = len(problem), config.box, problem.background
-    Q0, (Q1,) = linear.moments(*background[:3])
+    text = [f"{config.name}: {config.title}", *of_modes(problem), *of_waves(result), *of_level(problem)]
+    if result.fastest is None:
+        return "\n".join([*text, "  nothing grows"])
+    return "\n".join([*text, "", *of_result(result), *advice_lines(result), *seed_lines(problem), *_prediction_lines(problem)])
+
+
+def of_modes(problem):
+    """Lines about what is linearised about."""
+    background, state = problem.background, problem.state
+    Q0, Q1 = linear.moments(*background[:3])
+    name = {False: ("|P^z|", "D_0^z", "D_1^z" if len(Q1) == 1 else "D_i^z"), True: ("|q|", "Q_0", "Q_1")}[problem.several]
+    Q1 = f"{Q1[0]:.6g}" if len(Q1) == 1 else shown(Q1, 6)
     text = [
-        f"{config.name}: {config.title}",
-        f"  modes        {count}, sum |P^z| = {background.size:.6g}, D_0^z = {Q0:.6g}, D_1^z = {Q1:.6g}",
-        f"  wavenumbers  {len(result.k)}, from {result.k[0]:.6g} to {result.k[-1]:.6g}, box of length {box.length:g}",
+        f"  modes        {len(problem)}, sum {name[0]} = {np.abs(background.q).sum():.6g}, {name[1]} = {Q0:.6g}, {name[2]} = {Q1}"
+    ]
+    if background.strength != 1:
+        text.append(f"  attenuated   refraction of neutrinos on each other is multiplied by {background.strength:g}")
+    shift = np.broadcast_to(background.shift, background.s.shape)
+    if shift.any():
+        low, high = (f"{value:.6g}" for value in (shift.real.min(), shift.real.max()))
+        text.append(f"  shift        of the frequencies by vacuum and matter {low if low == high else f'{low} to {high}'}")
+    if np.any(state.mixing):
+        sizes = np.abs(np.broadcast_to(state.mixing, background.s.shape))
+        text.append(f"  mixing       sin 2theta omega up to {sizes.max():.3g}: it seeds k = 0, and is left out of the matrix")
+    return text
+
+
+def of_waves(result):
+    """Lines about what is solved for."""
+    length = result.problem.config.box.length
+    return [
+        f"  wavenumbers  {len(result.k)}, from {result.k[0]:.6g} to {result.k[-1]:.6g}, box of length {length:g}",
         f"  method       {_method(result)}",
     ]
-    if config.equations.level == "full":
-        text.append('  level        "full": beams of finite width are taken at their sharp directions')
-    fastest = result.fastest
-    if fastest is None:
-        return "\n".join([*text, "  nothing grows"])
-    text += ["", *_table(result), ""]
+
+
+def of_level(problem):
+    """A line about what a level has beyond the theory."""
+    if problem.config.equations.level != "full":
+        return []
+    return ['  level        "full": beams of finite width are taken at their sharp directions']
+
+
+def of_result(result, rows=TABLE_ROWS):
+    """Lines: the table of growing waves, the fastest of them, and what is to be known of them; something must grow."""
+    problem, fastest = result.problem, result.fastest
+    text = [*_table(result, rows), ""]
     text.append(
         f"  fastest      k = {fastest.k:.8g}, gamma = {fastest.omega.imag:.10g}, Re omega = {fastest.omega.real:.10g}, "
         f"{fastest.kind}"
     )
-    if count <= 8:
+    if len(problem) <= 8:
         parts = ", ".join(f"{value:.6f}" for value in fastest.psi)
         text.append(f"  its psi_a    {parts}")
     others = len(result.waves) - sum(wave.kind == "collective" for wave in result.waves)
@@ -261,7 +293,7 @@ def report(result):
         k1, k2 = linear.two_beam_edges(*problem.two_beams)
         worst = max(abs(wave.omega.imag - linear.two_beam_growth(wave.k, *problem.two_beams)) for wave in result.waves)
         text.append(f"  closed form  unstable for {k1:.8g} < k < {k2:.8g}; differs from the eigenvalues by {worst:.0e} at most")
-    return "\n".join(text + _advice_lines(result) + seed_lines(problem) + _prediction_lines(problem))
+    return text
 
 
 def _method(result):
@@ -272,20 +304,20 @@ def _method(result):
     return f"dispersion relation of {count} modes, growth faster than {slowest:.3g}"
 
 
-def _table(result):
+def _table(result, rows):
     waves = result.waves
-    shown = waves[:: -(-len(waves) // TABLE_ROWS)]
+    some = waves[:: -(-len(waves) // rows)]
     lines = [f"  {'k':>12} {'gamma':>14} {'Re omega':>14}  {'wave':<11} bins in its line"]
-    for wave in shown:
+    for wave in some:
         bins = f"{wave.line_width:.2f}" if np.isfinite(wave.line_width) else "-"
         real = round(wave.omega.real, 10) + 0.0  # no "-0"
         lines.append(f"  {wave.k:>12.6f} {wave.omega.imag:>14.10f} {real:>14.10f}  {wave.kind:<11} {bins}")
-    if len(shown) < len(waves):
-        lines.append(f"  ({len(shown)} of {len(waves)} growing waves; --out writes all)")
+    if len(some) < len(waves):
+        lines.append(f"  ({len(some)} of {len(waves)} growing waves; --out writes all)")
     return lines
 
 
-def _advice_lines(result):
+def advice_lines(result):
     problem, box, end = result.problem, result.problem.config.box, result.problem.config.time.end
     lines, asked = [], advice(result)
     if asked:

@@ -186,50 +186,63 @@ def _xdmf(arguments):
 
 def _linear(arguments):
     from .. import config
-    from ..analysis import linear_problem, linear_report
+    from ..analysis import linear_pairs, linear_problem, linear_profile
 
-    problem = linear_problem.problem(config.resolve(arguments.case, arguments.overrides))
-    if problem.config.box.dimensions > 1:
-        return _linear_in_space(arguments, problem)
-    k = linear_report.wave_numbers(problem, arguments.k, arguments.range, arguments.continuous)
-    result = linear_report.solve(problem, k, arguments.method)
-    text = linear_report.report(result)
+    problems = linear_problem.problems(config.resolve(arguments.case, arguments.overrides), arguments.pair)
+    if any(problem.state.profile is not None for problem in problems):
+        _only_all_waves(arguments, "with a profile in space", "all waves of the box are coupled")
+        results = linear_profile.solve(problems)
+        return _show_linear(arguments, linear_profile.report(results), linear_profile.tables(results), results)
+    if problems[0].config.box.dimensions > 1:
+        return _linear_in_space(arguments, problems)
+    results = linear_pairs.solve(problems, arguments.k, arguments.range, arguments.continuous, arguments.method)
+    return _show_linear(arguments, linear_pairs.report(results), linear_pairs.tables(results), results)
+
+
+def _show_linear(arguments, text, tables, results):
+    """Print the text, write text and tables, and draw the results where that is asked for."""
+    from ..analysis import linear_report
+
     print(text)
     figures = [arguments.output] if arguments.output else []
     if arguments.out:
-        for path in linear_report.write(linear_report.tables(result), Path(arguments.out), text):
+        for path in linear_report.write(tables, Path(arguments.out), text):
             print(path)
         figures.append(Path(arguments.out) / "linear.png")
-    if figures:
-        _draw_linear(result, figures)
+    if figures and results:
+        _draw_linear(results, figures)
     return EXIT_DONE
 
 
-def _linear_in_space(arguments, problem):
-    from ..analysis import linear_lattice, linear_report
+def _linear_in_space(arguments, problems):
+    from ..analysis import linear_lattice
 
-    for option in ("k", "range", "continuous", "output"):
+    if arguments.output:
+        raise InputError("linear: --output is for boxes of one dimension; in more --out DIR writes tables of all wave vectors.")
+    _only_all_waves(arguments, "in more dimensions than one", "all wave vectors of the box are solved for")
+    lattices = [linear_lattice.solve(problem) for problem in problems]
+    return _show_linear(arguments, linear_lattice.report(lattices), linear_lattice.tables(lattices), [])
+
+
+def _only_all_waves(arguments, where, what):
+    """InputError for a choice of waves or of the method where there is none."""
+    for option in ("k", "range", "continuous"):
         if getattr(arguments, option):
             raise InputError(
-                f"linear: --{option} is for boxes of one dimension; in more all wave vectors of the box are "
-                "solved for, and --out DIR writes them."
+                f"linear: --{option} is for boxes of one dimension with a uniform background; {where} {what}, and --out DIR "
+                "writes them."
             )
     if arguments.method == "secular":
-        raise InputError("linear: --method secular is for boxes of one dimension; in more it is dense.")
-    lattice = linear_lattice.solve(problem)
-    text = linear_lattice.report(lattice)
-    print(text)
-    tables = linear_lattice.tables(lattice)
-    for path in linear_report.write(tables, Path(arguments.out), text) if arguments.out else ():
-        print(path)
-    return EXIT_DONE
+        raise InputError(
+            f"linear: --method secular is for boxes of one dimension with a uniform background; {where} it is dense."
+        )
 
 
-def _draw_linear(result, paths):
+def _draw_linear(results, paths):
     try:
         from ..plots import linear_theory
     except ImportError:
         raise EnvironmentProblem(f"the figure needs matplotlib: {remedies.install_hint('matplotlib')}") from None
     for path in paths:
-        linear_theory.dispersion(result, path)
+        linear_theory.draw(results, path)
         print(path)

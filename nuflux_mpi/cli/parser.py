@@ -177,6 +177,7 @@ def _add_linear(commands):
     chosen = linear.add_mutually_exclusive_group()
     chosen.add_argument("--k", type=float, nargs="+", help="these wavenumbers only (default: all of the box that matter)")
     chosen.add_argument("--range", type=float, nargs=2, metavar=("K1", "K2"), help="all wavenumbers of the box from K1 to K2")
+    linear.add_argument("--pair", metavar='"e tau"', help="this pair of flavors only (default: all)")
     linear.add_argument("--continuous", action="store_true", help="wavenumbers need not be those of the box")
     linear.add_argument(
         "--method",

@@ -99,7 +99,7 @@ def _first_grid(config, state):
     shape = []
     for axis, (L, N) in enumerate(zip(box.lengths, box.shape)):
         along = spectrum.max(axis=tuple(i for i in range(spectrum.ndim) if i != axis + 1))
-        strong = np.abs(profile.harmonics((N,))[0])[along > 1e-3 * along.max()].max(initial=0)
+        strong = np.abs(profile.harmonics(along.shape)[0])[along > 1e-3 * along.max()].max(initial=0)
         reach = _reach(L, N, state.background, axis)
         shape.append(int(2 ** np.ceil(np.log2(max(16, 4 * (reach + strong))))))
     return tuple(min(N, M) for N, M in zip(box.shape, shape))

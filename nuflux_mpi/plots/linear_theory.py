@@ -9,6 +9,18 @@ from ..theory import linear
 from . import evolution, style
 
 
+def draw(results, path=None, title=True):
+    """The figure of what `linear` has found: of one pair of flavors, of several, or of a background that varies in space.
+
+    results: `linear_report.Result` or `linear_profile.InProfile`, one for each pair.
+    """
+    if not isinstance(results[0], linear_report.Result):
+        from . import linear_profile
+
+        return linear_profile.draw(results, path, title)
+    return dispersion(results[0], path, title) if len(results) == 1 else pairs(results, path, title)
+
+
 def dispersion(result, path=None, title=True):
     """Figure of a `linear_report.Result`; saved, with its provenance, if a path is given.
 
@@ -26,12 +38,83 @@ def dispersion(result, path=None, title=True):
         _draw_wave(figure.add_subplot(grid[0, 1] if found else grid[:, 1]), result)
         if found:
             _draw_energy(figure.add_subplot(grid[1, 1]), problem, found)
-        style.lettered(figure.axes)
-        attrs = dict(zip(("git_commit", "git_dirty"), provenance.commit()))
-        run = MemoryRun(problem.config, {}, {}, attrs)
-        if title:
-            figure.suptitle(style.title_of(run), fontsize=12)
-        return style.finished(figure, run, path)
+        return finished(figure, problem, path, title)
+
+
+def finished(figure, problem, path, title):
+    """The figure with letters, title and provenance, saved if a path is given."""
+    style.lettered(figure.axes)
+    attrs = dict(zip(("git_commit", "git_dirty"), provenance.commit()))
+    run = MemoryRun(problem.config, {}, {}, attrs)
+    if title:
+        figure.suptitle(style.title_of(run), fontsize=12)
+    return style.finished(figure, run, path)
+
+
+PAIR_COLORS = (style.BLUE, style.VERMILLION, style.GREEN)
+
+
+def pair_label(problem):
+    """A pair of flavors for a legend, such as e mu in Greek."""
+    greek = {"mu": r"\mu", "tau": r"\tau"}
+    return "$" + r"\,".join(greek.get(name, name) for name in problem.pair_name.split()) + "$"
+
+
+def pairs(results, path=None, title=True):
+    """Figure of the `linear_report.Result` of several pairs of flavors: growth rates and frequencies over k on the left, each pair
+    in its color, collective waves as dots and continuum ones as rings; on the right the fastest wave of each over the modes."""
+    with style.style():
+        figure = style.new_figure(height=6.4)
+        grid = figure.add_gridspec(2, 2, width_ratios=[1.5, 1])
+        rates = figure.add_subplot(grid[0, 0])
+        frequencies = figure.add_subplot(grid[1, 0], sharex=rates)
+        for result, color in zip(results, PAIR_COLORS):
+            label = pair_label(result.problem)
+            for kind, _, waves in _kinds(result):
+                look = {"ls": "", "marker": "o", "ms": 4, "color": color, "mfc": color if kind == "collective" else "white"}
+                k, omega = [wave.k for wave in waves], np.array([wave.omega for wave in waves])
+                rates.plot(k, omega.imag, label=label if kind == "collective" else None, **look)
+                frequencies.plot(k, omega.real, **look)
+        ranges = [_range(result) for result in results if result.waves] or [_range(results[0])]
+        rates.set_xlim(min(low for low, _ in ranges), max(high for _, high in ranges))
+        rates.set_ylim(bottom=0)
+        rates.set_ylabel(r"growth rate $\gamma\ [\mu]$")
+        rates.set_title("growing waves of each pair of flavors")
+        rates.tick_params(labelbottom=False)
+        rates.legend()
+        frequencies.set_title("their frequencies")
+        frequencies.set_ylabel(r"frequency ${\rm Re}\,\omega\ [\mu]$")
+        frequencies.set_xlabel(r"wavenumber $k\ [\mu]$")
+        inner = grid[:, 1].subgridspec(len(results), 1)
+        for i, (result, color) in enumerate(zip(results, PAIR_COLORS)):
+            axes = figure.add_subplot(inner[i, 0])
+            _draw_wave_of_pair(axes, result, color)
+            axes.tick_params(labelbottom=i == len(results) - 1)
+        figure.axes[-1].set_xlabel("mode" if len(results[0].problem) <= 2 * FEW else "direction $v$")
+        return finished(figure, results[0].problem, path, title)
+
+
+def _draw_wave_of_pair(axes, result, color):
+    """|psi_a| of the fastest wave over its largest: bars for few modes, over v for many; antineutrinos hatched, or as rings."""
+    fastest, background = result.fastest, result.problem.background
+    label = pair_label(result.problem)
+    axes.set_ylim(0, 1.1)
+    axes.set_ylabel(r"$|\psi_a|$ / largest")
+    if fastest is None:
+        axes.set_title(f"{label}: nothing grows")
+        return
+    axes.set_title(f"{label}: fastest wave, $k = {fastest.k:.4g}\\,\\mu$")
+    size = np.abs(fastest.psi) / np.abs(fastest.psi).max()
+    for sign, name in ((1, r"$\nu$"), (-1, r"$\bar\nu$")):
+        which = np.flatnonzero(background.s == sign)
+        fill = color if sign > 0 else "white"
+        if len(size) <= 2 * FEW:
+            axes.bar(which, size[which], color=fill, edgecolor=color, label=name)
+            axes.set_xticks(range(len(size)))
+        else:
+            axes.plot(result.problem.v[which], size[which], ls="", marker="o", ms=3, color=color, mfc=fill, label=name)
+    if len(set(background.s)) > 1:
+        axes.legend(fontsize=8, ncols=2, loc="upper right")
 
 
 def _kinds(result):

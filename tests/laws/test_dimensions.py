@@ -569,9 +569,9 @@ def test_linear_theory_of_a_case_has_the_fastest_wave_of_the_lattice(tmp_path):
     np.testing.assert_allclose(lattice.omega.imag, rates, rtol=0, atol=1e-12)
     fastest = lattice.growing[0]
     assert rates[fastest] == pytest.approx(max(rates), abs=1e-7) and max(rates) > 0.1
-    text = linear_lattice.report(lattice)
+    text = linear_lattice.report([lattice])
     assert f"gamma = {max(rates):.10g}" in text and "box of length 6 x 7" in text
-    written = linear_report.write(linear_lattice.tables(lattice), tmp_path, text)
+    written = linear_report.write(linear_lattice.tables([lattice]), tmp_path, text)
     rows = written[1].read_text().splitlines()
     assert rows[0] == "n_x,n_z,k_x,k_z,gamma,omega" and len(rows) == 1 + len(lattice.growing)
     assert rows[1].startswith(",".join(map(str, lattice.n[fastest])))
@@ -581,7 +581,7 @@ def test_linear_theory_takes_what_is_affordable(monkeypatch):
     monkeypatch.setattr(linear_lattice, "MOST_WAVES", 30)
     lattice = linear_lattice.solve(linear_problem.problem(config.resolve(gas([9, 12]))))
     assert not lattice.whole and np.abs(lattice.n).max() == 2 and len(lattice.n) == 25
-    assert "those with harmonics up to 2" in linear_lattice.report(lattice)
+    assert "those with harmonics up to 2" in linear_lattice.report([lattice])
 
 
 def test_the_command_linear_refuses_what_is_for_one_dimension(tmp_path, capsys):
