@@ -194,9 +194,13 @@ class _State:
 
 def _differences(config, directions):
     """Difference of the densities of each pair of flavors, (pairs, modes)."""
-    zeta = initial.background(config, directions)
-    n, content = np.abs(zeta) if directions.n is None else directions.n, np.zeros((len(directions), directions.flavors))
-    content[:, 0], content[:, 1] = (n + zeta) / 2, (n - zeta) / 2
+    zeta, content = initial.background(config, directions), directions.content
+    if content is None or config.initial.zeta is not None:
+        n, others = np.abs(zeta) if directions.n is None else directions.n, np.zeros((len(directions), directions.flavors))
+        if content is not None:
+            n, others = content[:, 0] + content[:, 1], content.copy()
+        others[:, 0], others[:, 1] = (n + zeta) / 2, (n - zeta) / 2
+        content = others
     found = np.array([content[:, pair.first] - content[:, pair.second] for pair in directions.algebra.pairs])
     found[0] = zeta  # without a rounding
     return found
@@ -207,7 +211,8 @@ def moving(config, states: list[Linearised]) -> str | None:
     if not any(np.any(state.mixing) for state in states):
         return None
     growth = max(_fastest(config, state) for state in states)
-    turned = max((stationary.turning(state, growth) for state in states), key=lambda one: one.tilt)
+    each = [stationary.turning(state, growth) for state in states]
+    turned = max(each, key=lambda one: one.tilt)
     if turned.still:
         return None
     compared = f"{turned.rate / growth:.3g} of the fastest growth ({growth:.3g})" if growth > 0 else "and nothing grows"
@@ -240,7 +245,7 @@ def _has_sharp_directions(config):
 
 
 def applies(config) -> bool:
-    """Whether there is a linear theory of a resolved config: sharp directions, and a background that no term turns."""
+    """Whether there may be a linear theory of a resolved config: sharp directions, and no term that refuses. See `moving`, too."""
     if not _has_sharp_directions(config):
         return False
     if chosen(config):

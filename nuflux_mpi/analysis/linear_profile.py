@@ -14,14 +14,14 @@ from ..box.axes import AXES
 from ..physics import eigenmode
 from ..physics.modes import shown
 from ..theory import linear, profile
-from . import linear_pairs
+from . import linear_lattice, linear_pairs
 from .linear_problem import Problem
 from .linear_report import TABLE_ROWS, of_level, of_modes, seed_lines
 
 
 @dataclass(frozen=True, eq=False)
 class InProfile:
-    """problem: of one pair of flavors; found: its eigenmodes."""
+    """problem: of one pair of flavors; found: its eigenmodes; of a pair that no profile reaches, single waves."""
 
     problem: Problem
     found: profile.Found
@@ -44,19 +44,40 @@ class InProfile:
         grid = np.stack(np.meshgrid(*self.k, indexing="ij"))
         mean = np.sum(power * grid, axis=tuple(range(1, grid.ndim)))
         apart = np.sum((grid - mean.reshape(-1, *[1] * power.ndim)) ** 2, axis=0)
-        return mean, float(np.sqrt(np.sum(power * apart)))
+        least = 1e-9 * 2 * np.pi / max(self.problem.config.box.lengths)  # of a spacing of wave numbers: rounding
+        width = float(np.sqrt(np.sum(power * apart)))
+        return np.where(np.abs(mean) > least, mean, 0.0), width if width > least else 0.0
 
 
 def solve(problems) -> list[InProfile]:
     """The eigenmodes of each Problem. InputError for too many unknowns."""
-    found = []
-    for problem in problems:
-        state = problem.state
-        if state.profile is None:  # a pair that the profile does not reach, such as mu tau in matter
-            axes = problem.config.box.dimensions
-            state = state._replace(profile=np.zeros((1 + problem.background.directions.shape[1], *[1] * axes)))
-        found.append(InProfile(problem, eigenmode.in_box(problem.config, state)))
-    return found
+    return [
+        InProfile(
+            problem, _waves(problem) if problem.state.profile is None else eigenmode.in_box(problem.config, problem.state)
+        )
+        for problem in problems
+    ]
+
+
+def _waves(problem):
+    """The fastest single waves of a pair that no profile reaches, such as mu tau in matter, as eigenmodes in the box."""
+    if problem.config.box.dimensions > 1:
+        lattice = linear_lattice.solve(problem)
+        chosen = [(tuple(lattice.n[i]), *linear.eigenvector(lattice.k[i], *problem.background)) for i in lattice.growing]
+    else:
+        (result,) = linear_pairs.solve([problem])
+        waves = sorted(result.waves, key=lambda wave: -wave.omega.imag)
+        chosen = [((int(np.rint(wave.k / problem.step)),), wave.omega, wave.psi) for wave in waves]
+    chosen = chosen[: profile.ROOTS]
+    reach = np.abs([n for n, _, _ in chosen]).max(axis=0, initial=0) if chosen else np.zeros(problem.config.box.dimensions)
+    points = tuple(2 * int(highest) + 1 for highest in reach)
+    waves = np.zeros((len(chosen), len(problem), *points), dtype=complex)
+    for i, (n, _, psi) in enumerate(chosen):
+        waves[(i, slice(None), *n)] = psi  # n < 0 counts from the end, as in a transform
+    psi = np.fft.ifftn(waves, axes=range(2, waves.ndim)) * np.prod(points)
+    omega = np.array([root for _, root, _ in chosen], dtype=complex)
+    slowest = omega[-1].imag if len(omega) else linear.ROUND_OFF * problem.background.size
+    return profile.Found(omega, psi, False, float(slowest))
 
 
 def report(results: list[InProfile]) -> str:
@@ -81,7 +102,9 @@ def _of_pair(result, rows):
     count, waves = len(problem), int(np.prod(found.points))
     text = [*of_modes(problem), *_of_profile(problem)]
     where = f"{count} modes x {waves} waves"
-    if found.all_roots:
+    if problem.state.profile is None:
+        text.append(f"  method       eigenvalues of {count} x {count} matrices, the fastest {len(found.omega)} waves")
+    elif found.all_roots:
         text.append(f"  method       eigenvalues of {where}, all at once")
     else:
         text.append(f"  method       Krylov spaces of {where}; what grows slower than {found.slowest:.3g} may be missing")
@@ -102,7 +125,7 @@ def _of_pair(result, rows):
 def _of_profile(problem):
     state = problem.state
     if state.profile is None:
-        return ["  profile      none reaches this pair"]
+        return ["  profile      none reaches this pair: its waves are single ones"]
     values = np.reshape(state.profile, (len(state.profile), -1))
     shift = -(values[0] - problem.background.directions @ values[1:])
     return [

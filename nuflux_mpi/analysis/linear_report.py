@@ -159,7 +159,7 @@ def solve(problem, k, method="auto"):
 
 
 def advice(result):
-    """(length, points) that hold the unstable waves; None if nothing grows collectively.
+    """(length, points) that hold the unstable waves; None if nothing grows collectively, or k = 0 alone.
 
     length: WAVELENGTHS of the fastest wave and WAVES_IN_BAND wavenumbers in the unstable range; points: a power of two
     that carries CASCADE times the largest growing k in that length.
@@ -171,6 +171,8 @@ def advice(result):
     longest = 2 * np.pi / abs(result.fastest.k) if result.fastest.k else 0.0
     width = max(np.ptp(k), np.diff(result.k).min(initial=np.inf) if len(result.k) > 1 else 0.0)
     length = max(WAVELENGTHS * longest, WAVES_IN_BAND * 2 * np.pi / width if np.isfinite(width) and width else 0.0)
+    if not length:
+        return None
     points = 2 * CASCADE * np.abs(k).max() * length / (2 * np.pi)
     return length, max(16, 2 ** int(np.ceil(np.log2(points)))) if points else 16
 

@@ -56,7 +56,7 @@ def linearised(config, modes, q, pair: int = 0) -> Linearised:
     """The Linearised state for a pair of flavors (an index) whose densities differ by q (modes,), with all terms of a resolved
     config. InputError where that is no stationary state of a term.
     """
-    whole = getattr(modes, "vectors", modes.velocity)
+    whole = modes.vectors
     vectors = whole if whole.shape[1] > modes.velocity.shape[1] else None
     plain = Background(modes.velocity, modes.s, q, vectors=vectors, strength=factor_of(config, SelfInteraction))
     shift, coupling, mixing, profile = 0.0, None, 0.0, None
@@ -66,6 +66,6 @@ def linearised(config, modes, q, pair: int = 0) -> Linearised:
         shift, mixing = shift + part.shift, mixing + part.mixing
         if part.coupling is not None:
             coupling = part.coupling if coupling is None else coupling + part.coupling
-        if part.profile is not None:
+        if part.profile is not None and np.any(part.profile):
             profile = part.profile if profile is None else profile + part.profile
     return Linearised(plain._replace(shift=shift, coupling=coupling), mixing, profile)

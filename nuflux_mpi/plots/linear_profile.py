@@ -23,16 +23,17 @@ def draw(results, path=None, title=True):
         roots, waves = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
         place = figure.add_subplot(grid[0, 1])
         shift = figure.add_subplot(grid[1, 1], sharex=place)
-        for result, color in zip(results, linear_theory.PAIR_COLORS):
+        for result, color, line in zip(results, linear_theory.PAIR_COLORS, ("-", "--", ":")):
             label = linear_theory.pair_label(result.problem)
             _draw_roots(roots, result, color, label)
             if result.growing.size:
                 _draw_waves(waves, result, color, label)
-                _draw_place(place, result, color, label)
-            _draw_profile(shift, result, color)
+                _draw_place(place, result, color, line)
+            _draw_profile(shift, result, color, line)
         roots.set(title="growing eigenmodes of the box", xlabel=r"frequency ${\rm Re}\,\omega\ [\mu]$")
         roots.set_ylabel(r"growth rate $\gamma\ [\mu]$")
-        roots.set_ylim(bottom=0)
+        fastest = max((result.found.omega[result.growing].imag.max(initial=0) for result in results), default=0)
+        roots.set_ylim(0, 1.08 * fastest or 1)
         waves.set(title="waves of the fastest", xlabel=r"wavenumber $k\ [\mu]$", ylabel=r"$\sum_a |\psi_{a,k}|^2$ / largest")
         place.set(title="the fastest in the box", ylabel=r"$\sum_a |\psi_a|^2$ / mean")
         place.set_ylim(bottom=0)
@@ -60,16 +61,16 @@ def _z(result, points):
     return box.origins[0] + box.lengths[0] * np.arange(points) / points
 
 
-def _draw_place(axes, result, color, label):
+def _draw_place(axes, result, color, line):
     psi = result.found.psi[result.growing[0]]
     fine = max(256, psi.shape[-1])
     power = np.sum(np.abs(profile.resampled(psi, (fine,))) ** 2, axis=0)
-    axes.plot(_z(result, fine), power / power.mean(), color=color, label=label)
+    axes.plot(_z(result, fine), power / power.mean(), line, color=color)
 
 
-def _draw_profile(axes, result, color):
+def _draw_profile(axes, result, color, line):
     found = result.problem.state.profile
     if found is not None:
         mean = result.problem.background.directions.mean(axis=0)
         values = -(found[0] - np.tensordot(mean, found[1:], 1))
-        axes.plot(_z(result, len(values)), values, color=color)
+        axes.plot(_z(result, len(values)), values, line, color=color)

@@ -56,7 +56,7 @@ PAIR_COLORS = (style.BLUE, style.VERMILLION, style.GREEN)
 
 def pair_label(problem):
     """A pair of flavors for a legend, such as e mu in Greek."""
-    greek = {"mu": r"\mu", "tau": r"\tau"}
+    greek: dict = {"mu": r"\mu", "tau": r"\tau"}
     return "$" + r"\,".join(greek.get(name, name) for name in problem.pair_name.split()) + "$"
 
 
@@ -75,9 +75,10 @@ def pairs(results, path=None, title=True):
                 k, omega = [wave.k for wave in waves], np.array([wave.omega for wave in waves])
                 rates.plot(k, omega.imag, label=label if kind == "collective" else None, **look)
                 frequencies.plot(k, omega.real, **look)
-        ranges = [_range(result) for result in results if result.waves] or [_range(results[0])]
-        rates.set_xlim(min(low for low, _ in ranges), max(high for _, high in ranges))
-        rates.set_ylim(bottom=0)
+        ranges = [_range(result) for result in results if result.waves]
+        low, high = zip(*(ranges or [_range(results[0])]))
+        rates.set_xlim(min(low), max(high))
+        rates.set_ylim(0, 1.08 * max(wave.omega.imag for result in results for wave in result.waves) if ranges else 1)
         rates.set_ylabel(r"growth rate $\gamma\ [\mu]$")
         rates.set_title("growing waves of each pair of flavors")
         rates.tick_params(labelbottom=False)
@@ -103,7 +104,7 @@ def _draw_wave_of_pair(axes, result, color):
     if fastest is None:
         axes.set_title(f"{label}: nothing grows")
         return
-    axes.set_title(f"{label}: fastest wave, $k = {fastest.k:.4g}\\,\\mu$")
+    axes.set_title(f"{label}, $k = {fastest.k:.4g}\\,\\mu$")
     size = np.abs(fastest.psi) / np.abs(fastest.psi).max()
     for sign, name in ((1, r"$\nu$"), (-1, r"$\bar\nu$")):
         which = np.flatnonzero(background.s == sign)

@@ -9,8 +9,8 @@ unknowns are a matrix. Of more the fastest growing eigenvectors are found by Arn
 in which what grows stands out, and in it the eigenvalues of the problem itself (Rayleigh and Ritz), restarted from the best.
 Steps in time are polynomials of the operator: they choose the eigenvectors and do not change them.
 
-Fewer points than the box has will do where the eigenvectors are smooth: grids are doubled until the fastest root stays.
-psi is complex (modes, *points) throughout. Plain numpy, nothing distributed.
+Fewer points than the box has will do where the eigenvectors are smooth: grids are doubled until the fastest root stays. All have
+an odd number of points, so that no wave is at the edge of a grid, where the sign of k is open. psi is complex (modes, *points) throughout. Plain numpy, nothing distributed.
 """
 
 from __future__ import annotations
@@ -69,6 +69,19 @@ def harmonics(points) -> list[np.ndarray]:
     return [np.rint(np.fft.fftfreq(N) * N).astype(int) for N in points]
 
 
+def grid_of(needed: int, points: int) -> int:
+    """An odd number of points with no prime factor above 7, at least `needed`, and at most what `points` carry."""
+    most = points - (points + 1) % 2
+    for number in range(needed | 1, most, 2):
+        rest = number
+        for prime in (3, 5, 7):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return number
+    return most
+
+
 def resampled(field: np.ndarray, points: tuple[int, ...]) -> np.ndarray:
     """A periodic function (..., *old points) on another grid of the same box, by its Fourier series."""
     old, axes = field.shape[-len(points) :], tuple(range(-len(points), 0))
@@ -87,7 +100,7 @@ def resampled(field: np.ndarray, points: tuple[int, ...]) -> np.ndarray:
 class Operator:
     """The right-hand side for omega psi on a grid; calls take psi (..., modes, *points) and return as much.
 
-    problem: a `Linearised` with a profile; length: (axes,) of the box; points: of the grid.
+    problem: a `Linearised` with a profile; length: (axes,) of the box; points: of the grid, odd numbers.
     """
 
     def __init__(self, problem: Linearised, length, points: tuple[int, ...]):
@@ -97,7 +110,7 @@ class Operator:
         profile = resampled(problem.profile, points)
         local = linear.continuum(np.zeros(len(length)), *background._replace(v=linear.velocities(background.v)))
         self.diagonal = np.reshape(local, column) - (profile[0] - np.tensordot(v, profile[1:], 1))
-        k = [2 * np.pi / L * n * (2 * np.abs(n) < N) for L, N, n in zip(length, points, harmonics(points))]
+        k = [2 * np.pi / L * n for L, n in zip(length, harmonics(points))]
         grid = np.stack(np.meshgrid(*k, indexing="ij"))
         self.advection = np.tensordot(linear.velocities(background.v), grid, 1)
         self.coupling = linear.self_interaction(v, background.s, background.q, background.strength).coupling
@@ -122,16 +135,17 @@ def solve(
     first: points of the first grid, which must carry the waves that grow; grids are doubled from there until the fastest root
     stays as it is, at most to `points`. TooLarge where that takes too long.
     """
-    grid = tuple(points) if first is None else tuple(min(N, M) for N, M in zip(points, first))
+    grid = tuple(grid_of(n, N) for n, N in zip(points if first is None else first, points))
     before = None
     while True:
         modes = len(problem.background.s)
         if modes * np.prod(grid) > MOST_UNKNOWNS:
             raise TooLarge(int(modes * np.prod(grid)))
         found = _on_grid(Operator(problem, length, grid), problem.background.size, roots, before)
-        if grid == tuple(points) or before is not None and _stays(found, before, problem.background.size):
+        finer = tuple(grid_of(2 * n, N) for n, N in zip(grid, points))
+        if grid == finer or before is not None and _stays(found, before, problem.background.size):
             return found
-        before, grid = found, tuple(min(2 * n, N) for n, N in zip(grid, points))
+        before, grid = found, finer
 
 
 def _stays(found, before, size):
