@@ -14,8 +14,11 @@ from nuflux_mpi.physics import levels, terms
 from nuflux_mpi.physics.fields import Declaration, Field
 from nuflux_mpi.physics.levels import LEVELS
 from nuflux_mpi.physics.modes import Modes
+from nuflux_mpi.physics.terms import matter
+from nuflux_mpi.physics.terms.matter import Matter
 from nuflux_mpi.physics.terms.term import Term
 from nuflux_mpi.physics.terms.total import plain, without_flow
+from nuflux_mpi.physics.terms.vacuum import Vacuum
 from nuflux_mpi.storage.section import Key, Section
 from nuflux_mpi.theory import linear
 
@@ -70,7 +73,25 @@ class Passive(Term):
             rates["gathered"][1] += np.sum(here.D[0] ** 2, axis=0) + here.fields["gathered"][0]
 
 
+class Mixing(Vacuum):
+    def __init__(self, settings, modes, factor=1.0):
+        super().__init__(Vacuum.Settings(omega=0.7, theta=0.3), modes, 0.8)
+
+
+class Uniform(Matter):
+    def __init__(self, settings, modes, factor=1.0):
+        super().__init__(matter.Uniform(**{"lambda": 0.7}), modes, 0.8)
+
+
+class Wave(Matter):
+    """Moving matter with a profile, and so with traces."""
+
+    def __init__(self, settings, modes, factor=1.0):
+        super().__init__(matter.Cosine(**{"lambda": 0.7}, amplitude=0.4, velocity=0.2), modes, 0.8)
+
+
 EXTRA = {"alone": (), "field": (Field_,), "per mode": (PerMode,), "passive": (Passive,), "all": (PerMode, Field_, Passive)}
+EXTRA |= {"vacuum": (Mixing,), "uniform matter": (Uniform,), "profile": (Wave,), "everything": (Mixing, Wave, PerMode, Field_)}
 
 
 def built(level, axes, comm, extra=(), unit=1.0):
@@ -81,6 +102,7 @@ def built(level, axes, comm, extra=(), unit=1.0):
     box = Box([3.0] * axes, GRIDS[axes], declared.lines, comm)
     one = levels.build(LEVELS[level], box, several, None, terms)
     one.count_in(unit)
+    one._here.density = np.linspace(0.5, 1.0, len(several))
     whole = np.random.default_rng(7).standard_normal((declared.lines, *box.points))
     one.transform.physical[...] = whole[(..., *box.indices())]
     return one
