@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 
+from ..physics import terms
+
 # Products of two fields have waves up to 2 k_max, and those beyond k_max come back below 2/3 k_max only from waves
 # above 2/3 k_max: the tail is the relative error of the right-hand side. At 1e-2 it is as large as what is looked at.
 TAIL = 1e-2
@@ -105,7 +107,8 @@ class Watch:
 
     def _of_energy(self, row):
         """energy_residual relative to the energies there are."""
-        size = max(abs(row["U_osc"]), float(np.abs(row["K"]).sum()), abs(row["U_osc"] - row["energy_residual"]))
+        of_terms = [abs(row[name]) for term in terms.TERMS for name in term.budget if name in row]
+        size = max(*of_terms, float(np.abs(row["K"]).sum()), abs(row["U_osc"] - row["energy_residual"]))
         return abs(row["energy_residual"]) / size if size else 0.0
 
     def _tolerated(self, row):

@@ -69,7 +69,7 @@ class Settings(Section):
     ] = 1.0
 
     def problems(self, config: Any) -> Iterator[str]:
-        flavors = getattr(config.get("flavor"), "number", 2)
+        flavors = config.flavor.number
         if (self.omega is None) == (self.dm2 is None):
             yield "vacuum needs one of omega and dm2, and not both."
         yield from _count_problem("omega", self.omega, flavors, ["omega_21", "omega_31"])
