@@ -99,6 +99,8 @@ def _is_still(value: Any, given: Any, entry: Entry, scale: units.Scale | None) -
 
 
 def _near(value: Any, other: Any) -> bool:
+    if isinstance(value, list) and not isinstance(other, list):  # one number for all of them, such as all modes
+        return all(_near(item, other) for item in value)
     if isinstance(value, list) and isinstance(other, list):
         return len(value) == len(other) and all(map(_near, value, other))
     try:

@@ -12,6 +12,7 @@
   numbers: Wu et al., arXiv:2108.09886
 - stationary waves: Duan, Martin, Omanakuttan, arXiv:2110.02286
 - pendulum: Padilla-Gay, Tamborra, Raffelt, PRL 128, 121102 (2022)
+- Emu: github.com/AMReX-Astro/Emu, its tests of MSW and of two beams
 """
 
 from .angular import (  # noqa: F401
@@ -26,6 +27,7 @@ from .angular import (  # noqa: F401
     peaked,
 )
 from .known_states import fast_pendulum, homogeneous, stationary_wave  # noqa: F401
+from .mixing import bipolar, msw, slow_two_beams, vacuum_three_flavors
 from .problem import Problem, Row, one_wave  # noqa: F401
 from .two_beams import GOLDEN_RATIO, SEED, exact_single_wave, figure_1, golden_ratio, two_beam_growth  # noqa: F401
 
@@ -44,4 +46,10 @@ PROBLEMS = {
     "equal_numbers": Problem("Code comparison with alpha = 1", "arXiv:2108.09886", equal_numbers, quick=False),
     "stationary_wave": Problem("Stationary wave", "arXiv:2110.02286; notebook of NuGas", stationary_wave),
     "fast_pendulum": Problem("Fast flavor pendulum, homogeneous gas", "PRL 128, 121102", fast_pendulum),
+    "msw": Problem("MSW resonance", "Emu, its test of MSW", msw),
+    "vacuum_three_flavors": Problem("Three flavors in vacuum, with CP violation", "closed form", vacuum_three_flavors),
+    "bipolar": Problem("Bipolar pendulum", "NuGas; elliptic functions", bipolar),
+    "slow_two_beams": Problem(
+        "Two beams that grow by their masses", "Emu, its test at k = 0; JCAP 03 (2016) 042", slow_two_beams
+    ),
 }
