@@ -99,11 +99,9 @@ def _is_still(value: Any, given: Any, entry: Entry, scale: units.Scale | None) -
 
 
 def _near(value: Any, other: Any) -> bool:
-    if isinstance(value, list) and not isinstance(other, list):  # one number for all of them, such as all modes
-        return all(_near(item, other) for item in value)
-    if isinstance(value, list) and isinstance(other, list):
-        return len(value) == len(other) and all(map(_near, value, other))
-    try:
-        return abs(value - other) <= _SAME * abs(other)
-    except TypeError:
+    if isinstance(value, list):
+        others = other if isinstance(other, list) else [other] * len(value)  # one number for all of them, such as all modes
+        return len(value) == len(others) and all(map(_near, value, others))
+    if not isinstance(value, (int, float)) or not isinstance(other, (int, float)):
         return False
+    return abs(value - other) <= _SAME * abs(other)

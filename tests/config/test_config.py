@@ -309,7 +309,7 @@ def test_template_is_the_case_with_every_key(name, tmp_path):
     assert resolved == config.resolve(name)
     for section in config.schema():
         if section in resolved:
-            for key in resolved[section]:
+            for key in set(resolved[section]) - {"given"}:  # which the program writes
                 assert f"\n{key} = " in text or f"\n# {key} =" in text or f"[[{section}.{key}]]" in text
     assert max(map(len, text.splitlines())) <= 120
 

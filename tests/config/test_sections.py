@@ -70,7 +70,8 @@ def test_other_ranks_get_it_without_a_validator(case):
     done = subprocess.run(
         [sys.executable, "-c", code], input=pickle.dumps(resolved), capture_output=True, check=True, timeout=60
     )
-    assert done.stdout.decode().splitlines() == ["[]", str(resolved.box.points)]
+    known = ["numpy"] if resolved.terms else []  # a term has its section in its own file
+    assert done.stdout.decode().splitlines() == [str(known), str(resolved.box.points)]
     assert pickle.loads(pickle.dumps(resolved)) == resolved
 
 

@@ -26,8 +26,7 @@ from .term import Term
 IMAGES, WIDEST = 8, 0.25
 STEEPEST = 3.0  # times the largest step inside a profile, that between its ends may be
 _KIND = Key(
-    "uniform; cosine: a wave; gaussian: a bump; tanh: a layer with smooth walls; table: straight lines between points along z;"
-    " file: dataset lambda"
+    "uniform; cosine: a wave; gaussian: a bump; tanh: a layer with smooth walls; table: lines along z; file: dataset lambda"
 )
 Amplitude = Annotated[float, Key("added to lambda at the crest, in the middle of the bump or layer", quantity="potential")]
 Width = Annotated[

@@ -35,9 +35,9 @@ class Settings(Section):
     omega: Annotated[
         PerAxis[float] | None,
         Key(
-            "(m_2^2 - m_1^2)/2E at E = at_energy, negative for the inverted ordering; for three flavors [omega_21, omega_31]",
+            "(m_2^2 - m_1^2)/2E at at_energy, < 0: inverted ordering; three flavors: [omega_21, omega_31]",
             quantity="frequency",
-            unset="dm2/(2 at_energy)",
+            unset="from dm2",
             per="difference of masses squared",
         ),
     ] = None
@@ -62,7 +62,7 @@ class Settings(Section):
     at_energy: Annotated[
         float,
         Key(
-            "energy at which omega holds: omega_a = omega at_energy / p_a; without modes.energy every mode has omega itself",
+            "energy at which omega holds: omega_a = omega at_energy / p_a; without modes.energy all have omega itself",
             quantity="energy",
             gt=0,
         ),
