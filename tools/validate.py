@@ -99,7 +99,7 @@ def draw_code_comparison(run, path):
     """Growth of coherence beside the eigenvalue's, and what is left of nu_e in each direction; a PNG or PDF file."""
     import numpy as np
 
-    from nuflux_mpi.physics.modes import crossings
+    from nuflux_mpi.physics.angular import crossings
     from nuflux_mpi.plots import style
     from nuflux_mpi.validation import published
 

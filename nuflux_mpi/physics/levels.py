@@ -64,8 +64,15 @@ def terms_of(config, modes):
 
 def modes_of(config) -> Modes:
     """The modes of a resolved config. InputError if a merged direction carries no lepton number."""
-    separate = any(term.separates for term in chosen(config))
-    return gas.build(config.modes, config.box.dimensions, config.flavor.number, separate)
+    return gas.build(config.modes, config.box.dimensions, config.flavor.number, bool(separating(config)))
+
+
+def separating(config) -> str:
+    """What of a resolved config tells species or energies of one direction apart, in words; "" if nothing does."""
+    if terms := [f"[{term.section}]" for term in chosen(config) if term.separates]:
+        return " and ".join(terms)
+    level = config.equations.level
+    return f"level {level}" if level in ("momentum", "full") and config.modes.get("energy") is not None else ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,16 +7,16 @@ and handed on.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..flavor.algebra import Algebra, algebra
+from . import distribution
+from .distribution import Distribution
 
 PLACES = {1: (2,), 2: (0, 2), 3: (0, 1, 2)}  # of the axes of a box among x, y, z, by their number
 
@@ -31,7 +31,8 @@ class Modes:
     and of antineutrinos that share a merged mode, for survival probabilities (else None). p: momentum p_a in mu, None where
     the problem has none. flavors: their number, 2 or 3; `algebra` knows what follows from it. content: (modes, flavors),
     densities n_a^alpha of the flavors at the start, None where the initial state decides. xyz: (modes, 3), whole velocities
-    with all components, None where only those along the axes of the box are known.
+    with all components, None where only those along the axes of the box are known. is_grid: whether directions are the points
+    of a quadrature.
 
     Labels are integers: direction, by default the same for equal velocities, counted as they first appear; energy, by
     default 0. Modes of one direction have one velocity, so that they share phases and refractive vector. Whoever makes a
@@ -52,6 +53,7 @@ class Modes:
     direction: np.ndarray = None  # type: ignore[assignment]  # never None after __post_init__
     energy: np.ndarray = None  # type: ignore[assignment]
     content: np.ndarray | None = None
+    is_grid: bool = False
 
     def __post_init__(self):
         if self.direction is None:
@@ -131,14 +133,19 @@ class Modes:
 
     @property
     def bins(self) -> np.ndarray | None:
-        """Width in v of the bins of an angular grid in one dimension, (modes,); None for beams and in several dimensions."""
-        return self.weight if self.merged and self.velocity.shape[1] == 1 else None
+        """Width in v of the bin of each mode's direction, (modes,), of an angular grid in one dimension; else None."""
+        return self.weight if self.is_grid and self.xyz is None and self.velocity.shape[1] == 1 else None
 
     @property
     def names(self) -> list[str]:
-        """One short name per mode: its velocity, and which sign it has if the signs differ."""
-        mixed = len(set(self.s)) > 1
-        return [f"v = {shown(v)}" + (f", s = {s:+.0f}" if mixed else "") for v, s in zip(self.v, self.s)]
+        """One short name per mode: its velocity, and its sign and its energy where these differ between modes."""
+        whole = self.vectors is not self.velocity
+        names = [f"v = {shown(v)}" for v in (self.vectors if whole else self.v)]
+        if len(set(self.s)) > 1:
+            names = [f"{name}, s = {s:+.0f}" for name, s in zip(names, self.s)]
+        if self.p is not None and len(set(self.p)) > 1:
+            names = [f"{name}, p = {p:.4g}" for name, p in zip(names, self.p)]
+        return names
 
     def __repr__(self):
         return f"Modes({self})"
@@ -148,7 +155,12 @@ class Modes:
             return "; ".join(self.names)
         axes, negative = self.velocity.shape[1], np.count_nonzero(np.asarray(self.s) < 0)
         where = f"in {axes} dimensions" if axes > 1 else f"{np.min(self.v):+.4g} <= v <= {np.max(self.v):+.4g}"
-        return f"{len(self)} directions{' ' if axes > 1 else ', '}{where}, {negative} with s = -1"
+        several = f"{len(self)} modes of " if self.is_grid and not self.merged else ""
+        text = f"{several}{len(self.directions) if several else len(self)} directions{' ' if axes > 1 else ', '}{where}, "
+        text += f"{negative} with s = -1"
+        if self.p is not None and len(set(self.p)) > 1:
+            text += f", {len(set(self.p))} energies"
+        return text + (", neutrinos and antineutrinos merged" if self.merged else "")
 
 
 def _numbered(velocity):
@@ -168,33 +180,21 @@ def shown(v, digits=4) -> str:
 def build(config, axes=1, flavors=2, separate=False) -> Modes:
     """Modes described by a resolved section [modes] for a box of so many axes.
 
-    Beams are as they are listed. An angular distribution has one merged mode for each direction, or neutrinos and
-    antineutrinos apart if a term must `separate` them. InputError if a merged direction carries no lepton number.
+    Beams are as they are listed. Of a gas neutrinos and antineutrinos of a direction are apart if a term must `separate` them,
+    if the config says so, or if merging would not be exact; else they are merged. InputError if a merged direction carries no
+    lepton number.
     """
     if config["kind"] == "beams":
         return _beams(config, axes, flavors)
-
-    v, weight = quadrature(config["quadrature"], config["number"])
-    neutrinos, antineutrinos = distributions(config)
-    nu_weight, antinu_weight = weight * neutrinos(v), weight * antineutrinos(v)
-    if separate:
-        return _apart(config, axes, flavors, v, weight, nu_weight, antinu_weight)
-    lepton = nu_weight - antinu_weight
-    # P_a = 0 would forget the flavor of a direction whose neutrinos and antineutrinos cancel exactly.
-    empty = np.abs(lepton) <= 1e-14 * np.abs(lepton).max()  # a few rounding errors of the difference
-    if np.any(empty):
+    gas, species = distribution.of(config, axes, flavors), config.get("species", "auto")
+    if species == "merged" and not gas.foldable:
         raise InputError(
-            f"modes.number = {config['number']}: the distribution has no lepton number at "
-            f"v = {v[empty][0]:.6g}; choose another number or a quadrature that avoids this direction."
+            'modes.species = "merged" needs as many nu_mu as nu_tau in each direction, or two flavors: choose "apart".'
         )
-    copies = 1
-    if axes > 1:
-        v, copies = around_z(v, config["azimuths"], axes), config["azimuths"]
-        weight, nu_weight, antinu_weight, lepton = (
-            np.repeat(each, copies) / copies for each in (weight, nu_weight, antinu_weight, lepton)
-        )
-    species = {"nu_weight": nu_weight, "antinu_weight": antinu_weight}
-    return Modes(v=v, s=np.sign(lepton), n=np.abs(lepton), weight=weight, flavors=flavors, **species)
+    if species == "apart" or species == "auto" and (separate or not gas.foldable):
+        return apart(gas)
+    distribution.check_lepton_number(gas, config)
+    return merged(gas)
 
 
 def _beams(config, axes, flavors):
@@ -207,97 +207,44 @@ def _beams(config, axes, flavors):
     if v.ndim == 2 and v.shape[1] != axes:
         xyz, v = v, v[:, PLACES[axes]]
         v = v[:, 0] if axes == 1 else v
-    listed = {"n": of("density"), "p": of("energy"), "content": of("content")}
-    return Modes(v=v, s=of("sign"), weight=np.ones(len(v)), flavors=flavors, xyz=xyz, **listed)
+    listed: dict[str, Any] = {"n": of("density"), "p": of("energy"), "content": of("content")}
+    return Modes(v=v, s=np.array(config["sign"], dtype=float), weight=np.ones(len(v)), flavors=flavors, xyz=xyz, **listed)
 
 
-def _apart(config, axes, flavors, v, weight, nu_weight, antinu_weight):
-    """Neutrinos and antineutrinos of each direction as modes of their own, in this order; none where there are none."""
-    if axes > 1:
-        v, copies = around_z(v, config["azimuths"], axes), config["azimuths"]
-        weight, nu_weight, antinu_weight = (np.repeat(each, copies) / copies for each in (weight, nu_weight, antinu_weight))
-    n = np.stack([nu_weight, antinu_weight], axis=1).ravel()
-    there = n > 1e-14 * n.max()  # a few rounding errors of a distribution that is zero
-    direction, species = np.repeat(np.arange(len(v)), 2)[there], np.tile([1.0, -1.0], len(v))[there]
-    _, label = np.unique(direction, return_inverse=True)
-    return Modes(v=v[direction], s=species, n=n[there], weight=weight[direction], flavors=flavors, direction=label)
+def merged(gas: Distribution) -> Modes:
+    """One mode for each direction of a gas: with G = n_e - n_x of neutrinos minus that of antineutrinos, summed over energies,
+    nu_e of density |G| and of the sign of G.
 
-
-def around_z(v, azimuths, axes) -> np.ndarray:
-    """Directions of velocity v_z = v at equally spaced azimuths, (v.size * azimuths, axes): those of one v in a row.
-
-    v = (sin theta cos phi, [sin theta sin phi,] cos theta) with phi in the middles of equal parts of the circle; in two
-    dimensions of half the circle, since phi and -phi have the same velocity there.
+    The equations of flavor, and of the energy of all modes together, know no more of it as long as no term tells species or
+    energies of one direction apart. No direction may have G = 0.
     """
-    circle = np.pi if axes == 2 else 2 * np.pi
-    phi = circle * (np.arange(azimuths) + 0.5) / azimuths
-    across = [np.cos(phi), np.sin(phi)][: axes - 1]
-    sine = np.sqrt(1 - v**2)
-    return np.stack([*(np.outer(sine, each).ravel() for each in across), np.repeat(v, azimuths)], axis=1)
+    G, parts = gas.excess, gas.parts
+    nu_weight, antinu_weight = (gas.density[:, species, :, 0].sum(axis=1) / parts for species in (0, 1))
+    arrays = _along(gas), np.sign(G), np.abs(G / parts), gas.weight / parts
+    return Modes(*arrays, nu_weight, antinu_weight, flavors=gas.flavors, xyz=gas.xyz, is_grid=True)
 
 
-@lru_cache(maxsize=8)
-def quadrature(name: str, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ascending points and weights, each of shape (number,) and not to be changed, for integrals over -1 <= v <= 1.
-
-    "midpoint": centres of equal bins; "gauss-legendre": exact for polynomials up to degree 2 number - 1.
-    """
-    if name == "midpoint":
-        return (2 * np.arange(number) + 1) / number - 1, np.full(number, 2 / number)
-    if name == "gauss-legendre":
-        return np.polynomial.legendre.leggauss(number)
-    raise ValueError(f"unknown quadrature {name!r}")
-
-
-def g(v, sigma) -> np.ndarray:
-    """Forward-peaked Gaussian distribution of directions, normalised to 1 over -1 <= v <= 1.
-
-    g(v; sigma) = exp(-(v-1)^2 / 2 sigma^2) / [sigma sqrt(pi/2) erf(2 / (sigma sqrt 2))], as in the code comparison of
-    Phys. Rev. D 106, 043011.
-    """
-    norm = sigma * math.sqrt(math.pi / 2) * math.erf(2 / (sigma * math.sqrt(2)))
-    return np.exp(-((np.asarray(v) - 1) ** 2) / (2 * sigma**2)) / norm
+def apart(gas: Distribution) -> Modes:
+    """Modes of a gas by direction, species and energy, in this order; none where there are no neutrinos."""
+    directions, _, energies, flavors = gas.density.shape
+    content = gas.density.reshape(-1, flavors) / gas.parts
+    there = np.flatnonzero(content.sum(axis=1) > 1e-14 * content.sum(axis=1).max())  # more than rounding errors
+    direction, species, energy = np.unravel_index(there, (directions, 2, energies))
+    labels = {"direction": np.unique(direction, return_inverse=True)[1], "energy": energy}
+    return Modes(
+        v=_along(gas)[direction],
+        s=np.array([1.0, -1.0])[species],
+        n=content[there].sum(axis=1),
+        weight=(gas.weight / gas.parts)[direction],
+        p=None if gas.energy is None else np.asarray(gas.energy, dtype=float)[energy],
+        xyz=None if gas.xyz is None else gas.xyz[direction],
+        content=content[there],
+        flavors=flavors,
+        is_grid=True,
+        **labels,
+    )
 
 
-def distributions(config) -> tuple[Callable, Callable]:
-    """Two functions of v, both >= 0: densities per dv of neutrinos and of antineutrinos of an angular section [modes].
-
-    G(v) is their difference. A polynomial or a table fixes only G: its positive part is taken for neutrinos and its
-    negative part for antineutrinos.
-    """
-    if config["distribution"] == "gaussian":
-        alpha, sigma, sigma_bar = config["alpha"], config["sigma"], config["sigma_bar"]
-        return lambda v: g(v, sigma), lambda v: alpha * g(v, sigma_bar)
-    if config["distribution"] == "polynomial":
-
-        def G(v):
-            return np.polynomial.polynomial.polyval(v, config["coefficients"])
-    else:
-
-        def G(v):
-            return np.interp(v, config["v"], config["G"])
-
-    return lambda v: np.maximum(G(v), 0), lambda v: np.maximum(-G(v), 0)
-
-
-def crossings(config) -> list[float]:
-    """Velocities -1 < v < 1, ascending, at which G(v) of an angular section [modes] changes sign.
-
-    Without a crossing nothing grows at any k. Crossings closer together than 5e-4 may be missed.
-    """
-    neutrinos, antineutrinos = distributions(config)
-
-    def G(v):
-        return neutrinos(v) - antineutrinos(v)
-
-    v = np.linspace(-1, 1, 4001)
-    values = G(v)
-    v, signs = v[values != 0], np.sign(values[values != 0])
-    found = []
-    for i in np.flatnonzero(signs[1:] != signs[:-1]):
-        low, high = v[i], v[i + 1]
-        for _ in range(50):  # halving 1e-3 fifty times ends at the spacing of doubles
-            middle = (low + high) / 2
-            low, high = (middle, high) if np.sign(G(middle)) == signs[i] else (low, middle)
-        found.append(float((low + high) / 2))
-    return found
+def _along(gas):
+    """Velocities as `Modes.v` has them."""
+    return gas.velocity[:, 0] if gas.velocity.shape[1] == 1 else gas.velocity

@@ -94,7 +94,7 @@ def _distinct(v):
 
 def _widths(run, v):
     """Quadrature weights of the directions, or, of a list that no rule of this version made, their distances."""
-    from ..physics.modes import quadrature
+    from ..physics.angular import quadrature
 
     config = run.config.modes
     if config.get("number") == len(v) and "quadrature" in config:

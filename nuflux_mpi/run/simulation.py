@@ -108,9 +108,10 @@ class Simulation:
         kernels_used = "compiled kernels (numba)" if kernels.COMPILED else f"NumPy kernels (slower: {kernels.WHY_NOT})"
         if fft_plans.why_in_batches():
             kernels_used += f", transforms in batches (slower: {fft_plans.why_in_batches()})"
+        merged = ", neutrinos and antineutrinos of each direction merged" if modes.merged else ""
         lines = [
             config.title or config.name,
-            f'{len(modes)} modes, box of length {length} with {points} points, level "{self.equations.level}", '
+            f'{len(modes)} modes{merged}, box of length {length} with {points} points, level "{self.equations.level}", '
             f"t = {self.t:g} .. {config.time.end:g}, {self.integrator.method} "
             f"at rtol {config.time.rtol:g}",
             f"{box.size} rank{'s' * (box.size > 1)}, {cut}, {exchange}{kernels_used}",

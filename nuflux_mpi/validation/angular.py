@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..physics.modes import build, crossings
+from ..physics.angular import crossings
+from ..physics.modes import build
 from ..run.simulation import simulate
 from ..theory import linear
 from .problem import SPARSE, Row, one_wave

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..physics.modes import build, quadrature
+from ..physics.angular import quadrature
+from ..physics.modes import build
 from ..run.simulation import simulate
 from ..theory import linear
 from .angular import peaked, polynomial

@@ -79,3 +79,72 @@ def test_a_config_of_before_is_one_of_two_flavors():
     from nuflux_mpi.config.resolving import stored
 
     assert stored(old).flavor.number == 2
+
+
+# ---- a gas by its directions
+
+GAS = {"kind": "angular", "number": 4, "alpha": 0.9}
+TABLE = {"kind": "angular", "distribution": "table", "number": 4, "v": [-1.0, 1.0], "G": [1.0, -0.5]}
+MIXING = {"vacuum": {"omega": 0.1, "theta": 0.2}}
+
+
+@pytest.mark.parametrize(
+    "sections, words",
+    [
+        ({"modes": GAS | {"energy": [1.0, 1.0]}}, "modes.energy must have no energy twice."),
+        (
+            {"modes": GAS | {"energy_weight": [1.0]}},
+            "modes.energy_weight are shares of the bins of modes.energy, which is missing.",
+        ),
+        (
+            {"modes": GAS | {"energy": [1.0, 2.0], "energy_weight_bar": [1.0]}},
+            "modes.energy_weight_bar must have 2 items, as many as modes.energy, not 1.",
+        ),
+        ({"modes": GAS | {"energy": 1.0, "energy_weight_x": [0.0]}}, "modes.energy_weight_x must not all be 0."),
+        (
+            {"modes": GAS | {"alpha_x": [0.1, 0.2]}},
+            "modes.alpha_x must be one number for nu_x (flavor.number = 2), not [0.1, 0.2].",
+        ),
+        (
+            THREE | {"modes": GAS | {"sigma_x_bar": [0.1, 0.2, 0.3]}},
+            "modes.sigma_x_bar must be one number, or one for nu_mu and one for nu_tau (flavor.number = 3), not [0.1, 0.2, 0.3].",
+        ),
+        (
+            MIXING | {"modes": GAS | {"species": "merged"}},
+            'modes.species must be "apart" or "auto" with [vacuum], which tells neutrinos from antineutrinos or energies of one '
+            'direction apart: "merged" has them in one mode.',
+        ),
+        (
+            MIXING | {"modes": TABLE},
+            "modes.G has the lepton number alone, and [vacuum] needs neutrinos and antineutrinos apart: give modes.G_bar as well, "
+            'or species = "apart" to take its positive part for neutrinos and its negative part for antineutrinos.',
+        ),
+        (
+            {"modes": TABLE | {"G_bar": [1.0, 1.0]}},
+            "modes.G must have no number below 0, not -0.5: with modes.G_bar these are densities of neutrinos and of antineutrinos.",
+        ),
+        (
+            {"modes": {"kind": "angular", "distribution": "polynomial", "number": 4, "coefficients": [1.0, 2.0], "coefficients_bar": [1.0]}},
+            "modes.coefficients must give no negative density, and at v = -1 it is -1; without coefficients_bar they would be those "
+            "of neutrinos minus antineutrinos.",
+        ),
+        (
+            {"modes": GAS | {"number": 5, "distribution": "polynomial", "coefficients": [0.0, 1.0], "alpha": None}},
+            "modes.number = 5: the distribution has no lepton number at v = 0; choose another number or a quadrature that avoids "
+            'this direction, or species = "apart".',
+        ),
+    ],
+)  # fmt: skip
+def test_a_gas_that_cannot_be_is_refused_with_one_sentence(sections, words):
+    with pytest.raises(InputError) as caught:
+        config.resolve(SOURCE | sections)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_vacuum_mixing_separates_by_itself():
+    from nuflux_mpi.physics.levels import modes_of
+
+    merged, apart = (modes_of(config.resolve(SOURCE | {"modes": GAS} | term)) for term in ({}, MIXING))
+    assert merged.merged and len(merged) == 4 and not apart.merged and len(apart) == 8
+    taken = modes_of(config.resolve(SOURCE | MIXING | {"modes": TABLE | {"species": "apart"}}))
+    assert len(taken) == 4  # either neutrinos or antineutrinos in each direction

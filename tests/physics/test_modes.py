@@ -6,6 +6,7 @@ import pytest
 from nuflux_mpi import config
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.physics import levels, modes
+from nuflux_mpi.physics.angular import crossings, g, quadrature
 
 # Set-up of COSEnu, Phys. Rev. D 106, 043011: sigma = 0.6, sigma_bar = 0.53, crossings to six digits.
 CROSSINGS = {0.89: 0.867935, 0.90: 0.785501, 0.93: 0.639655, 0.97: 0.512637, 1.00: 0.438393}
@@ -42,7 +43,7 @@ def test_two_beams_read_well():
 
 @pytest.mark.parametrize("name, degree", [("gauss-legendre", 9), ("midpoint", 1)])
 def test_quadratures_integrate_polynomials(name, degree):
-    v, weight = modes.quadrature(name, 5)
+    v, weight = quadrature(name, 5)
     assert np.all(np.diff(v) > 0) and np.all(np.abs(v) < 1)
     for power in range(degree + 1):
         exact = (1 + (-1) ** power) / (power + 1)
@@ -50,29 +51,29 @@ def test_quadratures_integrate_polynomials(name, degree):
 
 
 def test_midpoints_are_the_bin_centres():
-    v, weight = modes.quadrature("midpoint", 4)
+    v, weight = quadrature("midpoint", 4)
     assert v.tolist() == [-0.75, -0.25, 0.25, 0.75] and weight.tolist() == [0.5] * 4
 
 
 @pytest.mark.parametrize("sigma", [0.3, 0.53, 0.6, 5.0])
 def test_g_is_normalised(sigma):
-    v, weight = modes.quadrature("gauss-legendre", 64)
-    assert np.sum(weight * modes.g(v, sigma)) == pytest.approx(1, abs=1e-13)  # 64 points integrate it to round-off
+    v, weight = quadrature("gauss-legendre", 64)
+    assert np.sum(weight * g(v, sigma)) == pytest.approx(1, abs=1e-13)  # 64 points integrate it to round-off
 
 
 @pytest.mark.parametrize("alpha, crossing", CROSSINGS.items())
 def test_published_crossings(alpha, crossing):
-    assert modes.crossings(angular(alpha=alpha)) == [pytest.approx(crossing, abs=6e-7)]  # digits printed
+    assert crossings(angular(alpha=alpha)) == [pytest.approx(crossing, abs=6e-7)]  # digits printed
 
 
 def test_no_crossing():
-    assert modes.crossings(angular(alpha=0.88)) == []
+    assert crossings(angular(alpha=0.88)) == []
 
 
 def test_crossings_on_a_sample_point_count_once():
-    assert modes.crossings(angular(distribution="polynomial", coefficients=[0, 1])) == [pytest.approx(0, abs=1e-15)]
-    assert modes.crossings(angular(distribution="polynomial", coefficients=[0, 0, 1])) == []  # touches 0 only
-    found = modes.crossings(angular(distribution="polynomial", coefficients=[-0.25, 0, 1]))
+    assert crossings(angular(distribution="polynomial", coefficients=[0, 1])) == [pytest.approx(0, abs=1e-15)]
+    assert crossings(angular(distribution="polynomial", coefficients=[0, 0, 1])) == []  # touches 0 only
+    found = crossings(angular(distribution="polynomial", coefficients=[-0.25, 0, 1]))
     assert found == pytest.approx([-0.5, 0.5], abs=1e-15)
 
 
@@ -80,7 +81,7 @@ def test_signs_and_densities_carry_the_lepton_number():
     section = angular(alpha=0.9)
     a = modes.build(section)
     assert set(a.s) == {1.0, -1.0} and np.all(a.n > 0)
-    np.testing.assert_array_equal(a.s < 0, a.v > modes.crossings(section)[0])
+    np.testing.assert_array_equal(a.s < 0, a.v > crossings(section)[0])
     # sum_a s_a n_a = int G dv = 1 - alpha: 64 Gauss points integrate both Gaussians to round-off
     assert np.sum(a.s * a.n) == pytest.approx(0.1, abs=1e-13)
     assert np.sum(a.nu_weight) == pytest.approx(1, abs=1e-13)
@@ -182,3 +183,28 @@ def test_whole_velocities_are_kept_where_they_point_out_of_the_box():
     assert across.v.tolist() == [[0.6, 0.8], [0.0, 0.8]] and across.vectors.shape == (2, 3)
     within = made(**plane, modes={"velocity": [[0.6, 0.0, 0.8], [1.0, 0.0, 0.0]], "density": 1.0})
     assert within.vectors is within.velocity
+
+
+def test_a_gas_has_each_species_flavor_and_energy_in_each_direction():
+    widths = {"alpha": 0.9, "sigma": 0.6, "alpha_x": [0.2, 0.3], "sigma_x": 1.0, "alpha_x_bar": 0.1, "sigma_x_bar": [1.5, 2.0]}
+    bins = {"energy": [1.0, 2.0, 4.0], "energy_weight": [1.0, 2.0, 1.0], "energy_weight_x": [0.0, 1.0, 3.0]}
+    gas = made(flavor={"number": 3}, modes={"kind": "angular", "number": 32, "species": "apart"} | widths | bins)
+    assert len(gas) == 32 * 2 * 3 and len(gas.directions) == 32 and not gas.merged
+    # directions slowest, then species, energies fastest
+    assert gas.direction.tolist() == np.repeat(np.arange(32), 6).tolist() and gas.s[:6].tolist() == [1, 1, 1, -1, -1, -1]
+    assert gas.p[:6].tolist() == [1.0, 2.0, 4.0] * 2 and gas.energy[:6].tolist() == [0, 1, 2] * 2
+    content = gas.content.reshape(32, 2, 3, 3)
+    v, weight = quadrature("gauss-legendre", 32)
+    shape = weight[:, None] * np.array([g(v, 0.6), 0.2 * g(v, 1.0), 0.3 * g(v, 1.0)]).T
+    np.testing.assert_allclose(content[:, 0, 2], shape * [0.25, 0.75, 0.75], rtol=1e-14)
+    np.testing.assert_allclose(content[:, 1, 1, 2], weight * 0.1 * g(v, 2.0) * 0.25, rtol=1e-14)
+    np.testing.assert_allclose(gas.n, gas.content.sum(axis=1), rtol=1e-15)
+    assert gas.bins.tolist() == np.repeat(weight, 6).tolist()
+    assert gas.names[4] == "v = -0.9973, s = -1, p = 2"
+    assert str(gas) == "192 modes of 32 directions, -0.9973 <= v <= +0.9973, 96 with s = -1, 3 energies"
+
+
+def test_bins_without_neutrinos_are_no_modes():
+    bins = {"energy": [1.0, 2.0], "energy_weight": [1.0, 0.0], "energy_weight_bar": [1.0, 1.0]}
+    gas = made(modes={"kind": "angular", "number": 4, "alpha": 0.9, "species": "apart"} | bins)
+    assert gas.s[:3].tolist() == [1, -1, -1] and gas.energy[:3].tolist() == [0, 0, 1] and len(gas) == 12

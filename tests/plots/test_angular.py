@@ -12,6 +12,7 @@ from test_reader import synthetic  # noqa: E402
 from nuflux_mpi.config import resolve  # noqa: E402
 from nuflux_mpi.errors import InputError  # noqa: E402
 from nuflux_mpi.physics import modes
+from nuflux_mpi.physics.angular import densities
 from nuflux_mpi.plots import angular, figure_list, style  # noqa: E402
 
 
@@ -84,8 +85,8 @@ def test_lepton_number_is_that_of_the_distribution_and_its_crossing_is_marked():
     figure = angular.angular(run)
     axes = axes_titled(figure, "electron minus")
     v, start = line(axes, 0)
-    nu, antinu = modes.distributions(run.config["modes"])
-    np.testing.assert_allclose(start, nu(v) - antinu(v), rtol=1e-12)
+    (nu, _), (antinu, _) = densities(run.config["modes"], v)
+    np.testing.assert_allclose(start, nu - antinu, rtol=1e-12)
     (crossing,) = [curve.get_xdata()[0] for curve in axes.lines if curve.get_linestyle() == ":"]
     # The straight line between two of twelve directions, about 0.1 apart there, meets zero within some 0.02 of the curve.
     assert crossing == pytest.approx(0.7855, abs=0.02)

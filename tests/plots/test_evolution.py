@@ -12,7 +12,7 @@ from test_reader import PROVENANCE, synthetic, write_run
 
 from nuflux_mpi.cli import commands
 from nuflux_mpi.errors import InputError
-from nuflux_mpi.physics.modes import g, quadrature
+from nuflux_mpi.physics.angular import g, quadrature
 from nuflux_mpi.results.reader import MemoryRun, Run
 from nuflux_mpi.theory import linear
 

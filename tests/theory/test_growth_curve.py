@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nuflux_mpi.analysis import growth
-from nuflux_mpi.physics.modes import g, quadrature
+from nuflux_mpi.physics.angular import g, quadrature
 from nuflux_mpi.plots import evolution
 from nuflux_mpi.results.reader import MemoryRun
 from nuflux_mpi.theory import growth_curve, linear

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from nuflux_mpi.physics.modes import g, quadrature
+from nuflux_mpi.physics.angular import g, quadrature
 from nuflux_mpi.theory import dispersion, growth_curve, linear
 
 BEAMS = np.array([1.0, -1.0]), np.array([1.0, 1.0])  # v, s

@@ -33,7 +33,8 @@ class Made(Section):
 
     def problems(self, config: Any) -> Iterator[str]:
         modes, zeta, density, flavors = config.modes, self.zeta, config.modes.get("density"), config.flavor.number
-        yield from length_problem("initial.zeta", zeta, modes.count)
+        if zeta is not None:
+            yield from length_problem("initial.zeta", zeta, modes.count_in(config))
         if zeta is not None and flavors > 2:
             yield (
                 f"initial.zeta is for two flavors, and flavor.number = {flavors}: say with modes.content how many neutrinos of "
@@ -117,7 +118,7 @@ class Fourier(Made):
 
     def problems(self, config: Any) -> Iterator[str]:
         yield from super().problems(config)
-        count = config.modes.count
+        count = config.modes.count_in(config)
         for i, wave in enumerate(self.waves):
             yield from harmonic_problems(f"initial.waves[{i}].n", wave.n, config.box)
             for index in wave.modes:
@@ -169,8 +170,8 @@ class Eigenmode(Made):
     def problems(self, config: Any) -> Iterator[str]:
         yield from super().problems(config)
         yield from harmonic_problems("initial.n", self.n, config.box)
-        if self.root >= config.modes.count:
-            yield f"initial.root must be below the number of modes, {config.modes.count}, not {self.root}."
+        if self.root >= (count := config.modes.count_in(config)):
+            yield f"initial.root must be below the number of modes, {count}, not {self.root}."
 
 
 class FromFile(Section):

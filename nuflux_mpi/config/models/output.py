@@ -53,7 +53,7 @@ class Output(Section):
         series = duration / INTERVALS if self.series_every is None else self.series_every
         fields = self.fields_every
         if fields is None:
-            fields = duration / snapshots(box.shape, config.modes.count, config.equations.level)
+            fields = duration / snapshots(box.shape, config.modes.count_in(config), config.equations.level)
         spectra = series if self.spectrum_every is None else self.spectrum_every
         return self.replace(series_every=series, fields_every=fields, spectrum_every=spectra)
 
