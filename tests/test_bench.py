@@ -95,3 +95,13 @@ def test_the_start_of_a_run_in_parts():
     assert {"NumPy", "MPI", "numba", "config", "compiled loops", "steps, output, checkpoints", "figures"} <= set(found)
     assert all(seconds >= 0.0 for seconds in found.values())
     assert start_parts.table({"MPI": 0.25, "NumPy": 0.05}).splitlines()[-1].split() == ["sum", "300", "ms"]
+
+
+@pytest.mark.mpi
+def test_costs_of_terms(comm):
+    """Each case is there, beside one with which it can be compared."""
+    import term_costs
+
+    found = term_costs.measured(comm, 2, 16, "energy", repeat=1)
+    assert all(time > 0 and ratio > 0 and other in found for time, ratio, other in found.values())
+    assert len(term_costs.table(found, 2, 16, "energy").splitlines()) == 1 + len(found) == 10

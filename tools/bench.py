@@ -10,6 +10,7 @@
     mpirun -n 64 --oversubscribe python tools/bench.py --count --modes 2 --points 1024
     mpirun -n 64 --oversubscribe python tools/bench.py --count --node 16      as if on four nodes of 16 ranks
     python tools/bench.py --start                  where the start of a run goes, part by part
+    python tools/bench.py --terms --cpu            what vacuum mixing, matter and three flavors cost
 
 Times are medians over repetitions, of the slowest rank; ratios are medians of ratios of neighbouring measurements, so
 that they hold on a noisy machine. The columns, in microseconds per right-hand side:
@@ -105,6 +106,17 @@ def start(arguments):
         Path(arguments.json).write_text(json.dumps(found, indent=1) + "\n")
 
 
+def terms(arguments, comm):
+    """The tables of --terms."""
+    import term_costs
+
+    modes, clock = arguments.modes or 64, time.process_time if arguments.cpu else time.perf_counter
+    for level in arguments.level or ("standard", "energy"):
+        found = term_costs.measured(comm, modes, arguments.points, level, arguments.repeat, clock)
+        if comm.rank == 0:
+            print(term_costs.table(found, modes, shown(arguments.points), level), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--modes", type=int, help="one size only: number of directions")
@@ -125,6 +137,7 @@ def main():
     )
     parser.add_argument("--speedup", action="store_true", help="how much faster all ranks are than rank 0 alone")
     parser.add_argument("--start", action="store_true", help="seconds of the start of a run, on 1 and 2 ranks, part by part")
+    parser.add_argument("--terms", action="store_true", help="what vacuum mixing, matter and three flavors cost")
     parser.add_argument("--json", metavar="FILE", help="write the figures to a file as well")
     arguments = parser.parse_args()
     if arguments.start:
@@ -137,6 +150,8 @@ def main():
         parser.error("--cpu: waiting for other ranks is no processor time; use it on one rank")
     if arguments.count and isinstance(arguments.points, tuple):
         parser.error("--count: boxes of one dimension only")
+    if arguments.terms:
+        return terms(arguments, comm)
     levels, methods = arguments.level or ("standard", "energy"), arguments.method or METHODS
     exchange = arguments.node or ("messages" if arguments.count else "auto")
     sizes = [(arguments.modes, arguments.points)] if arguments.modes else SIZES
