@@ -26,6 +26,7 @@ from .angular import (  # noqa: F401
     one_sided,
     peaked,
 )
+from .inhomogeneous import matter_profile, real_gas
 from .known_states import fast_pendulum, homogeneous, stationary_wave  # noqa: F401
 from .mixing import bipolar, msw, slow_two_beams, vacuum_three_flavors
 from .problem import Problem, Row, one_wave  # noqa: F401
@@ -49,6 +50,8 @@ PROBLEMS = {
     "msw": Problem("MSW resonance", "Emu, its test of MSW", msw),
     "vacuum_three_flavors": Problem("Three flavors in vacuum, with CP violation", "closed form", vacuum_three_flavors),
     "bipolar": Problem("Bipolar pendulum", "NuGas; elliptic functions", bipolar),
+    "matter_profile": Problem("Two beams through matter of varying density", "two other solvers", matter_profile),
+    "real_gas": Problem("Three flavors, masses, matter, both species, two energies", "two other solvers", real_gas),
     "slow_two_beams": Problem(
         "Two beams that grow by their masses", "Emu, its test at k = 0; JCAP 03 (2016) 042", slow_two_beams
     ),

@@ -262,7 +262,7 @@ class AngularGaussian(Angular):
 class AngularPolynomial(Angular):
     kind: Annotated[Literal["angular"], _KIND] = "angular"
     distribution: Annotated[Literal["polynomial"], _DISTRIBUTION] = "polynomial"
-    coefficients: Annotated[list[float], Key("g_0, g_1, ... of G(v) = sum_n g_n v^n [n]")]
+    coefficients: Annotated[list[float], Key("g_0, g_1, ... of G(v) = sum_n g_n v^n", quantity="density")]
     coefficients_bar: Annotated[
         list[float] | None,
         Key(
@@ -296,7 +296,7 @@ class AngularTable(Angular):
     v: Annotated[
         list[float], Key("ascending velocities of the table, G is linear between them and constant beyond", ge=-1, le=1)
     ]
-    G: Annotated[list[float], Key("G(v) at the velocities of the table [n]")]
+    G: Annotated[list[float], Key("G(v) at the velocities of the table", quantity="density")]
     G_bar: Annotated[
         list[float] | None,
         Key("the same for antineutrinos alone; G then for neutrinos", unset="G is neutrinos minus antineutrinos"),
