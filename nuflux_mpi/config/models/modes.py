@@ -266,7 +266,9 @@ class AngularPolynomial(Angular):
     coefficients_bar: Annotated[
         list[float] | None,
         Key(
-            "the same for antineutrinos alone; coefficients then for neutrinos", unset="coefficients are neutrinos minus these"
+            "the same for antineutrinos alone; coefficients then for neutrinos",
+            quantity="density",
+            unset="coefficients are neutrinos minus these",
         ),
     ] = None
 
@@ -299,7 +301,11 @@ class AngularTable(Angular):
     G: Annotated[list[float], Key("G(v) at the velocities of the table", quantity="density")]
     G_bar: Annotated[
         list[float] | None,
-        Key("the same for antineutrinos alone; G then for neutrinos", unset="G is neutrinos minus antineutrinos"),
+        Key(
+            "the same for antineutrinos alone; G then for neutrinos",
+            quantity="density",
+            unset="G is neutrinos minus antineutrinos",
+        ),
     ] = None
     path: Annotated[
         str | None,
