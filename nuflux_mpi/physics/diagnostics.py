@@ -99,8 +99,8 @@ class Spectrum:
     """Power of flavor coherence per wave: |psi_{a,k}|^2, summed over modes and pairs of flavors, psi = sum_k psi_k exp(i k z).
 
     Of two flavors psi is P^x + i P^y. For a box of one dimension; of more: `Shells`. `k`: ascending signed wave numbers of the
-    grid (points,), 1/mu. Calling it with P returns the power (points,), the same on all ranks. Modes are taken in batches of at
-    most `batch` to bound the memory. Collective.
+    grid (points,), 1/mu. Calling it with P returns the power (points,), `of_pairs` that of each pair (pairs, points), the same on
+    all ranks. Modes are taken in batches of at most `batch` to bound the memory. Collective.
     """
 
     def __init__(self, box, modes, batch=BATCH):
@@ -117,26 +117,31 @@ class Spectrum:
         self._twice, self._minus = twice, (-harmonic[twice] - self._lowest).ravel()
 
     def __call__(self, P):
+        return _together(self.of_pairs(P))
+
+    def of_pairs(self, P):
         transform, N, batch = self._transform, self.box.global_points, self._batch
-        half, power = transform.rows // 2, np.zeros(N)
-        for some, pair in _batches(P, batch, self._pairs):
+        half, power = transform.rows // 2, np.zeros((len(self._pairs), N))
+        for some, pair, of_pair in _batches(P, batch, self._pairs, power):
             transform.physical[...] = 0.0
             transform.physical[: len(some)] = some[:, pair.real]
             transform.physical[batch : batch + len(some)] = some[:, pair.imaginary]
             spectral = transform.forward()
             x, y = spectral[:half], spectral[half:]
-            power += np.bincount(self._plus, (np.abs(x + 1j * y) ** 2).ravel(), minlength=N)
-            power += np.bincount(self._minus, (np.abs(x - 1j * y) ** 2)[self._twice], minlength=N)
+            of_pair += np.bincount(self._plus, (np.abs(x + 1j * y) ** 2).ravel(), minlength=N)
+            of_pair += np.bincount(self._minus, (np.abs(x - 1j * y) ** 2)[self._twice], minlength=N)
         return self.box.total(power) / N**2
 
     def series(self, P, norm2):
         """`psi2` and what is made of it, as a dict; norm2: square of the fields' 2-norm. Collective."""
-        power = self(P)
+        pairs = self.of_pairs(P)
+        power = _together(pairs)
         return {
             "coherence": _share(power.sum(), norm2),
             "k_rms": self.k_rms(power),
             "spectral_tail": self.tail(power, norm2),
             "psi2": power,
+            **({"psi2_pairs": pairs} if len(pairs) > 1 else {}),
         }
 
     def tail(self, power, norm2):
@@ -169,30 +174,38 @@ class Shells:
     def series(self, P, norm2):
         """`psi2` by shells and other sums over waves, as a dict; norm2: square of the fields' 2-norm. Collective."""
         transform, batch = self._transform, self._batch
-        power = np.zeros(transform.shape)
+        power = np.zeros((len(self._pairs), *transform.shape))
         lines = transform.physical.reshape(batch, 2, *self.box.local_shape)
-        for some, pair in _batches(P, batch, self._pairs):
+        for some, pair, of_pair in _batches(P, batch, self._pairs, power):
             lines[...] = 0.0
             lines[: len(some), 0], lines[: len(some), 1] = some[:, pair.real], some[:, pair.imaginary]
             spectral = transform.forward()
-            power += spectral.real**2 + spectral.imag**2
+            of_pair += spectral.real**2 + spectral.imag**2
         power *= transform.weight / self.box.global_points**2
-        shells = np.bincount(self._shell.ravel(), power.ravel(), minlength=len(self.k))
+        by_pair = [np.bincount(self._shell.ravel(), each.ravel(), minlength=len(self.k)) for each in power]
+        power = _together(power)
         squares, high = np.vdot(power, self._square), power[self._high].sum()
-        *shells, total, squares, high = self.box.total(np.concatenate((shells, [power.sum(), squares, high])))
+        *shells, total, squares, high = self.box.total(np.concatenate((*by_pair, [power.sum(), squares, high])))
+        shells = np.reshape(shells, (len(by_pair), -1))
         return {
             "coherence": _share(total, norm2),
             "k_rms": _share(squares, total),
             "spectral_tail": _share(high, norm2),
-            "psi2": np.array(shells),
+            "psi2": _together(shells),
+            **({"psi2_pairs": shells} if len(shells) > 1 else {}),
         }
 
 
-def _batches(P, size: int, pairs: tuple[Pair, ...]) -> Iterator[tuple[np.ndarray, Pair]]:
-    """(P of at most `size` modes, pair of flavors), for all modes and pairs."""
+def _together(pairs):
+    """The sum over pairs of flavors, the first axis; of one pair it is that one."""
+    return pairs.sum(axis=0) if len(pairs) > 1 else pairs[0]
+
+
+def _batches(P, size: int, pairs: tuple[Pair, ...], power) -> Iterator[tuple[np.ndarray, Pair, np.ndarray]]:
+    """(P of at most `size` modes, pair of flavors, its row of `power`), for all modes and pairs."""
     for first in range(0, len(P), size):
-        for pair in pairs:
-            yield P[first : first + size], pair
+        for pair, of_pair in zip(pairs, power):
+            yield P[first : first + size], pair, of_pair
 
 
 def shell_wavenumbers(length, points):

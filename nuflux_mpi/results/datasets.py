@@ -70,6 +70,8 @@ def attach(file, names=None):
 def label(file, axes):
     """Say with the indices what they stand for; axes: as from `run_directory.coordinates`."""
     file["component"].attrs["labels"] = " ".join(algebra_of(axes).component_names)
+    if "pair" in axes:
+        file["pair"].attrs["labels"] = " ".join(pair.name for pair in algebra_of(axes).pairs)
     if "axis" in axes:
         file["axis"].attrs["labels"] = " ".join(space_of(axes))
 

@@ -29,6 +29,7 @@ LAYOUT = {
     "sign": (("mode",), "", "+1 neutrinos, -1 antineutrinos"),
     "density": (("mode",), "n", "density n_a of the mode"),
     "component": (("component",), "", _components(algebra())),
+    "pair": (("pair",), "", "index of a pair of flavors, of three flavors"),
     "x": (("x",), "1/mu", "position"),
     "y": (("y",), "1/mu", "position"),
     "z": (("z",), "1/mu", "position"),
@@ -68,6 +69,7 @@ LAYOUT = {
     "spectrum_time": (("spectrum_time",), "1/mu", "time of the spectrum"),
     "k": (("k",), "mu", "wave number"),
     "psi2": (("spectrum_time", "k"), "n^2", "sum over modes of |psi_k|^2, psi = P^x + i P^y"),
+    "psi2_pairs": (("spectrum_time", "pair", "k"), "n^2", "part of psi2 in the coherence of each pair of three flavors"),
     "q": (("q",), "mu", "momentum gained along the direction, |p| - p_0"),
     "coefficient": (("coefficient",), "", _coefficients(algebra())),
     "f_q": (("time", "mode", "coefficient", "q"), "n/mu", "box average of f"),
@@ -105,6 +107,7 @@ LAYOUT: Any = ChainMap(LAYOUT, Stored())  # pyright: ignore  # and what terms st
 # Series of difference quotients, each with the series that it differentiates. The last one changes with the next row.
 DIFFERENCES = {"dU_osc_dt_difference": "U_osc", "dK_dt_difference": "K"}
 RECORD_AXES = ("time", "spectrum_time")  # unlimited; the length of `time` is the commit mark of a file
+SPECTRA = ("psi2", "psi2_pairs")  # recorded at `spectrum_time`
 SPACE = AXES[3]
 
 

@@ -73,6 +73,8 @@ def coordinates(box, modes, density, more):
         "component": np.arange(modes.algebra.components),
         **more,
     }
+    if modes.algebra.flavors > 2:
+        axes["pair"] = np.arange(len(modes.algebra.pairs))
     if box.dimensions > 1:
         axes["axis"] = np.arange(box.dimensions)
     axes.update(zip(box.axis_names, box.axes()))
@@ -178,9 +180,9 @@ class RunDirectory:
             with self._writing_series():
                 self._series.amend(name, value)
 
-    def append_spectrum(self, t, psi2):
+    def append_spectrum(self, t, spectra):
         if self._series:
-            self._series.append_spectrum(t, psi2)
+            self._series.append_spectrum(t, spectra)
         self.keep_up()
 
     def warn(self, lines):
@@ -311,8 +313,8 @@ class Memory:
     def warn(self, lines):
         self._attrs["warnings"] = "\n".join(lines)
 
-    def append_spectrum(self, t, psi2):
-        self._spectra.append((t, psi2))
+    def append_spectrum(self, t, spectra):
+        self._spectra.append({"spectrum_time": t, **spectra})
 
     def append_fields(self, t, fields):
         self._gather(self._snapshots, t, fields)
@@ -340,8 +342,8 @@ class Memory:
         series.update({name: np.array([row[name] for row in self._rows]) for name in self._rows[0]})
         if self._k is not None:
             series["k"] = self._k
-            series["spectrum_time"] = np.array([t for t, _ in self._spectra])
-            series["psi2"] = np.array([power for _, power in self._spectra])
+            for name in self._spectra[0] if self._spectra else ("spectrum_time", "psi2"):
+                series[name] = np.array([spectra[name] for spectra in self._spectra])
         fields, states = (
             (None, None)
             if self._box.rank

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..storage import hdf5
 from . import content, datasets
-from .names import DIFFERENCES, RECORD_AXES, SPACE, dimensions
+from .names import DIFFERENCES, RECORD_AXES, SPACE, SPECTRA, dimensions
 
 _ROOM_FOR_WARNINGS = 8192  # bytes
 # Rows wait no longer than a second, and take no more memory than this: a row by itself costs some milliseconds in HDF5.
@@ -31,7 +31,7 @@ class SeriesFile(datasets.RunFile):
                 self._make(name, values.shape, values.dtype, values)
         datasets.label(self._file, axes)
         self.warn([])
-        self._names = None
+        self._names, self._spectra = None, ()
         if k is not None:
             self._make_spectra(k)
         self._file.flush()
@@ -57,7 +57,8 @@ class SeriesFile(datasets.RunFile):
         self._unfit = True
         if k is not None and "k" not in file:
             self._make_spectra(k)
-            datasets.attach(file, ("psi2",))
+            datasets.attach(file, self._spectra)
+        self._spectra = tuple(name for name in SPECTRA if name in file)
         file.flush()
         return self
 
@@ -78,6 +79,9 @@ class SeriesFile(datasets.RunFile):
         self._make("k", k.shape, values=k)
         self._make("spectrum_time", ())
         self._make("psi2", k.shape)
+        if "pair" in self._file:
+            self._make("psi2_pairs", (*self._file["pair"].shape, *k.shape))
+        self._spectra = tuple(name for name in SPECTRA if name in self._file)
 
     def append(self, row):
         """One row of numbers and small arrays by name, `time` among them."""
@@ -108,8 +112,9 @@ class SeriesFile(datasets.RunFile):
             self._data(name)[self.rows["time"] - 1] = value
             self._last[name] = value
 
-    def append_spectrum(self, t, psi2):
-        self._wait("spectrum_time", {"psi2": psi2, "spectrum_time": t})
+    def append_spectrum(self, t, spectra):
+        """Spectra by name at the time t."""
+        self._wait("spectrum_time", {**spectra, "spectrum_time": t})
 
     def _wait(self, axis, values):
         self._waiting[axis].append(values)
@@ -130,7 +135,7 @@ class SeriesFile(datasets.RunFile):
         """Write what waits. A reader sees whole rows only: `time` grows last, when all else is on the disk."""
         waiting = {axis: rows for axis, rows in self._waiting.items() if rows}
         for axis, rows in waiting.items():
-            for name in self._names if axis == "time" else ("psi2",):
+            for name in self._names if axis == "time" else self._spectra:
                 if name != axis:
                     self._extend(name, self.rows[axis] - len(rows), np.array([row[name] for row in rows]))
         if waiting:

@@ -12,7 +12,7 @@ from .. import config as configuration
 from ..analysis import growth, unseeded
 from ..errors import InputError
 from ..results import checkpoint, growth_table, provenance
-from ..results.names import DIFFERENCES
+from ..results.names import DIFFERENCES, SPECTRA
 from ..results.run_directory import Memory, RunDirectory, Stored, check_same_physics, choose_directory, coordinates
 from ..runtime import extras
 from ..runtime.collective import on_root
@@ -151,12 +151,13 @@ class Recorder:
             self.output.append_fields(t, fields)
         if due & {"series", "spectrum"}:
             measured = self._problem.diagnostics.measure(since_start, fields)
-            power = measured.pop("psi2")
+            spectra = {name: measured.pop(name) for name in SPECTRA if name in measured}
+            power = spectra["psi2"]
             if "series" in due:
                 self._append(t, self._problem.diagnostics.complete(measured | level.measure(since_start)))
             if "spectrum" in due and self._problem.config.output.spectrum_every:
-                finite.check_row(t, {"psi2": power})
-                self.output.append_spectrum(t, power)
+                finite.check_row(t, spectra)
+                self.output.append_spectrum(t, spectra)
         if "phase_space" in due and level.declared.stored("phase_space"):
             state = level.take_state(since_start, u)
             finite.check_fields(t, state, comm)

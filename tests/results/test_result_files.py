@@ -633,7 +633,8 @@ LEVELS = {
     "momentum": {"momentum": BEAMS["momentum"]},
     "full": {"full": {"points": 60, "p_max": 15.0, "perp_points": 2, "p0": 7.5, "sigma": 1.2}},
 }
-ELSEWHERE = {"axis", "x", "y", "P_ee", "P_ee_bar"}  # in boxes of more dimensions and for other modes, as the page says
+# In boxes of more dimensions, for other modes and for three flavors, as the page says.
+ELSEWHERE = {"axis", "x", "y", "P_ee", "P_ee_bar", "pair", "psi2_pairs"}
 
 
 def levels_table():
