@@ -25,7 +25,7 @@ from .level import Level
 from .terms.force import ForceDensity
 from .terms.self_interaction import SelfInteraction, coefficients
 from .terms.term import Here
-from .terms.total import Total, has_sources
+from .terms.total import Total, has_sources, kept_lines, pushing_lines
 
 
 class Standard(Level):
@@ -41,7 +41,8 @@ class Standard(Level):
     def declare(cls, modes, settings=None, terms=(), axes=1):
         P = Field("P", (len(modes), modes.algebra.components), modes.velocity[:, None])
         flavor = Declaration(axes, (P, *(field for term in terms for field in term.fields(axes))))
-        return replace(flavor, arrays=flavor.lines if has_sources(terms) else 0)
+        arrays = kept_lines(terms, modes) + (flavor.lines if has_sources(terms) else 0)
+        return replace(flavor, arrays=arrays)
 
     def _lay_out(self):
         box, modes = self.box, self.modes
@@ -95,7 +96,7 @@ class Energy(Standard):
             gradient=gradient,
             flow_gradient=C * kernels.series_rows(m),
             beside=gradient + ForceDensity.lines(count, C),
-            arrays=flavor.arrays + (count if flavor.arrays else 0),
+            arrays=flavor.arrays + pushing_lines(terms, modes, axes) + (count if has_sources(terms) else 0),
         )
 
     def _lay_out(self):

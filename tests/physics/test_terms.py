@@ -13,6 +13,7 @@ from nuflux_mpi.errors import InputError
 from nuflux_mpi.physics import levels, terms
 from nuflux_mpi.physics.fields import Declaration, Field
 from nuflux_mpi.physics.levels import LEVELS
+from nuflux_mpi.physics.linearised import linearised
 from nuflux_mpi.physics.modes import Modes
 from nuflux_mpi.physics.terms import matter
 from nuflux_mpi.physics.terms.matter import Matter
@@ -179,13 +180,15 @@ def test_a_joint_flow_is_asked_for_in_words():
 # ---- what follows from a declaration
 
 
-def counted(level, count, axes, settings):
-    """What was counted by hand before there were declarations: lines of the state, velocities apart."""
+def counted(level, count, axes, settings, C, has_matter):
+    """What was counted by hand before there were declarations: lines of the state, velocities apart. C: components."""
     momenta = settings["points"] if settings else 0
-    parts = {"standard": (3 * count,), "energy": (3 * count, count), "momentum": (4 * momenta * count,)}
-    gradient = {"standard": 0, "energy": 3 * (1 + axes), "momentum": 8}
-    beside = {"standard": 0, "energy": 3 * (1 + axes) + 3 * min(8, count), "momentum": 8 + 4 * min(8, count)}
-    return parts[level], 0, gradient[level], beside[level], 0
+    parts = {"standard": (C * count,), "energy": (C * count, count), "momentum": ((1 + C) * momenta * count,)}
+    gradient = {"standard": 0, "energy": C * (1 + axes), "momentum": 2 * (1 + C)}
+    some = min(8, count)
+    beside = {"standard": 0, "energy": C * (1 + axes) + C * some, "momentum": (1 + C) * (2 + some)}
+    of_matter = {"standard": 1 + C * (1 + axes), "energy": 1 + C * (1 + axes) + axes * (1 + axes), "momentum": 0}
+    return parts[level], 0, gradient[level], beside[level], of_matter[level] * has_matter
 
 
 @pytest.mark.parametrize("case", config.cases())
@@ -198,17 +201,24 @@ def test_counts_of_shipped_cases_are_those_counted_by_hand(case, level):
     axes = resolved.box.dimensions
     setup, settings = levels.Setup.of(resolved), resolved.get(level)
     holds, some = setup.declared, setup.modes
+    C = some.algebra.components
     if level == "full":
         species = len(set(some.s))
-        lines = 4 * species * settings["perp_points"] * settings["points"]
-        expected = (lines,), lines * settings["group_velocity"], 8, 8, 16 * len(some)
+        lines = (1 + C) * species * settings["perp_points"] * settings["points"]
+        expected = (
+            (lines,),
+            lines * settings["group_velocity"],
+            2 * (1 + C),
+            2 * (1 + C),
+            (5 if "vacuum" in resolved else 4) * (1 + C) * len(some),
+        )
     else:
-        expected = counted(level, len(some), axes, settings)
+        expected = counted(level, len(some), axes, settings, C, "matter" in resolved)
     assert (holds.segments, holds.flux_lines, holds.gradient, holds.beside, holds.arrays) == expected
     assert holds.lines == sum(holds.segments) and holds.velocity.shape == (holds.lines, axes)
-    assert holds.flow_gradient == (3 * kernels.series_rows(axes) if level == "energy" else 0)
+    assert holds.flow_gradient == (C * kernels.series_rows(axes) if level == "energy" else 0)
     vector = (axes,) if axes > 1 else ()
-    stored = {"P": (len(some), 3)}
+    stored = {"P": (len(some), C)}
     stored |= {"Phi": (len(some),)} if level == "full" else {"kappa": (len(some),)} if level != "standard" else {}
     stored |= {"F": (len(some), *vector)} if level != "standard" else {}
     assert holds.stored("fields") == stored
@@ -306,6 +316,6 @@ def test_what_a_term_needs_is_said(monkeypatch):
     setup = levels.Setup.of(resolved)
     assert setup.declared.segments == (8, 2) and setup.declared.arrays == 10
     q, k = np.array([1.0, -0.7]), [-2.0]
-    damped = linear.growth_rate(k, *terms.background(resolved, setup.modes, q))
+    damped = linear.growth_rate(k, *linearised(resolved, setup.modes, q).background)
     free = linear.growth_rate(k, setup.modes.velocity, setup.modes.s, q)
     assert free > 0.5 and damped == pytest.approx(free - 0.4, abs=1e-13)

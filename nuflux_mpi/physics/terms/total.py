@@ -63,6 +63,17 @@ def has_sources(terms) -> bool:
     return any(term.has("source") and term.name not in COMPILED_TERMS for term in terms)
 
 
+def kept_lines(terms, modes) -> int:
+    """Real functions of space that are kept of steady terms at most: a profile, and what they add to D."""
+    found = any(term.has("potential") and term.steady for term in terms)
+    return found * (1 + modes.algebra.components * (1 + modes.vectors.shape[1]))
+
+
+def pushing_lines(terms, modes, axes: int) -> int:
+    """The same of the slopes of their traces, which push all flavors alike."""
+    return any(term.has("trace") for term in terms) * axes * (1 + modes.vectors.shape[1])
+
+
 def _joint(terms) -> tuple[str, ...]:
     """The longest key of `FLOWS` whose terms are all there."""
     names = {term.name for term in terms}
