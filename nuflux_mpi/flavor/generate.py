@@ -128,9 +128,24 @@ def _rotated_by_quaternion(P, W):
     return Vector(p + k * x for p, x in zip(P, change))
 
 
+def turned_by_unitary(P: Sequence, unit, vector: Sequence) -> Vector:
+    """P of V N V^+ for the unitary V = unit 1 + vector.lambda/2, both complex: pairs of entries.
+
+    Two flavors: the quaternion (unit, vector) of V = unit 1 - i vector.sigma, real.
+    """
+    if len(P) == 3:
+        t = cross(vector, P)
+        return Vector(p + 2.0 * x for p, x in zip(P, cross(vector, t, [unit * entry for entry in t])))
+    return _turned(P, _Complex(*unit), [_Complex(*entry) for entry in vector])
+
+
 def _rotated_by_unitary(P, W):
-    one = of_components(len(W))
-    V, N = _entries(one, *_cayley(W)), _entries(one, _ZERO, [_Complex(p) for p in P])
+    return _turned(P, *_cayley(W))
+
+
+def _turned(P, unit, vector):
+    one = of_components(len(P))
+    V, N = _entries(one, unit, vector), _entries(one, _ZERO, [_Complex(p) for p in P])
     VN = [[reduce(add, [x * column[c] for c, x in enumerate(row)]) for column in zip(*N)] for row in V]
     turned = {(a, b): _row_product(VN[a], V[b]) for a in range(len(V)) for b in range(a, len(V))}
     out = Vector([None] * one.components)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
         differentiate_waves,
         from_interaction_picture_batch,
         integrate,
+        joint_drive,
+        joint_series,
+        joint_turn,
         moments,
         phase_space_moments,
         phase_table,
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
         turn,
         turn_about,
         turn_and_drive,
+        turn_together,
         weigh,
     )
 
@@ -57,6 +61,7 @@ HOMES = {
     "full": "phase_space_moments anticommute commute add differentiate_waves subtract_derivative touch_full"
     " touch_full_with_more",
     "local_flow": "turn series turn_and_drive turn_about touch_local_flow",
+    "joint_flow": "turn_together joint_turn joint_series joint_drive touch_turn_together touch_joint_flow",
     "pencils": "phase_factors from_interaction_picture to_interaction_picture correct_pencils differentiate_pencils touch_pencils"
     " touch_correct_pencils"
     " phase_table from_interaction_picture_batch to_interaction_picture_batch touch_batches",
@@ -68,7 +73,7 @@ HOMES = {
 SHARED = {"adams_formulas": "formula step_weights difference touch_step_weights", "expansion": "series_rows"}
 
 # Modules whose loops are compiled for a number of components of velocities, too.
-MORE = ("flavor", "local_flow")
+MORE = ("flavor", "local_flow", "joint_flow")
 
 _MODULES = {name: home for homes in (HOMES, SHARED) for home, names in homes.items() for name in names.split()}
 

@@ -11,8 +11,8 @@ import itertools
 import numpy as np
 
 TERMS = 6  # coefficients of the Taylor series of D_i, from moments up to this degree
-# Points handled together for two flavors, by the number of axes: their moments and Taylor coefficients stay in the cache.
-BLOCKS = (128, 64, 32)
+# Points handled together for two flavors, by the number of components of velocities: their moments and Taylor coefficients stay in the cache.
+BLOCKS = (128, 64, 32, 16)
 
 
 def series_rows(axes):

@@ -192,6 +192,81 @@ def turn_about(P, W, w=None):
         P[a] = one.rotate(P[a], W if w is None else W + w[a][:, None])
 
 
+# The same with constant vectors: d_t P_a = (G_0 - sum_i v_ai G_i) x P_a with G_0 = D_0 + A_0 and G_i = D_i + A_i, i up to m,
+# where A_i are parallel to A_0 at each point. With a vacuum term x_a B there is one component more, v = -x_a and G = B. All of
+# it is meant in the frame that turns about A_0 (matter): there B turns, G_0 is D_0, and the rest stays what it is.
+
+
+def turn_together(P, W, factor=1.0):
+    """P_a <- exp(factor W x) P_a in place, exact for any W (C, n): one rotation for all modes."""
+    one = of_components(P.shape[1])
+    if one.flavors == 2:
+        half = 0.5 * factor * np.sqrt(one.dot(W, W))
+        q = 0.5 * factor * np.sinc(half / np.pi) * W
+        t = one.cross(q[None], P, 1)
+        P += 2.0 * (np.cos(half) * t + one.cross(q[None], t, 1))
+    else:
+        for a in range(len(P)):
+            P[a] = one.rotate(P[a], factor * W)
+
+
+def joint_turn(P, v, s, h, A, B):
+    """Carry P over a time h in the frame about A_0, in place. v: (m or m + 1, modes); A: (1 + m, C, n); B: (C,)."""
+    for part in _parts(P, v):
+        _turn(P[..., part], v, *_flatten_jointly(_joint_series(P[..., part], v, s, h, A[..., part], B)))
+
+
+def joint_series(P, v, s, h, A, B, S):
+    """S <- the coefficients of the series of h G_0 and h G_i in that frame, (`expansion.TERMS`, 1 + components of v, C, n)."""
+    for part in _parts(P, v):
+        S[..., part] = _joint_series(P[..., part], v, s, h, A[..., part], B)
+
+
+def joint_drive(P, kappa, v, along, s, S, dV):
+    """Carry P over the time of `joint_series`, and kappa by the work of the weak force; both in place.
+
+    dV: (d, times of Gauss, 1 + m, C, n), the gradients of h G at `expansion.TIMES`, turned back into the frame.
+    """
+    m = dV.shape[2] - 1
+    for part in _parts(P, v):
+        here = S[..., part]
+        for i, (x, weight) in enumerate(zip(TIMES, WEIGHTS)):
+            then = P[..., part].copy()
+            _turn(then, v, *_flatten_jointly(here, x))
+            for a in range(len(P)):
+                force = sum(speed * _potential(v[:m, a], slope[i, ..., part]) for speed, slope in zip(along[:, a], dV))
+                kappa[a, part] -= 0.5 * weight * s[a] * np.sum(force * then[a], axis=0)
+        _turn(P[..., part], v, *_flatten_jointly(here))
+
+
+def _joint_series(P, v, s, h, A, B):
+    m, several, cross = len(A) - 1, len(v), of_components(P.shape[1]).cross
+    up_to, above, _ = moment_table(several)
+    T = [(moment_weights(v, s, h) @ P.reshape(len(P), -1)).reshape(-1, *P.shape[1:])]
+    G = np.zeros((TERMS, 1 + several, *P.shape[1:]))
+    G[0, 1 : m + 1] = h * A[1:]
+    if several > m:
+        G[0, several] = h * B[:, None]
+        for j in range(TERMS - 1):
+            G[j + 1, several] = -h / (j + 1) * cross(A[0], G[j, several])
+    for j in range(TERMS):
+        G[j, : m + 1] += T[j][: m + 1]
+        if j < TERMS - 1:
+            following = np.zeros((up_to[TERMS - j - 1],) + P.shape[1:])
+            for n in range(len(following)):
+                for i in range(j + 1):
+                    following[n] += cross(G[i, 0], T[j - i][n])
+                    following[n] -= sum(cross(G[i, 1 + k], T[j - i][above[n, k]]) for k in range(several))
+            T.append(following / (j + 1))
+    return G
+
+
+def _flatten_jointly(S, x=1.0):
+    """Parabolas of x h G_0 (3, C, n) and x h G_i (3, components, C, n)."""
+    E = np.tensordot(PARABOLA * x ** np.arange(1, TERMS + 1), S, 1)
+    return E[:, 0], E[:, 1:]
+
+
 def _parts(P, v):
     size = 16 * block(len(v), P.shape[1])
     return [slice(start, start + size) for start in range(0, P.shape[2], size)]
@@ -223,10 +298,15 @@ def _value(S, m, x):
 
 
 def _turn(P, v, D, E):
+    """D: (C, n), or a parabola (3, C, n); E: (3, components, C, n)."""
     one = of_components(P.shape[1])
     for a in range(len(P)):
         A, B, C = -np.tensordot(v[:, a], E, (0, 1))
-        P[a] = one.rotate(P[a], magnus(A + D, B, C, one.cross))
+        if D.ndim == 3:
+            A, B, C = D[0] + A, D[1] + B, D[2] + C
+        else:
+            A = A + D
+        P[a] = one.rotate(P[a], magnus(A, B, C, one.cross))
 
 
 # ---- the interaction picture, whole batches of rows
