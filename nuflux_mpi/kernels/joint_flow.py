@@ -22,7 +22,11 @@ C_OF_THREE = 8
 @cache
 def _symmetric_structure(components):
     """d_ijk for loops: places (terms, 3) k, i, j and factors (terms,) of factor A_i A_j."""
-    terms = [(k, i, j, c if i == j else 2 * c) for k, some in enumerate(of_components(components).symmetric_terms) for i, j, c in some]
+    terms = [
+        (k, i, j, c if i == j else 2 * c)
+        for k, some in enumerate(of_components(components).symmetric_terms)
+        for i, j, c in some
+    ]
     return np.array([term[:3] for term in terms], dtype=np.int64).reshape(-1, 3), np.array([term[3] for term in terms])
 
 
@@ -70,8 +74,6 @@ def _unitary_of_three(W, d, U, z):
     for c in range(C):
         part = linear * W[c] + second * square[1 + c]
         U[1 + c, z], U[2 + C + c, z] = part.real, part.imag
-
-
 
 
 @jit_exact

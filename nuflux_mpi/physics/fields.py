@@ -43,8 +43,8 @@ class Declaration:
     """The fields of a level in a box of so many axes, and what its right-hand sides need beside them.
 
     gradient: real functions of space whose gradient each right-hand side takes; flow_gradient: the same for each local
-    flow of a splitting method. beside: those of which arrays outside the state hold the gradient, for right-hand sides and
-    for the series; arrays: those in arrays outside the state that are never transformed. passing_states: copies of the
+    flow of a splitting method, which holds flow_arrays besides. beside: those of which arrays outside the state hold the
+    gradient, for right-hand sides and for the series; arrays: those in arrays outside the state that are never transformed. passing_states: copies of the
     state that a row of the series or a snapshot needs for a moment.
     """
 
@@ -52,6 +52,7 @@ class Declaration:
     fields: tuple[Field, ...]
     gradient: int = 0
     flow_gradient: int = 0
+    flow_arrays: int = 0
     beside: int = 0
     arrays: int = 0
     passing_states: int = 0

@@ -22,10 +22,11 @@ import numpy as np
 from .. import kernels
 from .fields import Declaration, Field
 from .level import Level
+from .terms.flows import series_lines, work_lines
 from .terms.force import ForceDensity
 from .terms.self_interaction import SelfInteraction, coefficients
 from .terms.term import Here
-from .terms.total import Total, has_sources, kept_lines, pushing_lines
+from .terms.total import Total, has_sources, is_joint, kept_lines, pushing_lines
 
 
 class Standard(Level):
@@ -94,7 +95,8 @@ class Energy(Standard):
             axes,
             (*flavor.fields, kappa, F),
             gradient=gradient,
-            flow_gradient=C * kernels.series_rows(m),
+            flow_gradient=work_lines(C, m) if is_joint(terms) else C * kernels.series_rows(m),
+            flow_arrays=series_lines(C, m) if is_joint(terms) else C * kernels.series_rows(m),
             beside=gradient + ForceDensity.lines(count, C),
             arrays=flavor.arrays + pushing_lines(terms, modes, axes) + (count if has_sources(terms) else 0),
         )

@@ -151,7 +151,7 @@ def memory_per_rank(setup, ranks):
     kept = vectors(setup.method)
     gradients = holds.beside
     if setup.method in SPLITTINGS:
-        gradients += 2 * holds.flow_gradient  # the series of the moments, and the gradient's own lines
+        gradients += holds.flow_gradient + holds.flow_arrays  # the gradient's own lines, the series of the moments
     lines = Diagnostics.lines(setup.modes) + Box.gradient_lines(gradients, axes)
     beside = 8 * cut.points_per_rank.max() * (WORK_STATES * lines + holds.arrays)
     fluxes = holds.flux_lines / holds.lines

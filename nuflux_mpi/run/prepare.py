@@ -8,12 +8,14 @@ from .. import config as configuration
 from .. import kernels
 from ..box import columns, fft_plans
 from ..box.box import Box
+from ..physics.terms.total import is_joint
 from ..results import outside
 from ..runtime.collective import on_root
 from ..runtime.environment import check_index_size, check_parallel
 from ..runtime.limits import check_memory
 from ..time import petsc_options
 from ..time.integrator import KERNELS, Integrator, initialize
+from ..time.methods import SPLITTINGS
 from . import start_copy
 
 
@@ -50,11 +52,16 @@ def load_loops(setup, comm):
     touches += [touch for part in (setup.level, *setup.terms) for touch in part.own_kernels]
     if any(term.has("mode_potential") or (term.steady and term.has("potential")) for term in setup.terms):
         touches += [f"{touch}_with_more" for touch in touches if touch in ("touch_precess", "touch_drive", "touch_full")]
-    touches += KERNELS.get(setup.method, ())
+    touches += flow_kernels(setup) if setup.method in SPLITTINGS else KERNELS.get(setup.method, ())
     if np.size(setup.config.box.points) > 1:
         touches.append(columns.touch)
     axes, modes = setup.config.box.dimensions, setup.modes
     kernels.warm_up(comm, *touches, axes=axes, components=modes.algebra.components, velocities=modes.vectors.shape[1])
+
+
+def flow_kernels(setup):
+    """Names of what compiles the local flow of a splitting method."""
+    return ("touch_turn_together", "touch_joint_flow") if is_joint(setup.terms) else KERNELS[setup.method]
 
 
 def box_of(setup, comm):

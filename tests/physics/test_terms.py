@@ -216,7 +216,9 @@ def test_counts_of_shipped_cases_are_those_counted_by_hand(case, level):
         expected = counted(level, len(some), axes, settings, C, "matter" in resolved)
     assert (holds.segments, holds.flux_lines, holds.gradient, holds.beside, holds.arrays) == expected
     assert holds.lines == sum(holds.segments) and holds.velocity.shape == (holds.lines, axes)
-    assert holds.flow_gradient == (C * kernels.series_rows(axes) if level == "energy" else 0)
+    joint = "vacuum" in resolved or "matter" in resolved  # then of D_0 and D_i at three times
+    of_flow = C * (3 * (1 + some.vectors.shape[1]) if joint else kernels.series_rows(axes))
+    assert holds.flow_gradient == (of_flow if level == "energy" else 0)
     vector = (axes,) if axes > 1 else ()
     stored = {"P": (len(some), C)}
     stored |= {"Phi": (len(some),)} if level == "full" else {"kappa": (len(some),)} if level != "standard" else {}

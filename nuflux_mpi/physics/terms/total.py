@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from ... import kernels
+from .flows import JointFlow
 from .term import Here, Term
 
 
@@ -72,6 +73,11 @@ def kept_lines(terms, modes) -> int:
 def pushing_lines(terms, modes, axes: int) -> int:
     """The same of the slopes of their traces, which push all flavors alike."""
     return any(term.has("trace") for term in terms) * axes * (1 + modes.vectors.shape[1])
+
+
+def is_joint(terms) -> bool:
+    """Whether the local flow of the terms is that of `flows`, with constant vectors."""
+    return len(set(_joint(terms)) - {"self_interaction", "force"}) > 0
 
 
 def _joint(terms) -> tuple[str, ...]:
@@ -198,6 +204,16 @@ class Total:
         kernels.turn_and_drive(P, kappa, here.v, here.work, flat, dS, here.speed)
 
     @functools.cached_property
+    def _joint_flow(self):
+        return JointFlow(self._here, self._box)
+
+    def _turn_jointly(self, h):
+        self._joint_flow(h)
+
+    def _turn_and_drive_jointly(self, h):
+        self._joint_flow.turn_and_drive(h)
+
+    @functools.cached_property
     def _expansion(self):
         """Room for the series of the moments at each point, and their gradient."""
         shape = (kernels.series_rows(len(self._here.v)), self._here.D.shape[1])
@@ -206,6 +222,9 @@ class Total:
 
 # Terms whose local flow is one: it must be exact, or better than the splitting that calls it.
 FLOWS = {("self_interaction",): Total._turn, ("self_interaction", "force"): Total._turn_and_drive}
+for _more in (("vacuum",), ("matter",), ("vacuum", "matter")):
+    FLOWS["self_interaction", *_more] = Total._turn_jointly
+    FLOWS["self_interaction", "force", *_more] = Total._turn_and_drive_jointly
 
 
 def _steady_potential(terms, here: Here) -> np.ndarray | None:
