@@ -1,18 +1,19 @@
 """Level "full": the whole kinetic equation with its gradient terms, resolved in momentum.
 
-One-dimensional box, axial symmetry about it, two flavors. f(p_z, p_perp, z) = (n + P.sigma)/2 is the density matrix per
-phase-space volume d^3p dz, and with h = |p| + s Omega
+One-dimensional box, axial symmetry about it. f(p_z, p_perp, z) = n/F + P.lambda/2 is the density matrix per phase-space volume
+d^3p dz, and with h = |p| + c_vac M^2/2|p| + s Omega
 
-    d_t f + v d_z f + s/2 {d_pz Omega, d_z f} - s/2 {d_z Omega, d_pz f} = i [f, Omega]                         (Eq. 16)
-    Omega = G_0 - v G_1,  G_m = int d^3p s v^m (f + 1 Tr f),  v = p_z / |p|,  d_pz Omega = -(p_perp^2 / |p|^3) G_1
+    d_t f + 1/2 {d_pz h, d_z f} - 1/2 {d_z h, d_pz f} = i [f, s h]                                                 (Eq. 16)
+    Omega = G_0 - v G_1,  G_m = c_nu int d^3p s v^m (f + 1 Tr f) + c_mat u^m lambda L,  v = p_z / |p|
+    d_pz Omega = -(p_perp^2 / |p|^3) G_1
 
-where the integral of G_m also sums over the species, s = +1 for neutrinos and -1 for antineutrinos. Equation numbers
-are those of Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024); the curl term of its Eq. 18 vanishes with this symmetry.
-What is computed is the equivalent form with two divergences,
+where the integral of G_m also sums over the species, s = +1 for neutrinos and -1 for antineutrinos. Masses and matter are there
+where the run has their terms. Equation numbers are those of Fiorillo, Raffelt, Sigl, PRL 133, 021002 (2024); the curl term of
+its Eq. 18 vanishes with this symmetry. What is computed is the equivalent form with two divergences,
 
-    d_t f + v d_z f = - d_z Phi + d_pz F + i [f, Omega],    Phi = s/2 {d_pz Omega, f},  F = s/2 {d_z Omega, f},
+    d_t f + v d_z f = - d_z Phi + d_pz F + i [f, s h],    Phi = 1/2 {d_pz (h - |p|), f},  F = s/2 {d_z Omega, f},
 
-in which particle number and flavor isospin cannot change on any grid. See docs/full.md.
+in which particle number and, without masses and matter, flavor isospin cannot change on any grid. See docs/full.md.
 """
 
 import numpy as np
@@ -51,7 +52,7 @@ class Full(Level):
         group_velocity, force, commutator   switches of the three terms of Eq. 16 beyond free streaming
 
     Fields to store: P as polarization of each beam, and the fluxes Phi and F, see :meth:`take`. The state: f (species,
-    perp_points, 4, points, *local_shape), in n / mu^3, local in space, species in the order of `signs`; see
+    perp_points, 1 + C, points, *local_shape), in n / mu^3, local in space, species in the order of `signs`; see
     :meth:`take_state`.
     """
 
@@ -73,6 +74,7 @@ class Full(Level):
         f_p = Field("f_p", (species, 1 + C, len(grid.p_z)), evolved=False, stored="series")
         gradient = (1 + C) * (1 + axes)
         sums = _sums_of(terms) * (1 + C) * count  # over the momenta of each mode
+        sums += gradient * any(term.steady and term.has("potential") for term in terms)
         # For a moment at the start: eigenvalues of f.
         return Declaration(axes, (f, *made, f_p), gradient=gradient, beside=gradient, arrays=sums, passing_states=1)
 
@@ -175,11 +177,11 @@ class Full(Level):
         self.dG[...] = self.gradient(self.G).reshape(self.dG.shape)
 
     def start(self, t, u, P, density=None):
-        """u <- the state at time t of the configured distribution, f = sum_a g_a(p) (n_a + P_a.sigma)/2. Collective.
+        """u <- the state at time t of the configured distribution, f = sum_a g_a(p) (n_a/F + P_a.lambda/2). Collective.
 
-        P: (modes, 3, *local_shape), local. density: n_a, one number per mode, raised to the largest |P_a| where it is
+        P: (modes, C, *local_shape), local. density: n_a, one number per mode, raised to the largest |P_a| where it is
         less, or (modes, *local_shape). Default: the largest |P_a| of each. A file holds f itself; where that is
-        homogeneous, the P_a tell how its polarizations are tilted, see :meth:`_tilted`. InputError, on all ranks, for
+        homogeneous, the P_a tell how its polarizations are tilted, see `full_start.tilt`. InputError, on all ranks, for
         negative occupations.
         """
         P = np.asarray(P, dtype=float)
@@ -205,7 +207,7 @@ class Full(Level):
         self._store(t, u)
 
     def put(self, t, u, rho):
-        """u <- the state at time t of rho = f (species, perp_points, 4, points, *local_shape), local. Collective."""
+        """u <- the state at time t of rho = f (species, perp_points, 1 + C, points, *local_shape), local. Collective."""
         self.f[...] = rho
         self._store(t, u)
 
@@ -217,7 +219,7 @@ class Full(Level):
     def take(self, t, u):
         """Fields to store, by name, at time t, local. Collective.
 
-        P: (modes, 3, *local_shape), the polarization summed over the momenta of the species of mode a whose direction v
+        P: (modes, C, *local_shape), the polarization summed over the momenta of the species of mode a whose direction v
         is nearest to v_a (v = +1 and -1: the two hemispheres). Phi, F: (modes, *local_shape), the traces of Eqs. 20 and
         21 summed over the same momenta, for the equation with all its terms, whatever is switched on:
 
@@ -242,7 +244,7 @@ class Full(Level):
         return {"P": P, "Phi": Phi.reshape(space), "F": F.reshape(space)}
 
     def take_state(self, t, u):
-        """{"rho": f, (species, perp_points, 4, points, *local_shape)} at time t, a view that the next call overwrites."""
+        """{"rho": f, (species, perp_points, 1 + C, points, *local_shape)} at time t, a view that the next call overwrites."""
         self.picture.fields(t, u)
         return {"rho": self.f}
 
@@ -291,7 +293,7 @@ class Full(Level):
         return np.einsum("a,acmz->mcz", self.modes.s, N[:, :, :3])
 
     def _over_box(self):
-        """int f dz of the lines in `transform.physical`, (parts, 4, points). Collective."""
+        """int f dz of the lines in `transform.physical`, (parts, 1 + C, points). Collective."""
         return self.box.integral(self._f.reshape(self._f.shape[:3] + self.box.local_shape))
 
     def _kinetic_by_beam(self, F):
@@ -310,8 +312,8 @@ class Full(Level):
         All of :func:`nuflux_mpi.physics.phase_space.measures`, number and Casimirs among them, with int d^3p. kinetic_energy =
         int |p| Tr f, and K its change since the start by beam (modes,); U_trace and U_osc, the parts of the refractive
         energy from densities and from polarization (Eqs. 3 and 5); energy = kinetic_energy + U_trace + U_osc and those
-        of other terms; momentum int p_z Tr f; D0 (3,) int sum s P; dK_dt by Eq. 22, the rate of the equation with all
-        its terms, whatever is switched on; f_p (species, 4, points): f integrated over p_perp, box average, per dp_z; edge and
+        of other terms; momentum int p_z Tr f; D0 (C,) int sum s P; dK_dt by Eq. 22, the rate of the equation with all
+        its terms, whatever is switched on; f_p (species, 1 + C, points): f integrated over p_perp, box average, per dp_z; edge and
         centre: the density in f_p at the ends of the grid, and that of f next to p = 0 in box average, both relative to
         their maximum.
         """

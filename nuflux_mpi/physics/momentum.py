@@ -4,7 +4,8 @@ f_a(q, z, t) is the density matrix of mode a per unit of q = |p| - p_0, the mome
 
     (d_t + v_a d_z) f_a - 1/2 { s_a v_a d_z Omega_a , d_q f_a } = i [ f_a , Omega_a ]
 
-with Omega_a = sum_b s_b (1 - v_a v_b) (N_b + Tr N_b), N_b = int f_b dq. It is Eq. 16 of Fiorillo, Raffelt, Sigl, PRL
+with N_b = int f_b dq and Omega_a = c_nu sum_b s_b (1 - v_a v_b) (N_b + Tr N_b), to which the terms of the run add mixing c_vac s_a
+M^2/2p_a and matter c_mat lambda (1 - v_a u) L. It is Eq. 16 of Fiorillo, Raffelt, Sigl, PRL
 133, 021002 (2024) for p_0 -> infinity: exact for beams along the box, the leading order in mu / p_0 for others. The force
 -v d_z Omega is a matrix in flavor space, so a bunch splits by flavor, as atoms do by spin in a Stern-Gerlach magnet.
 
@@ -70,8 +71,9 @@ class Momentum(Level):
         f_q = Field("f_q", f.shape, evolved=False, stored="series")
         gradient = (1 + C) * (1 + modes.vectors.shape[1])
         beside = gradient + ForceDensity.lines(count, 1 + C)
+        steady = gradient * any(term.steady and term.has("potential") for term in terms)
         # For a moment: amplitudes, complex, and f over q.
-        return Declaration(axes, (f, *made, f_q), gradient=gradient, beside=beside, passing_states=3)
+        return Declaration(axes, (f, *made, f_q), gradient=gradient, beside=beside, arrays=steady, passing_states=3)
 
     def _lay_out(self):
         Q, modes, C = self.settings["points"], len(self.modes), self.modes.algebra.components
@@ -108,7 +110,7 @@ class Momentum(Level):
         kernels.push(self.f_hat, self._components, self._along, self.y, self.M, dM, self._external.vectors(t))
 
     def start(self, t, u, P, density):
-        """Every mode with the configured distribution in q, times N_a = (n_a + P_a . sigma)/2.
+        """Every mode with the configured distribution in q, times N_a = n_a/F + P_a.lambda/2.
 
         n_a is the density or, where larger, the largest |P_a| in the box, so that no occupation is negative.
         """

@@ -90,7 +90,7 @@ LAYOUT = {
     "dK_dt_difference": (("time",), "mu^2 n (1/mu)", "rate of change of the sum of K by differences of this series"),
     "f_p": (("time", "species", "coefficient", "p_z"), "n/mu", "box average of f, integrated over p_perp"),
     "edge": (("time",), "", "f_p at the ends of the grid over its maximum"),
-    "centre": (("time",), "", "f next to p = 0 over its maximum, box average"),
+    "centre": (("time",), "", "f next to p = 0, or with masses where they are not small, over its maximum; box average"),
     "rho": (("time", "species", "p_perp", "coefficient", "p_z", "{space}"), "n/mu^3", "f of level full, per d^3p"),
     "f": (("time", "mode", "coefficient", "q", "{space}"), "n/mu", "density matrix per unit of q"),
     "P": (("time", "mode", "component", "{space}"), "n", "polarization vector, weight absorbed"),

@@ -42,7 +42,9 @@ class FullSection(Section):
     points: Annotated[int, Key("grid points in p_z, an even number (level full)", ge=4, le=2**16)] = 64
     p_max: Annotated[float, Key("the grid covers -p_max < p_z < p_max", quantity="energy", gt=0)] = 16.0
     perp_points: Annotated[int, Key("points of the quadrature in p_perp", ge=1, le=128)] = 4
-    group_velocity: Annotated[bool, Key("the term 1/2 {grad_p Omega, d_z f} of Eq. 16")] = True
+    group_velocity: Annotated[
+        bool, Key("the term 1/2 {grad_p Omega, d_z f} of Eq. 16, and the velocity that masses take away")
+    ] = True
     force: Annotated[bool, Key("the term -1/2 {d_z Omega, grad_p f} of Eq. 16")] = True
     commutator: Annotated[bool, Key("the flavor rotation i [f, Omega]")] = True
 
@@ -98,7 +100,7 @@ class FullFromFile(FullSection):
     path: Annotated[
         str,
         Key(
-            "HDF5 file with dataset rho [n/mu^3] of shape (species, perp_points, 4, points) or the same with box.points; "
+            "HDF5 file with dataset rho [n/mu^3] of shape (species, perp_points, F^2, points) or the same with box.points; "
             + _RELATIVE,
             free=True,
         ),
