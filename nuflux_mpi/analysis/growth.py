@@ -6,8 +6,12 @@
 
 The power psi2 = sum_a |psi_{a,k}|^2 of a wave that follows linear theory grows like exp(2 gamma t) once its fastest
 eigenmode has left the others behind, and until the waves act on each other. `measure` looks for that phase in each
-wave without knowing the theory, from results alone. A finished run writes the table to growth.csv; `info` repeats the
-verdict.
+wave without knowing the theory, from results alone; of three flavors in each wave of each pair of flavors, by itself. A finished
+run writes the table to growth.csv; `info` repeats the verdict.
+
+Where matter has a profile all waves are coupled, and each comes to grow as the fastest eigenmode of the box. Where there is no
+linear theory, because mixing turns the start before anything has grown, waves are measured and the verdict says why they are
+not compared.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import InputError
+from ..flavor.algebra import of_components
 from ..results import growth_table
 from ..results.names import space_of
 from ..theory import growth_curve, linear
@@ -53,7 +58,8 @@ class Growth:
     window differ, over the slope. shift: change of the slope that later windows would still bring, by how it differs from that
     of earlier windows. driven: amplitude that the other waves can have given to this one at the end of the window by
     the next order, |psi|^3 / |P|^2, over its own. theory: Im omega of the fastest eigenmode for the initial mean P^z (of
-    the one that was seeded in a run from an eigenmode).
+    the one that was seeded in a run from an eigenmode), NaN where there is no theory. pair: names of the pairs of flavors, such as
+    "e mu", empty for two flavors. refusal: why there is no theory, or empty.
     """
 
     k: np.ndarray
@@ -65,6 +71,8 @@ class Growth:
     step_error: np.ndarray
     shift: np.ndarray
     theory: np.ndarray
+    pair: np.ndarray | None = None
+    refusal: str = ""
 
     def __len__(self):
         return len(self.k)
@@ -76,9 +84,10 @@ class Growth:
 
     @property
     def difference(self):
-        """measured / theory - 1; infinite where theory knows no growth."""
+        """measured / theory - 1; infinite where theory knows no growth, NaN where there is no theory."""
         grows = self.theory > 0
-        return np.where(grows, self.measured / np.where(grows, self.theory, 1.0) - 1, np.inf)
+        found = np.where(grows, self.measured / np.where(grows, self.theory, 1.0) - 1, np.inf)
+        return np.where(np.isnan(self.theory), np.nan, found)
 
     @property
     def judged(self):
@@ -87,7 +96,16 @@ class Growth:
 
     def clean(self):
         """The judged waves alone."""
-        return Growth(*(getattr(self, name)[self.judged] for name in growth_table.COLUMNS))
+        return self.only(self.judged)
+
+    def only(self, chosen):
+        """Some of the waves, by a mask."""
+        pair = None if self.pair is None else self.pair[chosen]
+        return Growth(*(getattr(self, name)[chosen] for name in growth_table.COLUMNS), pair=pair, refusal=self.refusal)
+
+    def name(self, i):
+        """A wave in words: its wavenumber, and its pair of three flavors."""
+        return f"k = {self.k[i]:.6g}" + (f" of {self.pair[i]}" if self.pair is not None and self.pair[i] else "")
 
     def verdict(self, level="standard"):
         """One sentence: how many of how many waves are within MARGIN times their error, and which is farthest off.
@@ -96,13 +114,15 @@ class Growth:
         level "full", whose beams have a width in direction that the theory does not know.
         """
         judged = np.flatnonzero(self.judged)
+        if self.refusal:
+            return f"linear theory does not apply: {self.refusal}"
         if not judged.size:
             return "linear theory: no linear phase to judge it by"
         off = np.abs(self.difference)
         worst = judged[np.argmax(off[judged])]
         if level == "full":
             waves = f"{judged.size} wave{'s' * (judged.size > 1)}"
-            return f"linear theory of sharp directions: {waves}, worst {off[worst]:.1e} at k = {self.k[worst]:.6g}"
+            return f"linear theory of sharp directions: {waves}, worst {off[worst]:.1e} at {self.name(worst)}"
         allowed = MARGIN * self.error
         beyond = judged[off[judged] > allowed[judged]]
         several = judged.size > 1
@@ -111,9 +131,9 @@ class Growth:
             "within the fit's error"
         )
         if not beyond.size:
-            return f"{waves}, worst {off[worst]:.1e} at k = {self.k[worst]:.6g}"
+            return f"{waves}, worst {off[worst]:.1e} at {self.name(worst)}"
         farthest = max(beyond, key=lambda i: off[i] / allowed[i])
-        text = f"{waves}, k = {self.k[farthest]:.6g} is off by {off[farthest]:.1e} (the fit allows {allowed[farthest]:.1e})"
+        text = f"{waves}, {self.name(farthest)} is off by {off[farthest]:.1e} (the fit allows {allowed[farthest]:.1e})"
         if beyond.size > FEW * judged.size or off[farthest] > FAR * allowed[farthest]:
             text += ": run and theory do not agree"
         return text
@@ -129,9 +149,33 @@ def measure(run):
         raise InputError("Growth rates of single waves are measured in boxes of one dimension only.")
     if not len(series.get("psi2", ())):
         raise InputError("The run recorded no power spectra: set output.spectrum_every.")
-    t, k = series["spectrum_time"], series["k"]
-    norm2, psi2 = np.sum(series["density"] ** 2), series["psi2"]
-    total = psi2.sum(axis=1) / norm2
+    states, algebra = linear_problem.of_run(run), of_components(np.shape(series["P_mean"])[-1])
+    refusal = linear_problem.moving(run.config, states) or ""
+    norm2 = np.sum(series["density"] ** 2)
+    total = series["psi2"].sum(axis=1) / norm2
+    if "psi2_pairs" in series and len(algebra.pairs) > 1:
+        parts = [(linear_problem.named(algebra, i), [i], series["psi2_pairs"][:, i]) for i in range(len(algebra.pairs))]
+    else:
+        parts = [("", range(len(states)), series["psi2"])]
+    found = []
+    for name, which, psi2 in parts:
+        rows = _thinned(_rows(run, psi2, norm2, total), [states[i].background for i in which])
+        columns = np.array(rows).reshape(-1, 8).T
+        theory = _Theory(run, [states[i] for i in which], which[0], refusal)
+        waves = Growth(*columns, theory=theory.rates(columns[0]), pair=np.full(len(rows), name), refusal=theory.refusal)
+        found.append(theory.checked(waves))
+    return _joined(found)
+
+
+def _joined(found):
+    """The waves of all pairs as one Growth."""
+    columns = (np.concatenate([getattr(waves, name) for waves in found]) for name in (*growth_table.COLUMNS, "pair"))
+    return Growth(*columns, refusal=next((waves.refusal for waves in found if waves.refusal), ""))
+
+
+def _rows(run, psi2, norm2, total):
+    """(k, rate, start, ...) of each wave that has a window, as `_window` finds it."""
+    t, k = run.series["spectrum_time"], run.series["k"]
     rtol = max(run.config.time.get("rtol", 0.0), np.finfo(float).eps)
     rows = []
     for column in _grown(psi2, norm2, rtol):
@@ -141,10 +185,7 @@ def measure(run):
         window = _window(t, power, driven, step_error)
         if window:
             rows.append((k[column], *window))
-    rows = _thinned(rows, len(series["v"]))
-    columns = np.array(rows).reshape(-1, 8).T
-    found = Growth(*columns, theory=_theory(run, columns[0]))
-    return _checked(run, found)
+    return rows
 
 
 def _grown(psi2, norm2, rtol):
@@ -215,31 +256,81 @@ def _affordable(mode_count):
     return max(1, int(MOST_OPERATIONS / (mode_count**3 + CALL)))
 
 
-def _thinned(rows, mode_count):
+def _thinned(rows, backgrounds):
     """The measured waves, or as many of them, evenly, as theory can be had for in some ten seconds."""
-    most = _affordable(mode_count) if mode_count <= growth_curve.MOST_DENSE else MOST_FOLLOWED
+    background, most = backgrounds[0], MOST_FOLLOWED
+    followed = linear.has_dispersion_relation(background.shift, background.coupling)
+    if len(background.s) <= growth_curve.MOST_DENSE or not followed:
+        most = _affordable(len(background.s))
     return rows[:: -(-len(rows) // most)] if rows else rows
 
 
-def _theory(run, k):
-    """Growth rate of linear theory at each k."""
-    initial, states = run.config.get("initial", {}), linear_problem.of_run(run)
-    rates = _rates(k, states)
-    if initial.get("kind") == "eigenmode" and initial.root:
-        seeded = 2 * np.pi * initial.n / np.ravel(run.config.box.length)[0]
-        for i in np.flatnonzero(np.abs(k - seeded) < 1e-9 * np.abs(k).max(initial=1e-300)):
-            rates[i] = _of_root(k[i : i + 1], states[0].background, initial.root)
-    return rates
+class _Theory:
+    """Growth rates of linear theory for the waves of a run, of one pair of flavors, or the fastest of several.
 
+    states: `Linearised`, one for each pair; first: index of the first of them. refusal: why there is no theory; empty if there is.
+    """
 
-def _rates(k, states):
-    """Growth rates of the fastest pair of flavors at k: by the matrix for as many waves as are `_affordable`, else by
-    following roots."""
-    if not len(k):
-        return np.zeros(0)
-    if len(k) > _affordable(len(states[0].background.s)):
-        return linear_problem.rates_of(states)(k)
-    return np.max([linear.growth_rate(k[:, None], *state.background) for state in states], axis=0)
+    def __init__(self, run, states, first, refusal):
+        self.states, self.refusal = states, refusal
+        self.initial = run.config.get("initial", {})
+        self.root = 0
+        if self.initial.get("kind") == "eigenmode" and linear_problem.seeded_pair(run.config) == first:
+            self.root = self.initial.root
+        self.config, self._in_box = run.config, None
+        self.modes = len(states[0].background.s)
+
+    def rates(self, k):
+        """Growth rate at each k, (m,): NaN without a theory."""
+        k = np.asarray(k, dtype=float)
+        if self.refusal or not k.size:
+            return np.full(k.shape, np.nan if self.refusal else 0.0)
+        if any(state.profile is not None for state in self.states):
+            return self._of_box(k)
+        rates = self._of_waves(k)
+        if self.root:
+            seeded = 2 * np.pi * self.initial.n / np.ravel(self.config.box.length)[0]
+            for i in np.flatnonzero(np.abs(k - seeded) < 1e-9 * np.abs(k).max(initial=1e-300)):
+                rates[i] = _of_root(k[i : i + 1], self.states[0].background, self.root)
+        return rates
+
+    def _of_waves(self, k):
+        """Of single waves: by the matrix for as many as are `_affordable`, else by following roots."""
+        if len(k) > _affordable(self.modes):
+            return linear_problem.rates_of(self.states)(k)
+        return np.max([linear.growth_rate(k[:, None], *state.background) for state in self.states], axis=0)
+
+    def _of_box(self, k):
+        """Where waves are coupled: the rate of the fastest eigenmode of the box, or of the one that was seeded, at each k."""
+        from ..physics import eigenmode
+
+        if self._in_box is None:
+            try:
+                found = [
+                    eigenmode.in_box(self.config, state, self.root + 1).omega
+                    for state in self.states
+                    if state.profile is not None
+                ]
+            except InputError as refused:
+                self.refusal = str(refused)
+                return np.full(k.shape, np.nan)
+            self._in_box = max((omega[self.root].imag if len(omega) > self.root else 0.0 for omega in found), default=0.0)
+        return np.full(k.shape, max(self._in_box, 0.0))
+
+    def checked(self, waves):
+        """The same, where roots were followed with all roots searched at the waves farthest from theory, as many as are
+        affordable."""
+        most = _affordable(self.modes)
+        if self.refusal or self._in_box is not None:
+            return replace(waves, refusal=self.refusal)
+        if len(waves) <= most or self.root:
+            return waves
+        theory = waves.theory.copy()
+        doubtful = np.flatnonzero(waves.judged & (np.abs(waves.difference) > waves.error))
+        for i in doubtful[np.argsort(-np.abs(waves.difference[doubtful]))][:most]:
+            rates = (float(linear.growth_rate(waves.k[i : i + 1], *state.background)) for state in self.states)
+            theory[i] = max(theory[i], *rates)
+        return replace(waves, theory=theory)
 
 
 def _of_root(k, background, root):
@@ -249,24 +340,13 @@ def _of_root(k, background, root):
     return growing[root].imag if root < len(growing) else 0.0
 
 
-def _checked(run, found):
-    """The same, where roots were followed with all roots searched at the waves farthest from theory, as many as are affordable."""
-    most, initial = _affordable(len(run.series["v"])), run.config.get("initial", {})
-    if len(found) <= most or initial.get("kind") == "eigenmode" and initial.root:
-        return found
-    states, theory = linear_problem.of_run(run), found.theory.copy()
-    doubtful = np.flatnonzero(found.judged & (np.abs(found.difference) > found.error))
-    for i in doubtful[np.argsort(-np.abs(found.difference[doubtful]))][:most]:
-        theory[i] = max(theory[i], *(float(linear.growth_rate(found.k[i : i + 1], *each.background)) for each in states))
-    return replace(found, theory=theory)
-
-
 def _stable(run):
     """Whether, by linear theory, no wave of the box grows; of very many waves or modes a sample is looked at."""
-    k = run.series["k"]
+    k, states = run.series["k"], linear_problem.of_run(run)
     k = k if len(k) <= _affordable(len(run.series["v"])) else linear.scanned(k, len(run.series["v"]))
-    size = max(state.background.size for state in linear_problem.of_run(run))
-    return bool(_theory(run, k).max(initial=0.0) <= linear.ROUND_OFF * size)
+    size = max(state.background.size for state in states)
+    rates = _Theory(run, states, 0, linear_problem.moving(run.config, states) or "").rates(k)
+    return bool(np.max(rates, initial=0.0) <= linear.ROUND_OFF * size)  # NaN is not
 
 
 # ---- growth.csv -----------------------------------------------------------------------------------------------------
@@ -290,6 +370,8 @@ def record(run):
 def write(growth, path, verdict):
     """The table as growth.csv, the verdict in a comment line."""
     columns = {name: getattr(growth, name) for name in growth_table.COLUMNS}
+    if growth.pair is not None and any(growth.pair):
+        columns = {"pair": growth.pair} | columns
     growth_table.write(columns | {"difference": growth.difference}, path, verdict)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from ..config import Config
 from ..errors import InputError
 from ..flavor.algebra import Pair, of_components
+from ..flavor.algebra import algebra as of_flavors
 from ..physics import initial
 from ..physics.levels import modes_of
 from ..physics.linearised import Place, linearised
@@ -136,6 +137,12 @@ def problems(config, pair: str | None = None) -> list[Problem]:
     if turned := moving(config, [one.state for one in found]):
         raise InputError(f"linear: {turned}.")
     return found
+
+
+def seeded_pair(config) -> int:
+    """Index of the pair of flavors in whose waves an eigenmode is seeded."""
+    name = config.get("initial", {}).get("pair")
+    return 0 if name is None else _index(of_flavors(config.flavor.number), name)
 
 
 def _index(algebra, name):

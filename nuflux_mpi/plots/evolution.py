@@ -218,6 +218,8 @@ def survey(run):
     k, psi2 = series["k"], series["psi2"]
     k_theory = linear.scanned(k, len(series["v"]))
     rate = linear_problem.rates_of(states)
+    if linear_problem.moving(run.config, states) or any(state.profile is not None for state in states):
+        rate = np.zeros_like  # there is no rate of single waves
     theory = rate(k_theory)
     slowest = max(SLOWEST * theory.max(), linear.ROUND_OFF * max(state.background.size for state in states))
     band = linear.band(k_theory, theory, slowest, rate)

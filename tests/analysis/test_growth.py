@@ -7,10 +7,11 @@ import pytest
 from test_reader import synthetic
 
 import nuflux_mpi
-from nuflux_mpi.analysis import growth
+from nuflux_mpi.analysis import growth, linear_problem
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.results import growth_table
 from nuflux_mpi.results.reader import MemoryRun, Run
+from nuflux_mpi.theory import linear
 
 
 def synthetic_run(change=lambda series: None):
@@ -289,3 +290,67 @@ def test_a_run_of_other_physics_is_found():
     for factor in (1.05, -1.0):
         run.series["P_mean"] = factor * start
         assert growth.measure(run).verdict().endswith("do not agree")
+
+
+# ---- pairs of flavors, profiles, and starts that mixing turns -------------------------------------------------------
+
+GAS = {
+    "flavor": {"number": 3},
+    "box": {"length": 12.0, "points": 32},
+    "modes": {"velocity": [1.0, -0.7], "content": [[0.6, 0.05, 0.25], [0.1, 0.45, 0.1]]},
+    "initial": {"kind": "seeds", "variance": 1e-20, "n_max": 3, "seed": 5},
+    "time": {"end": 24.0},
+    "output": {"figures": False, "series_every": 0.25, "spectrum_every": 0.25},
+}
+
+
+def gas_run(**sections):
+    return nuflux_mpi.simulate(GAS | sections)
+
+
+def test_each_pair_of_three_flavors_is_measured_and_judged_by_itself(tmp_path):
+    run = gas_run()
+    np.testing.assert_allclose(run.series["psi2_pairs"].sum(axis=1), run.series["psi2"], rtol=1e-14)
+    assert run.series["psi2_pairs"].shape[1] == 3
+    waves = growth.measure(run)
+    assert set(waves.pair[waves.judged]) >= {"e mu"} and waves.verdict().count("agree") == 1
+    states = linear_problem.of_run(run)
+    for i in np.flatnonzero(waves.judged):
+        state = states[["e mu", "e tau", "mu tau"].index(waves.pair[i])]
+        assert waves.theory[i] == linear.growth_rate(waves.k[i : i + 1], *state.background)
+        assert abs(waves.difference[i]) < growth.MARGIN * waves.error[i]
+    growth.write(waves, tmp_path / growth_table.FILE, waves.verdict())
+    again, verdict = growth.read(tmp_path / growth_table.FILE)
+    assert verdict == waves.verdict() and list(again.pair) == list(waves.pair)
+    np.testing.assert_array_equal(again.measured, waves.measured)
+    judged = np.flatnonzero(waves.judged)
+    assert f"k = {waves.k[judged[0]]:.6g} of {waves.pair[judged[0]]}" == waves.name(judged[0])
+
+
+def test_waves_that_a_profile_couples_grow_as_the_fastest_eigenmode():
+    """Two flavors in a matter profile: every wave comes to grow alike, slower than the fastest of them would alone."""
+    run = gas_run(
+        flavor={"number": 2},
+        box={"length": 4.0, "points": 32},
+        modes={"velocity": [0.8, -0.6], "density": [0.5, 0.5]},
+        initial=GAS["initial"] | {"zeta": [0.5, -0.5]},
+        matter={"kind": "cosine", "lambda": 1.0, "amplitude": 2.0},
+        time={"end": 50.0},
+    )
+    waves = growth.measure(run)
+    assert len(set(waves.theory)) == 1 and waves.judged.sum() > 3
+    assert waves.verdict().startswith(f"linear theory: {waves.judged.sum()} of {waves.judged.sum()} waves agree")
+    (state,) = linear_problem.of_run(run)
+    assert waves.theory[0] < 0.7 * linear.growth_rate(run.series["k"][:, None], *state.background).max()
+
+
+def test_a_start_that_mixing_turns_is_not_compared(tmp_path):
+    """Three flavors with large mixing: waves are measured, and no theory is beside them."""
+    source = GAS | {"vacuum": {"omega": [0.1, -0.4], "theta": [0.6, 0.15, 0.8]}, "time": {"end": 6.0}}
+    run = nuflux_mpi.simulate(source, out=tmp_path / "run")
+    waves, verdict = growth.read(tmp_path / "run" / growth_table.FILE)
+    assert verdict.startswith(
+        "linear theory does not apply: the start is no stationary state: vacuum mixing turns it at the rate"
+    )
+    assert np.isnan(waves.theory).all() and np.isnan(waves.difference).all()
+    assert "linear theory does not apply" in run.summary()
