@@ -12,6 +12,8 @@ import numpy as np
 
 from ..box.box import Box
 from ..flavor.algebra import Pair
+from . import invariants
+from .flavor_content import FlavorContent, detailed
 from .modes import PLACES
 from .terms.self_interaction import SelfInteraction, moments
 
@@ -83,15 +85,35 @@ class Drift:
             self._transform = box.transform(len(modes))
             self._waves = self._transform.amplitudes(length2)
 
+    def _carried(self, elapsed):
+        """The amplitudes carried along the rays, at the points: (modes, *local_shape)."""
+        transform = self._transform
+        speeds = self.velocity[transform.line].T[..., None]
+        shift = np.exp(-1j * elapsed * sum(k * speed for k, speed in zip(transform.wave_vector, speeds)))
+        np.multiply(self._waves, shift, out=transform.spectral)
+        return transform.backward().reshape(len(self.n), *self.box.local_shape)
+
     def __call__(self, elapsed, length):
-        expected = self.start
-        if self._waves is not None:
-            transform = self._transform
-            speeds = self.velocity[transform.line].T[..., None]
-            shift = np.exp(-1j * elapsed * sum(k * speed for k, speed in zip(transform.wave_vector, speeds)))
-            np.multiply(self._waves, shift, out=transform.spectral)
-            expected = np.sqrt(np.maximum(transform.backward().reshape(len(self.n), *self.box.local_shape), 0.0))
+        expected = self.start if self._waves is None else np.sqrt(np.maximum(self._carried(elapsed), 0.0))
         change = np.abs(length - expected) / self.n
+        return self.box.max(change), float(np.mean(self.box.mean(change)))
+
+
+class CubicDrift(Drift):
+    """The same of d_ijk P_i P_j P_k over n_a^3, of three flavors; it is called with that, see `invariants.cubic`."""
+
+    def __init__(self, P, modes, n, box):
+        self.box, self.n = box, n.reshape(-1, *[1] * box.dimensions)
+        self.velocity, self._waves = np.asarray(modes.velocity), None
+        cubic = invariants.cubic(P, modes.algebra)
+        self.start = box.mean(cubic).reshape(self.n.shape)
+        if box.max(np.abs(cubic - self.start) / self.n**3) > self._UNIFORM:
+            self._transform = box.transform(len(modes))
+            self._waves = self._transform.amplitudes(cubic)
+
+    def __call__(self, elapsed, cubic):
+        expected = self.start if self._waves is None else self._carried(elapsed)
+        change = np.abs(cubic - expected) / self.n**3
         return self.box.max(change), float(np.mean(self.box.mean(change)))
 
 
@@ -237,11 +259,20 @@ class Diagnostics:
         self.strength = next((term.factor for term in self.terms if isinstance(term, SelfInteraction)), 1.0)
         self.box, self.modes, self.n = box, modes, np.asarray(n, dtype=float)
         self.scale = np.where(self.n > 0, self.n, 1.0)
-        self.drift = Drift(P, modes, self.scale, box) if "drift" in parts else None
+        self.broken = invariants.broken(self.terms)
+        followed = "drift" in parts and "length" not in self.broken
+        self.drift = Drift(P, modes, self.scale, box) if followed else None
+        self.cubic_drift = CubicDrift(P, modes, self.scale, box) if followed and modes.flavors > 2 else None
         self.spectrum = Spectrum(box, modes) if box.dimensions == 1 else Shells(box, modes)
         self.gradient = box.gradient(modes.algebra.components * (1 + modes.vectors.shape[1]))
         self.norm2 = float(box.mean(np.sum(P**2, axis=1)).sum())
-        self.survivors = survivors(modes, self.n, modes.algebra.excess(box.mean(P), axis=1))
+        mean = box.mean(P)
+        self.detailed, self.contents = detailed(modes, self.terms), FlavorContent(modes, self.n, mean)
+        self.survivors = survivors(modes, self.n, modes.algebra.excess(mean, axis=1), self.contents)
+        self._kept = None  # components of int D_0 that stay, and what they are at the start
+        if self.detailed and "energies" in parts:
+            kept = invariants.kept(self.terms, modes.algebra)
+            self._kept = (kept, kept @ box.integral(moments(P, modes)[0])) if len(kept) else None
         self.energy_at_start = None
 
     @staticmethod
@@ -264,6 +295,10 @@ class Diagnostics:
             found.update(term.energies(t, fields, D, self.box))
         return {**found, "D0": self.box.integral(D[0])}
 
+    def _lepton_drift(self, D0):
+        kept, start = self._kept
+        return float(np.abs(kept @ D0 - start).max() / (self.n.sum() * self.box.volume or 1.0))
+
     def _power(self, t, fields, D, series):
         """By advection, which is Eq. 7, and by what turns the polarizations beside refraction itself."""
         P, modes, box = fields["P"], self.modes, self.box
@@ -271,9 +306,15 @@ class Diagnostics:
         return {"dU_osc_dt": self.strength * (moved + exchanged_power(self.terms, t - self.start, P, D, modes, box))}
 
     def _drift(self, t, fields, D, series):
-        assert self.drift is not None
+        """Nothing where a term changes |P_a|."""
+        if self.drift is None:
+            return {}
         largest, typical = self.drift(t - self.start, np.sqrt(np.sum(fields["P"] ** 2, axis=1)))
-        return {"P_drift_max": largest, "P_drift_mean": typical}
+        found = {"P_drift_max": largest, "P_drift_mean": typical}
+        if self.cubic_drift is not None:
+            cubic = invariants.cubic(fields["P"], self.modes.algebra)
+            found["PPP_drift_max"] = self.cubic_drift(t - self.start, cubic)[0]
+        return found
 
     def _flavor(self, t, fields, D, series):
         """Box averages of P, flavor content, survival, the largest length of P."""
@@ -284,7 +325,16 @@ class Diagnostics:
         survival = {name: _survival(algebra, excess, *one) for name, one in self.survivors.items()}
         with np.errstate(divide="ignore", invalid="ignore"):  # NaN for an empty mode
             others = 1.0 - 1.0 / algebra.flavors - excess / self.n
-        return {"P_mean": mean, "P_length_max": longest, "nu_x": others, **survival}
+        found = {"P_mean": mean, "P_length_max": longest, "nu_x": others, **survival}
+        return found | self._details(P, mean) if self.detailed else found
+
+    def _details(self, P, mean):
+        """Contents by mode and species, conversion, and of three flavors the coherence of each pair."""
+        found, pairs = self.contents.measure(mean), self.modes.algebra.pairs
+        if len(pairs) > 1:
+            power = [sum(self.box.mean(P[:, place] ** 2).sum() for place in (pair.real, pair.imaginary)) for pair in pairs]
+            found["coherence_pairs"] = np.array([_share(each, self.norm2) for each in power])
+        return found
 
     def _spectrum(self, t, fields, D, series):
         return self.spectrum.series(fields["P"], self.norm2)
@@ -298,13 +348,20 @@ class Diagnostics:
         force = self.box.integral(fields["F"]).reshape(modes.velocity.shape)
         of_terms = sum(series[name] for term in self.terms for name in term.budget)
         budget = {"K": K, "dK_dt": float(np.vdot(modes.velocity, force)), "energy": of_terms + K.sum()}
-        if self.box.dimensions == 1:
-            moving = modes.v != 0
+        moving = np.asarray(modes.v) != 0
+        # A mode at rest gains momentum of which its energy does not know.
+        if self.box.dimensions == 1 and (moving.all() or not self.detailed):
             budget["momentum"] = float(np.sum(K[moving] / modes.v[moving]))
         return budget
 
     def complete(self, series):
-        """`series` with the residual of its energy, if it has one, against the first energy that was asked for."""
+        """`series` with the residual of its energy, if it has one, against the first energy that was asked for; with the energy of
+        flavor, where terms beside refraction have one, and the drift of the lepton numbers that stay."""
+        energies = invariants.energy_names(self.terms)
+        if len(energies) > 1:
+            series["E_flavor"] = float(sum(series[name] for name in energies))
+        if self._kept is not None and "D0" in series:
+            series["lepton_drift"] = self._lepton_drift(series["D0"])
         if "energy" in series:
             if self.energy_at_start is None:
                 self.energy_at_start = series["energy"]
@@ -312,12 +369,13 @@ class Diagnostics:
         return series
 
 
-def survivors(modes, n, excess):
+def survivors(modes, n, excess, contents=None):
     """{name of a survival probability: (weights, excess of the same neutrinos with their flavor unchanged)}, (modes,) each.
 
     n: densities, excess: that of nu_e, n_ee - n/F, in box averages at the start; P^z/2 for two flavors. Directions of an
     angular distribution start as nu_e and anti-nu_e. Beams say by their excess how many nu_e they start with; one that begins
-    without tells nothing about survival and is left out, and so is a species without any nu_e.
+    without tells nothing about survival and is left out, and so is a species without any nu_e. Of three flavors only modes
+    count whose start defines it, see :class:`~nuflux_mpi.physics.flavor_content.FlavorContent`: `contents`.
     """
     flavors = modes.algebra.flavors
     if modes.nu_weight is not None:
@@ -326,6 +384,8 @@ def survivors(modes, n, excess):
         return {name: (weight, start) for name, (weight, start) in found.items() if weight.sum() > 0}
     electrons = np.where(np.abs(excess) > 5e-10 * n, n / flavors + excess, 0.0)
     electrons[electrons < 1e-3 * n] = 0.0  # of a beam of nu_x: those are its seeds
+    if flavors > 2 and contents is not None:
+        electrons = np.where(contents.weights[..., 0].sum(axis=0) > 0, electrons, 0.0)
     found = {name: np.where(modes.s == sign, electrons, 0.0) for name, sign in (("P_ee", 1), ("P_ee_bar", -1))}
     return {name: (weight, excess) for name, weight in found.items() if weight.sum() > 0}
 

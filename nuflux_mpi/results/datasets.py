@@ -7,9 +7,14 @@ import numpy as np
 
 from ..storage import hdf5
 from . import content
-from .names import LAYOUT, RECORD_AXES, algebra_of, dimensions, meaning, space_of
+from .names import LAYOUT, OF_MODES, RECORD_AXES, algebra_of, dimensions, meaning, space_of
 
-COORDINATES = {"coordinates": "v sign density"}  # by which xarray knows that they label the modes
+
+def coordinates_attribute(axes):
+    """The attribute by which xarray knows what labels the modes."""
+    return {"coordinates": " ".join(name for name in OF_MODES if name in axes)}
+
+
 _MORE = ("labels", "axis", "period")  # attributes that `label` and `fields_file` add
 
 
@@ -70,6 +75,9 @@ def attach(file, names=None):
 def label(file, axes):
     """Say with the indices what they stand for; axes: as from `run_directory.coordinates`."""
     file["component"].attrs["labels"] = " ".join(algebra_of(axes).component_names)
+    for name in ("flavor", "start_flavor"):
+        if name in axes:
+            file[name].attrs["labels"] = " ".join(algebra_of(axes).names)
     if "pair" in axes:
         file["pair"].attrs["labels"] = " ".join(pair.name for pair in algebra_of(axes).pairs)
     if "axis" in axes:

@@ -16,7 +16,7 @@ class FieldsFile(datasets.RunFile):
         """leading: shape in front of space of each field by name, e.g. {"P": (modes, 3)}."""
         self._begin(box, leading, {})
         self._file = file = hdf5.open_parallel(path, "w", box.comm)
-        file.attrs.update(attrs | datasets.COORDINATES)
+        file.attrs.update(attrs | datasets.coordinates_attribute(axes))
         datasets.create(file, "time", ())
         for name, values in axes.items():
             dataset = datasets.create(file, name, values.shape, values.dtype)

@@ -28,6 +28,14 @@ LAYOUT = {
     "v": (("mode", "{vector}"), "c", "velocity of the mode along the axes of the box"),
     "sign": (("mode",), "", "+1 neutrinos, -1 antineutrinos"),
     "density": (("mode",), "n", "density n_a of the mode"),
+    "direction": (("mode",), "", "label of the direction of the mode, which modes of one velocity share"),
+    "energy_bin": (("mode",), "", "label of the energy of the mode"),
+    "p": (("mode",), "mu", "momentum p_a of the mode"),
+    "vector": (("vector",), "", "component of a vector: 0 x, 1 y, 2 z"),
+    "velocity_xyz": (("mode", "vector"), "c", "whole velocity of the mode"),
+    "flavor": (("flavor",), "", "index of a flavor"),
+    "start_flavor": (("start_flavor",), "", "index of the flavor at the start"),
+    "content_start": (("mode", "flavor"), "n", "density of each flavor in the mode at the start, box average"),
     "component": (("component",), "", _components(algebra())),
     "pair": (("pair",), "", "index of a pair of flavors, of three flavors"),
     "x": (("x",), "1/mu", "position"),
@@ -50,14 +58,29 @@ LAYOUT = {
         "mu n (1/mu)",
         "momentum gained along the box, sum of K_a / v_a over v_a != 0; level full: int p_z Tr f",
     ),
+    "E_flavor": (("time",), "mu n (1/mu)", "U_osc, E_vac and E_mat in one: constant where nothing varies in space"),
     "D0": (("time", "component"), "n (1/mu)", "integral of the moment D_0"),
     "P_mean": (("time", "mode", "component"), "n", "box average of the polarization vector"),
     "P_drift_max": (("time",), "n_a", "largest change of |P_a| along the rays"),
     "P_drift_mean": (("time",), "n_a", "mean change of |P_a| along the rays"),
+    "PPP_drift_max": (("time",), "n_a^3", "largest change of d_ijk P_i P_j P_k of a mode along the rays, of three flavors"),
+    "lepton_drift": (
+        ("time",),
+        "",
+        "largest change of the components of int D_0 that all terms keep, over the integral of all densities",
+    ),
     "P_length_max": (("time",), "n_a", "largest |P_a|: above 1 an occupation is negative"),
     "nu_x": (("time", "mode"), "", "box-averaged nu_x part of the mode"),
     "P_ee": (("time",), "", "survival probability of nu_e"),
     "P_ee_bar": (("time",), "", "survival probability of anti-nu_e"),
+    "content": (("time", "mode", "flavor"), "n", "density of each flavor in the mode, box average"),
+    "flavor_density": (("time", "species", "flavor"), "n", "density of each flavor, all modes of a species, box average"),
+    "conversion": (
+        ("time", "species", "start_flavor", "flavor"),
+        "",
+        "probability that what started as start_flavor is found as flavor; NaN where nothing started so",
+    ),
+    "coherence_pairs": (("time", "pair"), "", "part of the 2-norm of P in the coherence of each pair of three flavors"),
     "coherence": (("time",), "", "part of the 2-norm of P that P^x and P^y have"),
     "k_rms": (("time",), "mu", "root mean square wave number of psi"),
     "spectral_tail": (("time",), "", "part of the 2-norm of P that P^x and P^y have in the highest third of the waves"),
@@ -109,6 +132,7 @@ DIFFERENCES = {"dU_osc_dt_difference": "U_osc", "dK_dt_difference": "K"}
 RECORD_AXES = ("time", "spectrum_time")  # unlimited; the length of `time` is the commit mark of a file
 SPECTRA = ("psi2", "psi2_pairs")  # recorded at `spectrum_time`
 SPACE = AXES[3]
+OF_MODES = ("v", "sign", "density", "direction", "energy_bin", "p", "velocity_xyz", "content_start")  # label the modes
 
 
 def algebra_of(arrays) -> Algebra:

@@ -23,15 +23,14 @@ from pathlib import Path
 import numpy as np
 
 from ..config import Config, stored, to_toml
-from ..errors import EnvironmentProblem, InputError
-from ..runtime.remedies import install_hint
+from ..errors import InputError
 from ..storage.atomic import read_plain
 from ..time.times import near
 from ..units import Scale, scale_of
 from . import lock
 from .datasets import usable
 from .file_names import LOG
-from .names import LAYOUT, RECORD_AXES, dimensions, space_of
+from .names import LAYOUT, RECORD_AXES, dimensions
 
 POSTMORTEM = "postmortem.h5"  # the last good state of a run that failed
 
@@ -129,6 +128,18 @@ class BaseRun:
         time, end = self.series["time"], self.config.time.end
         return bool(len(time)) and time[-1] >= end - 16 * np.spacing(abs(end))  # it is met exactly
 
+    @cached_property
+    def modes(self):
+        """What is known of each mode: a :class:`~nuflux_mpi.results.mode_table.ModeTable`."""
+        from .mode_table import ModeTable
+
+        return ModeTable(self.series)
+
+    @property
+    def content(self):
+        """Densities of the flavors in each mode over time, (time, mode, flavor) in n: box averages, also of runs that stored none."""
+        return self.modes.content(self.series)
+
     @property
     def scale(self) -> Scale | None:
         """What mu, 1/mu and n are in eV, cm, s and 1/cm^3, or None: a config without [units] has no scale."""
@@ -159,21 +170,9 @@ class BaseRun:
 
         units: "code", or "cgs" and "natural" as in `in_units`. EnvironmentProblem if xarray is not installed.
         """
-        try:
-            import xarray
-        except ImportError:
-            raise EnvironmentProblem(f"to_xarray needs xarray: {install_hint('xarray')}") from None
-        if part not in ("series", "fields"):
-            raise InputError(f'to_xarray has the parts "series" and "fields", not "{part}".')
-        arrays = getattr(self, part)
-        if isinstance(arrays, Fields) and not len(arrays):
-            arrays["time"]  # says where the fields are
-        variables, space = {}, space_of(arrays)
-        for name in arrays:
-            values, unit = self.in_units(name, units, part)
-            variables[name] = dimensions(name, space), values, {"units": unit, "long_name": LAYOUT[name][2]}
-        on_axes = [name for name in ("v", "sign", "density") if name in variables]
-        return xarray.Dataset(variables, attrs=dict(self.attrs)).set_coords(on_axes)
+        from .labelled import dataset
+
+        return dataset(self, part, units)
 
     def __repr__(self):
         where = self.directory or "in memory"

@@ -24,7 +24,7 @@ class SeriesFile(datasets.RunFile):
 
     def __init__(self, path, attrs, axes, k):
         self._file = hdf5.open_alone(path, "w")
-        self._file.attrs.update(attrs | datasets.COORDINATES)
+        self._file.attrs.update(attrs | datasets.coordinates_attribute(axes))
         self._begin({axis: 0 for axis in RECORD_AXES}, {}, {})
         for name, values in axes.items():
             if name not in SPACE:

@@ -5,6 +5,7 @@ Each function takes any run of `results` and gives a text, "" where nothing is k
 
 import numpy as np
 
+from ..physics import terms
 from . import checkpoint, growth_table, ledger
 from .laboratory import shown
 
@@ -20,6 +21,8 @@ def facts(run):
         ("command", run.attrs.get("command_line", "")),
         ("progress", run.progress()),
         ("energy", energy(run)),
+        ("flavor", flavor(run)),
+        ("conserved", run.attrs.get("conserved", "")),
         ("accuracy", accuracy(run)),
         ("growth", verdict(run)),
         ("steps", steps(run)),
@@ -30,11 +33,17 @@ def facts(run):
 
 
 def case(run):
-    kinds = "directions" if run.config.modes.kind == "angular" else "beams"
+    kinds = "beams" if run.config.modes.kind == "beams" else "directions"
     length, points = (" x ".join(map(str, np.ravel(run.config.box[key]))) for key in ("length", "points"))
-    return (
-        f'{len(run.series["v"])} {kinds} in a box of length {length} with {points} points, level "{run.config.equations.level}"'
-    )
+    modes = run.modes
+    text = f'{len(modes)} {kinds} in a box of length {length} with {points} points, level "{run.config.equations.level}"'
+    more = [f"{len(modes.flavors)} flavors"] if len(modes.flavors) > 2 else []
+    bins = len(np.unique(modes.energy_bin if modes.p is None else modes.p))
+    more += [f"{bins} energies"] if bins > 1 else []
+    if len(modes) > (count := len(np.unique(modes.direction))):
+        more.append(f"{count} direction{'s' * (count > 1)}")
+    more += [f"[{name}]" for name in ("vacuum", "matter", "attenuation") if run.config.get(name) is not None]
+    return ", ".join([text, *more])
 
 
 def units(run):
@@ -65,13 +74,48 @@ def energy(run):
     U = run.series["U_osc"]
     if not len(U):
         return ""
-    change = f"U_osc went from {U[0]:.6g} to {U[-1]:.6g}"
-    if "energy_residual" not in run.series:
-        return change + ' (level "standard" does not follow the kinetic energy)'
-    worst = abs(run.series["energy_residual"]).max()
-    if U[0] == 0:
-        return f"{change}; K + U_osc stayed constant to {worst:.1e}"
-    return f"{change}; K + U_osc stayed constant to {worst / abs(U[0]):.1e} |U_osc(0)|"
+    named = energy_names(run.series)
+    change = "; ".join(f"{name} went from {run.series[name][0]:.6g} to {run.series[name][-1]:.6g}" for name in named)
+    unit, of_unit = _energy_unit(run, named)
+    if "energy_residual" in run.series:
+        return f"{change}; K + {' + '.join(named)} stayed constant to {abs(run.series['energy_residual']).max() / unit:.1e}{of_unit}"
+    if len(named) > 1:
+        worst = np.ptp(run.series["E_flavor"]) / unit
+        return f'{change}; their sum changed by {worst:.1e}{of_unit} (level "standard" does not follow the kinetic energy)'
+    return change + ' (level "standard" does not follow the kinetic energy)'
+
+
+def energy_names(series) -> list[str]:
+    """Names of the energies that are summed into `energy` beside K, those of a run that has them: U_osc first."""
+    known = [name for term in terms.TERMS for name in term.budget]
+    return [name for name in known if name in series]
+
+
+def _energy_unit(run, named):
+    """(what errors of energy are compared with, in words): |U_osc(0)|, or the largest of several energies at any time."""
+    if len(named) > 1:
+        largest = max(float(np.abs(run.series[name]).max()) for name in named)
+        return (largest, " of the largest") if largest else (1.0, "")
+    start = abs(run.series["U_osc"][0])
+    return (start, " |U_osc(0)|") if start else (1.0, "")
+
+
+def flavor(run):
+    """What became of the flavors: survival, and what there is of each in the end, of runs that tell contents."""
+    series, said = run.series, []
+    for name in ("P_ee", "P_ee_bar"):
+        if len(series.get(name, ())):
+            said.append(f"{name} {series[name][0]:.4g} -> {series[name][-1]:.4g}")
+    if len(series.get("flavor_density", ())):
+        for sign, first, last in zip(series["species"], series["flavor_density"][0], series["flavor_density"][-1]):
+            kind = "nu" if sign > 0 else "anti-nu"
+            parts = ", ".join(f"{each} {_told(a)} -> {_told(b)}" for each, a, b in zip(run.modes.flavors, first, last))
+            said.append(f"{kind} [n]: {parts}")
+    return "; ".join(said) if "content" in series else ""
+
+
+def _told(density):
+    return f"{density if abs(density) > 1e-12 else 0.0:.4g}"
 
 
 def accuracy(run):
@@ -81,7 +125,11 @@ def accuracy(run):
         said.append(f"spectral_tail up to {np.max(series['spectral_tail']):.1e}")
     if len(series.get("P_drift_max", ())):
         said.append(f"|P_a| along the rays constant to {np.max(series['P_drift_max']):.1e} n_a")
-    if len(series.get("D0", ())):
+    if len(series.get("PPP_drift_max", ())):
+        said.append(f"d_ijk P_i P_j P_k to {np.max(series['PPP_drift_max']):.1e} n_a^3")
+    if len(series.get("lepton_drift", ())):
+        said.append(f"lepton numbers that stay to {np.max(series['lepton_drift']):.1e}")
+    elif len(series.get("D0", ())) and "content" not in series:
         size = np.sum(series["density"]) * np.prod(run.config.box.length)
         said.append(f"int D_0 to {np.max(np.abs(series['D0'] - series['D0'][0])) / size:.1e} n L")
     return ", ".join(said) or ""

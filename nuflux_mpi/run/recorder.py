@@ -11,6 +11,7 @@ import numpy as np
 from .. import config as configuration
 from ..analysis import growth, unseeded
 from ..errors import InputError
+from ..physics import invariants
 from ..results import checkpoint, growth_table, provenance
 from ..results.names import DIFFERENCES, SPECTRA
 from ..results.run_directory import Memory, RunDirectory, Stored, check_same_physics, choose_directory, coordinates
@@ -39,12 +40,21 @@ class Recorder:
         self._problem, self._ledger, self._pace, self._watchdog = problem, ledger, pace, watchdog
         self.norm = problem.integrator.norm()
         self.watch = Watch(config, problem.setup.modes, times.rtol + (times.atol / self.norm if self.norm else 0.0))
-        self._axes = coordinates(problem.box, problem.setup.modes, problem.density, problem.equations.axes())
+        diagnostics, modes = problem.diagnostics, problem.setup.modes
+        contents = diagnostics.contents if diagnostics.detailed else None
+        self._axes = coordinates(problem.box, modes, problem.density, problem.equations.axes(), contents)
         text = on_root(problem.comm, configuration.to_toml, config)
         self._attrs = provenance.attributes(config, text, problem.box, checkout)
+        if diagnostics.detailed:
+            self._attrs |= {
+                "flavors": " ".join(modes.algebra.names),
+                "pairs": " ".join(pair.name for pair in modes.algebra.pairs),
+                "conserved": invariants.sentence(problem.setup.terms, modes.algebra, problem.equations.level),
+            }
         self.output: Any = None
         self.layout, self.voice, self._lock = None, None, None
         self.said, self.fresh, self.rows = [], True, []
+        self._promised = {"nu_x": problem.density > 0, "conversion": diagnostics.contents.defined}
         self._warned = {}  # warnings so far by subject
         self._wall_time = 0.0  # of the runs before this one
         self._begun = self.saved = clock.monotonic()
@@ -189,7 +199,7 @@ class Recorder:
                 row[slope] = _slope(rows, name, rows[-1]["time"])
                 # The row before now has neighbours on both sides.
                 amended[slope] = _slope(rows, name, rows[-2]["time"])
-        finite.check_row(t, row, {"nu_x": self._problem.density > 0} | dict.fromkeys(DIFFERENCES, len(rows) > 1))
+        finite.check_row(t, row, self._promised | dict.fromkeys(DIFFERENCES, len(rows) > 1))
         for slope, value in amended.items():
             self.output.amend(slope, value)
         self.output.append(row)

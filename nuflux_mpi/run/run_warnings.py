@@ -55,6 +55,7 @@ class Watch:
             "tail": self._tail(row),
             "drift": self._drift(row),
             "budget": self._budget(row),
+            "leptons": self._leptons(row),
             "length": self._length(row),
             "recurrence": self._recurrence(row),
         }
@@ -100,6 +101,16 @@ class Watch:
         return (
             f"the energy budget does not close: energy_residual = {row['energy_residual']:.2g} where "
             f"{self._limit(row, allowed * abs(row['energy_residual']) / error)}: {remedy}"
+        )
+
+    def _leptons(self, row):
+        """Each right-hand side keeps the lepton numbers that the terms keep, on any grid; only steps change them."""
+        drift, allowed = row.get("lepton_drift", 0.0), self._allowed(row)
+        if not drift > allowed:
+            return None
+        return (
+            f"lepton numbers that should stay have changed by lepton_drift = {drift:.2g} of all neutrinos, where "
+            f"{self._limit(row, allowed)}: {self._shorter_steps(row, drift)}"
         )
 
     def _level(self):
@@ -163,7 +174,7 @@ class Watch:
         excess = row["P_length_max"] - 1
         if excess <= NEGATIVE:
             return None
-        if 2 * row["P_drift_max"] > excess:  # it was not so at the start
+        if 2 * row.get("P_drift_max", 0.0) > excess:  # it was not so at the start
             remedy = self._remedy_of_drift(row)
         else:
             remedy = "give larger modes.density, or initial.normalize = true with smaller amplitudes"

@@ -37,6 +37,9 @@ class UniformField(Term):
     def energies(self, t, fields, D, box):
         return {"E_field": 0.5 * float(self.h @ box.integral(D[0]))}
 
+    def turns_about(self):
+        return self.h[None]
+
     def linear(self, background, pair):
         if self.h[:2].any():
             raise InputError("uniform_field.h must be along z for linear theory: else the start is no stationary state.")

@@ -314,6 +314,12 @@ class Matter(Term):
             for c in np.flatnonzero(self._vector):
                 D[m, c] += self._strengths[m] * self._vector[c] * values
 
+    def turns_about(self):
+        return self._vector[None]
+
+    def breaks(self):
+        return () if self.settings["kind"] == "uniform" else ("momentum",)
+
     def trace(self, t, T):
         for m in np.flatnonzero(self._strengths):
             T[m] += self._strengths[m] / self.algebra.flavors * np.ravel(self.profile)

@@ -36,6 +36,9 @@ class SelfInteraction(Term):
     def potential(self, t, P, D):
         D += self.factor * moments(P, self.modes)
 
+    def turns_about(self):
+        return np.zeros((0, self.algebra.components))  # each mode is turned by the others as much as it turns them
+
     def energies(self, t, fields, D, box):
         transverse, longitudinal = (self.factor * part for part in refractive_energy(D, box))
         return {"U_osc": transverse + longitudinal, "U_osc_transverse": transverse, "U_osc_longitudinal": longitudinal}

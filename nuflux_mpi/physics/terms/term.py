@@ -116,6 +116,22 @@ class Term:
         They turn nothing. Where they vary in space, they push all flavors alike.
         """
 
+    def turns_about(self) -> np.ndarray | None:
+        """Vectors (k, C) about which the term turns the modes, any k of them, for `invariants.kept`: components X of int D_0 with
+        X x h = 0 for each stay. None: not known, and no component counts as conserved; so it is where a term that has
+        anything which turns does not say."""
+        turning = any(self.has(part) for part in ("potential", "mode_potential", "mass", "source", "flow"))
+        return None if turning and not self.passive else np.zeros((0, self.algebra.components))
+
+    def breaks(self) -> tuple[str, ...]:
+        """Which of the `invariants.INVARIANTS` the term breaks: "energy", that the sum of all energies stays, "momentum", that of
+        all modes, "length", that |P_a| stays along the rays. Here what follows from its parts: sources of active fields break
+        all, and potentials without an energy in the budget that."""
+        if self.has("source") and not self.passive:
+            return ("energy", "momentum", "length")
+        turning = any(self.has(part) for part in ("potential", "mode_potential"))
+        return ("energy",) if turning and not self.budget else ()
+
     def source(self, t: float, here: Here, rates: dict[str, np.ndarray]) -> None:
         """rates[name] += any other local rate of change of a field. Passive fields are not always asked for: see `rates`."""
 

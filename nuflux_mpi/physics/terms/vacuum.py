@@ -165,6 +165,9 @@ class Vacuum(Term):
     def mode_potential(self, t):
         return self.vectors
 
+    def turns_about(self):
+        return self._vector[None]  # what is diagonal in the mass basis stays
+
     def start(self, P, density):
         self._density = density
         return {}
