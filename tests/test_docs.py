@@ -44,9 +44,7 @@ def layout_tables():
     fields = [name for name in names.LAYOUT if "{space}" in names.LAYOUT[name][0]]
     recorded = [name for name in names.LAYOUT if names.dimensions(name)[0] in names.RECORD_AXES]
     series = [name for name in recorded if name not in fields and name not in names.RECORD_AXES]
-    used = {axis.strip("[]") for name in fields + series for axis in dimensions(name)}
-    others = [name for name in names.LAYOUT if name not in fields + series]
-    axes = [name for name in others if used.intersection(dimensions(name))]
+    axes = [name for name in names.LAYOUT if name not in fields + series]
     text = ""
     for title, shown in (
         ("Axes, and what belongs to the modes", axes),
