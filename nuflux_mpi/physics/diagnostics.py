@@ -296,6 +296,7 @@ class Diagnostics:
         return {**found, "D0": self.box.integral(D[0])}
 
     def _lepton_drift(self, D0):
+        assert self._kept is not None
         kept, start = self._kept
         return float(np.abs(kept @ D0 - start).max() / (self.n.sum() * self.box.volume or 1.0))
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import InputError
 from .names import algebra_of
 
-SPECIES = {"nu": 1, "anti-nu": -1, "nubar": -1}
+SPECIES: dict[Any, int] = {"nu": 1, "anti-nu": -1, "nubar": -1}
 
 
 class ModeTable:
