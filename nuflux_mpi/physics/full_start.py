@@ -50,17 +50,9 @@ class Start:
     def check(self, F):
         """InputError if an f integrated over the box, (parts, 1 + C, points), has too much where masses are as large as momenta,
         or, from a file, at p = 0 and at the ends of the grid."""
-        from_file = self.settings["distribution"] == "file"
         n = np.abs(F[:, 0])
-        if self.masses is not None and self.masses.critical > 0:
-            inside = self.parts.p < self.masses.critical
-            if inside.any() and (found := self.parts.largest(n, inside)) > CENTRE_AT_START:
-                raise InputError(
-                    f"vacuum: masses are as large as momenta below |p| = {self.masses.critical:.4g} mu, the root of the largest "
-                    f"difference of masses squared, and {found:.1g} of the largest density is there, where {CENTRE_AT_START:g} "
-                    "is allowed; take larger momenta in [full], or smaller differences."
-                )
-        if not from_file:
+        check_masses(n, self.parts, self.masses)
+        if self.settings["distribution"] != "file":
             return
         path = self.settings["path"]
         centre, edge = (
@@ -78,6 +70,33 @@ class Start:
                 f"full.path: the grid is too narrow for the distribution of {path}, {edge:.1g} of the "
                 f"largest density is at the ends of p_z, and {ENDS:.0e} is allowed"
             )
+
+
+def check_masses(n, parts: Parts, masses: Masses | None):
+    """InputError if too much of a density n (parts, points) is where masses are as large as momenta."""
+    if masses is None or not (inside := parts.p < masses.critical).any():
+        return
+    found = parts.largest(n, inside)
+    if found > CENTRE_AT_START:
+        raise InputError(
+            f"vacuum: masses are as large as momenta below |p| = {masses.critical:.4g} mu, the root of the largest difference of "
+            f"masses squared, and {found:.1g} of the largest density is there, where {CENTRE_AT_START:g} is allowed; take larger "
+            "momenta in [full], or smaller differences"
+        )
+
+
+def check_beams(settings, modes, terms):
+    """The same for the beams that settings describe, before anything is built; not for distribution "file"."""
+    term = next((term for term in terms if term.has("mass")), None)
+    if term is None or settings["distribution"] == "file":
+        return
+    grid = MomentumGrid(settings)
+    parts = Parts(grid, modes)
+    n = np.zeros(parts.p.shape)
+    for a, beam in enumerate(beams(settings, modes.v, modes.p)):
+        density = 1.0 if modes.n is None else modes.n[a]
+        parts.of_species(n, modes.s[a])[...] += density * grid.sample(beam)
+    check_masses(n, parts, Masses(term, parts))
 
 
 def tilt_about_z(f, P, shares):

@@ -96,13 +96,17 @@ def density(P, modes: Modes, box) -> np.ndarray:
 
 
 def occupied(density, P, box) -> np.ndarray:
-    """n_a, raised where it is less than that of a pure state with the largest |P_a| in the box: (modes,).
+    """n_a, raised where it is so little that n/F + P.lambda/2 would have a negative eigenvalue somewhere in the box: (modes,).
 
-    So no occupation of two flavors is negative. density: (modes,); P: local, (modes, components, *box.local_shape). All
-    ranks call it.
+    So no occupation is negative. Of two flavors n_a is then the largest |P_a|, that of a pure state. density: (modes,); P:
+    local, (modes, components, *box.local_shape). All ranks call it.
     """
-    largest = of_components(P.shape[1]).largest(1.0)
-    return np.maximum(density, [box.max(length) / largest for length in np.sqrt(np.sum(P**2, axis=1))])
+    one = of_components(P.shape[1])
+    if one.flavors == 2:
+        needed = np.sqrt(np.sum(P**2, axis=1))
+    else:
+        needed = -one.flavors * one.occupations(0.0, P, axis=1)[:, 0]
+    return np.maximum(density, [box.max(each) for each in needed])
 
 
 # ------------------------------------------------------------------------------------------ kinds of initial state

@@ -8,6 +8,7 @@ from nuflux_mpi.errors import InputError
 from nuflux_mpi.flavor.algebra import algebra
 from nuflux_mpi.physics import full_grid, levels
 from nuflux_mpi.physics.full import Full
+from nuflux_mpi.physics.initial import occupied
 from nuflux_mpi.physics.modes import Modes
 from nuflux_mpi.physics.terms.force import WeakForce
 from nuflux_mpi.physics.terms.matter import Matter
@@ -285,6 +286,16 @@ def test_masses_as_large_as_momenta_are_refused(comm):
     n, P = start_of(full)
     with pytest.raises(InputError, match=r"masses are as large as momenta below \|p\| = 4.76"):
         full.start(0.0, np.zeros(full.picture.size), P, n)
+
+
+@pytest.mark.parametrize("flavors", [2, 3])
+def test_densities_are_raised_until_no_occupation_is_negative(flavors, comm):
+    one, box = algebra(flavors), Box(LENGTH, 6, 1, comm, fftw="estimate")
+    P = np.random.default_rng(5).standard_normal((2, one.components, 6))
+    n = occupied(np.zeros(2), P, box)
+    lowest = one.occupations(n[:, None], P, axis=1)[:, 0].min(axis=1)
+    np.testing.assert_allclose(lowest, 0, atol=1e-14)
+    assert np.array_equal(occupied(n + 1, P, box), n + 1)
 
 
 def test_beams_of_one_direction_are_told_apart_by_their_energies(comm):

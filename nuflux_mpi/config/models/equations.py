@@ -50,7 +50,7 @@ class FullSection(Section):
 
     def problems(self, config: Any) -> Iterator[str]:
         if config.equations.level == "full":
-            from ...physics import full_grid, levels
+            from ...physics import full_grid, full_start, levels
 
             try:
                 directions = levels.modes_of(config)
@@ -61,6 +61,7 @@ class FullSection(Section):
                     )
                     return
                 full_grid.check_grid(self, directions.v, directions.s, directions.p)
+                full_start.check_beams(self, directions, levels.terms_of(config, directions))
             except InputError as error:
                 yield f"{str(error).rstrip('.')}."
 
