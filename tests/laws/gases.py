@@ -19,14 +19,15 @@ def problem(text, **sections):
 
 def write_start(path, comm, P):
     """The file of a start: P (modes, C, *points), written on rank 0. Collective."""
-    if comm.Get_rank() == 0:
+    if comm is None or comm.Get_rank() == 0:
         with h5py.File(path, "w") as file:
             file["P"] = P
-    comm.Barrier()
+    if comm is not None:
+        comm.Barrier()
 
 
 def simulated(config, comm, P=None, path=None, **options):
-    """A run from the polarizations P, or from what the config says. Collective."""
+    """A run from the polarizations P, or from what the config says. Collective; comm None in a serial session."""
     if P is not None:
         write_start(path, comm, P)
         config = config | {"initial": {"kind": "file", "path": str(path)}}

@@ -201,11 +201,10 @@ def solver(config):
     )
 
 
-@pytest.mark.mpi
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_published_runs(name, comm, shared_tmp_path):
+def test_published_runs(name, tmp_path):
     config = problem(PROBLEMS[name], output={"figures": False, "spectrum_every": 0.0})
-    run = simulated(config, comm, start(config)[0], shared_tmp_path / "P.h5")
+    run = simulated(config, None, start(config)[0], tmp_path / "P.h5")
     rows, P = PUBLISHED[name]
     series = run.series
     nothing = np.zeros(len(series["time"]))
@@ -222,8 +221,7 @@ def test_published_runs(name, comm, shared_tmp_path):
     size = max(np.abs(values).max() for values in totals)
     assert np.abs(series["energy_residual"]).max() < 1e-9 * size
     np.testing.assert_allclose(series["energy"], sum(totals[:4]), rtol=1e-13)
-    if comm.rank == 0:
-        np.testing.assert_allclose(run.fields["P"][-1][0, :, 0], P, rtol=0, atol=1.5e-8)
+    np.testing.assert_allclose(run.fields["P"][-1][0, :, 0], P, rtol=0, atol=1.5e-8)
 
 
 SMALL = problem(
@@ -302,8 +300,7 @@ def test_the_budget_closes_on_a_grid_that_resolves_nothing(space, attenuated, co
     assert np.abs(series["energy_residual"]).max() < 1e-9 * size
 
 
-@pytest.mark.mpi
-def test_rates_are_those_of_the_series(comm, shared_tmp_path):
+def test_rates_are_those_of_the_series(tmp_path):
     """dU_osc/dt with what matter and mixing exchange with it, and dK/dt with the force of matter, against differences."""
     config = problem(
         PROBLEMS["D"],
@@ -312,7 +309,7 @@ def test_rates_are_those_of_the_series(comm, shared_tmp_path):
         time={"start": 0.0, "end": 0.4},
         output={"figures": False, "spectrum_every": 0.0, "series_every": 0.01, "fields_every": 0.0},
     ) | {"attenuation": {"vacuum": 2.0, "matter": 1.5, "self": 0.5}}
-    series = simulated(config, comm, start(config, eps=0.5)[0], shared_tmp_path / "P.h5").series
+    series = simulated(config, None, start(config, eps=0.5)[0], tmp_path / "P.h5").series
     for name in ("dU_osc_dt", "dK_dt"):
         rate, slope = series[name][1:-1], series[f"{name}_difference"][1:-1]
         assert np.abs(rate).max() > 0.01
@@ -322,9 +319,8 @@ def test_rates_are_those_of_the_series(comm, shared_tmp_path):
 # ---- what stays
 
 
-@pytest.mark.mpi
 @pytest.mark.parametrize("case", ["nothing", "mixing", "profile", "mixing, uniform", "both"])
-def test_invariants(case, comm, shared_tmp_path):
+def test_invariants(case, tmp_path):
     """The table of docs/matter.md, on a grid that resolves the fields: what stays does so, what need not does not."""
     config = SMALL | {"matter": {"kind": "cosine", "lambda": 0.4, "amplitude": 0.2}}
     if case in ("nothing", "profile"):
@@ -334,7 +330,7 @@ def test_invariants(case, comm, shared_tmp_path):
     if case == "mixing, uniform":
         config["matter"] = {"lambda": 0.4, "velocity": 0.3}
     P, *_ = start(config, eps=0.2)
-    run = simulated(config, comm, P, shared_tmp_path / "P.h5")
+    run = simulated(config, None, P, tmp_path / "P.h5")
     series, one = run.series, algebra(3)
     change = one.matrix(0.0, series["D0"][-1] - series["D0"][0])
     vacuum = SMALL["vacuum"]
@@ -351,12 +347,11 @@ def test_invariants(case, comm, shared_tmp_path):
     assert moved < 1e-9 if "uniform" in case or case in ("nothing", "mixing") else moved > 1e-4
     assert np.abs(series["energy_residual"]).max() < 1e-9 * np.abs(series["energy"]).max()
     assert series["P_drift_max"].max() < 1e-8
-    if comm.rank == 0:
-        before, after = run.fields["P"][0], run.fields["P"][-1]
-        for cubic in (False, True):
-            value = [np.einsum("acz,acz->az", one.symmetric(f, f, axis=1) if cubic else f, f) for f in (before, after)]
-            # Carried along the rays: as uniform at the end as at the start, where it is the same everywhere.
-            np.testing.assert_allclose(value[1], value[0].mean(axis=1, keepdims=True) + 0 * value[1], rtol=0, atol=1e-9)
+    before, after = run.fields["P"][0], run.fields["P"][-1]
+    for cubic in (False, True):
+        value = [np.einsum("acz,acz->az", one.symmetric(f, f, axis=1) if cubic else f, f) for f in (before, after)]
+        # Carried along the rays: as uniform at the end as at the start, where it is the same everywhere.
+        np.testing.assert_allclose(value[1], value[0].mean(axis=1, keepdims=True) + 0 * value[1], rtol=0, atol=1e-9)
 
 
 # ---- symmetries
@@ -370,12 +365,11 @@ EMBEDDED = problem(
 )
 
 
-@pytest.mark.mpi
 @pytest.mark.parametrize("pair", ["e mu", "e tau"])
-def test_two_flavors_in_three(pair, comm, shared_tmp_path):
+def test_two_flavors_in_three(pair, tmp_path):
     """The third flavor of any density stays away, and the two do what two flavors do."""
     P, *_ = start(EMBEDDED, eps=0.2)
-    two = simulated(EMBEDDED, comm, P, shared_tmp_path / "two.h5")
+    two = simulated(EMBEDDED, None, P, tmp_path / "two.h5")
     content = np.array(EMBEDDED["modes"]["content"])
     N = algebra(2).matrix(content.sum(axis=1)[:, None], P, axis=1)
     places = [0, 1] if pair == "e mu" else [0, 2]
@@ -389,69 +383,63 @@ def test_two_flavors_in_three(pair, comm, shared_tmp_path):
     )
     config = EMBEDDED | {"flavor": {"number": 3}, "vacuum": mixing}
     config["modes"] = EMBEDDED["modes"] | {"content": more.tolist()}
-    three = simulated(config, comm, algebra(3).coefficients(whole, axis=1)[1], shared_tmp_path / "three.h5")
+    three = simulated(config, None, algebra(3).coefficients(whole, axis=1)[1], tmp_path / "three.h5")
     for name in ("K", "E_mat"):
         np.testing.assert_allclose(three.series[name], two.series[name], rtol=0, atol=1e-9)
     np.testing.assert_allclose(np.ptp(two.series["U_osc"]), np.ptp(three.series["U_osc"]), rtol=0, atol=1e-9)
-    if comm.rank == 0:
-        found = algebra(3).matrix(more.sum(axis=1)[:, None], three.fields["P"][-1], axis=1)
-        found = found[np.ix_(range(4), places, places)]
-        other = algebra(2).coefficients(found, axis=1)[1]
-        np.testing.assert_allclose(other, two.fields["P"][-1], rtol=0, atol=1e-10)
+    found = algebra(3).matrix(more.sum(axis=1)[:, None], three.fields["P"][-1], axis=1)
+    found = found[np.ix_(range(4), places, places)]
+    other = algebra(2).coefficients(found, axis=1)[1]
+    np.testing.assert_allclose(other, two.fields["P"][-1], rtol=0, atol=1e-10)
 
 
-@pytest.mark.mpi
-def test_rotation_of_flavor_space(comm, shared_tmp_path):
+def test_rotation_of_flavor_space(tmp_path):
     """Without mixing and matter all flavors are alike: a fixed element of SU(3) changes no energy. With uniform matter at rest
     all of them turn, which changes none either."""
     config = {name: section for name, section in SMALL.items() if name not in ("vacuum", "matter")}
     P, *_ = start(config, eps=0.3)
     angles = np.random.default_rng(3).normal(size=8)
     turned = algebra(3).rotate(P, angles[None, :, None], axis=1)
-    one, other = (simulated(config, comm, field, shared_tmp_path / "P.h5").series for field in (P, turned))
+    one, other = (simulated(config, None, field, tmp_path / "P.h5").series for field in (P, turned))
     for name in ("U_osc", "K"):
         np.testing.assert_allclose(other[name], one[name], rtol=0, atol=1e-12)
-    uniform = simulated(config | {"matter": {"lambda": 5.0}}, comm, P, shared_tmp_path / "P.h5").series
+    uniform = simulated(config | {"matter": {"lambda": 5.0}}, None, P, tmp_path / "P.h5").series
     for name in ("U_osc", "K"):
         np.testing.assert_allclose(uniform[name], one[name], rtol=0, atol=1e-9)  # its steps are others
     assert np.ptp(one["U_osc"]) > 1e-3
 
 
-@pytest.mark.mpi
-def test_reversal(comm, shared_tmp_path):
+def test_reversal(tmp_path):
     """v -> -v, N -> N*, delta -> -delta, u -> -u, and forward again: back to the start."""
     config = SMALL
     P, *_ = start(config, eps=0.3)
-    there = simulated(config, comm, P, shared_tmp_path / "there.h5")
+    there = simulated(config, None, P, tmp_path / "there.h5")
     imaginary = np.array([not np.allclose(one.imag, 0) for one in algebra(3).generators])
     sign = np.where(imaginary, -1.0, 1.0)[:, None]
-    after = comm.bcast(there.fields["P"][-1] if comm.rank == 0 else None)
+    after = there.fields["P"][-1]
     back = SMALL | {"vacuum": SMALL["vacuum"] | {"delta": -1.2}, "matter": SMALL["matter"] | {"velocity": -0.3}}
     back["modes"] = SMALL["modes"] | {"velocity": [-v for v in SMALL["modes"]["velocity"]]}
-    again = simulated(back, comm, sign * after, shared_tmp_path / "back.h5")
-    if comm.rank == 0:
-        np.testing.assert_allclose(sign * again.fields["P"][-1], P, rtol=0, atol=1e-9)
-        assert np.abs(after - P).max() > 0.05
+    again = simulated(back, None, sign * after, tmp_path / "back.h5")
+    np.testing.assert_allclose(sign * again.fields["P"][-1], P, rtol=0, atol=1e-9)
+    assert np.abs(after - P).max() > 0.05
 
 
-@pytest.mark.mpi
-def test_neutrinos_and_antineutrinos_may_be_merged_without_mixing(comm, shared_tmp_path):
+def test_neutrinos_and_antineutrinos_may_be_merged_without_mixing(tmp_path):
     """Parallel P of one direction stay parallel whatever lambda(r) does: 2 nu and 1 anti-nu are 1 nu."""
     config = problem(PROBLEMS["A"], box={"points": 64, "fftw": "estimate"}, time={"end": 4.0}, output={"figures": False})
     P, *_ = start(config, eps=0.2)
-    one = simulated(config, comm, P, shared_tmp_path / "one.h5")
+    one = simulated(config, None, P, tmp_path / "one.h5")
     modes = {
         "velocity": [1.0, 1.0, -1.0, -1.0],
         "sign": [1, -1, 1, -1],
         "content": [[1.0, 0.0], [0.5, 0.0], [0.0, 1.0], [0.0, 0.5]],
     }
-    apart = simulated(config | {"modes": modes}, comm, np.stack([2 * P[0], P[0], 2 * P[1], P[1]]), shared_tmp_path / "two.h5")
+    apart = simulated(config | {"modes": modes}, None, np.stack([2 * P[0], P[0], 2 * P[1], P[1]]), tmp_path / "two.h5")
     for name in ("U_osc", "E_mat"):
         np.testing.assert_allclose(apart.series[name], one.series[name], rtol=0, atol=1e-9)
     merged = apart.series["K"][:, ::2] + apart.series["K"][:, 1::2]
     np.testing.assert_allclose(merged, one.series["K"], rtol=0, atol=1e-9)
-    if comm.rank == 0:
-        np.testing.assert_allclose(apart.fields["P"][-1][::2] / 2, one.fields["P"][-1], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(apart.fields["P"][-1][::2] / 2, one.fields["P"][-1], rtol=0, atol=1e-10)
 
 
 # ---- ranks, files, going on

@@ -31,11 +31,10 @@ rtol = 1e-13
 """
 
 
-@pytest.mark.mpi
-def test_msw_resonance(comm, shared_tmp_path):
+def test_msw_resonance(tmp_path):
     theta = np.deg2rad(33.82)
     config = problem(MSW, vacuum={"theta": theta}, matter={"lambda": float(np.cos(2 * theta))}, output=QUIET)
-    series = simulated(config, comm, diagonal([[1, 0], [1, 0]], (4,)), shared_tmp_path / "P.h5").series
+    series = simulated(config, None, diagonal([[1, 0], [1, 0]], (4,)), tmp_path / "P.h5").series
     t = series["time"]
     np.testing.assert_allclose(series["P_ee"], 1 - np.sin(0.924811846 * t / 2) ** 2, rtol=0, atol=6e-9)  # nine digits times t
     np.testing.assert_allclose(series["P_ee_bar"], 1 - 0.596357096 * np.sin(1.197568015 * t / 2) ** 2, rtol=0, atol=6e-9)
@@ -45,8 +44,7 @@ def test_msw_resonance(comm, shared_tmp_path):
         np.testing.assert_allclose(series[name], 1 - A * np.sin(w * t / 2) ** 2, rtol=0, atol=1e-9)
 
 
-@pytest.mark.mpi
-def test_moving_matter(comm, shared_tmp_path):
+def test_moving_matter(tmp_path):
     """lambda (1 - v u) takes the place of lambda; refraction is switched off by [attenuation]."""
     theta, v, u = np.deg2rad(33.82), np.array([0.5, -0.5]), 0.6
     config = problem(
@@ -57,7 +55,7 @@ def test_moving_matter(comm, shared_tmp_path):
         attenuation={"self": 0.0},
         output=QUIET,
     )
-    run = simulated(config, comm, diagonal([[1, 0], [1, 0]], (4,)), shared_tmp_path / "P.h5")
+    run = simulated(config, None, diagonal([[1, 0], [1, 0]], (4,)), tmp_path / "P.h5")
     C, S = np.cos(2 * theta) - 0.4 * (1 - v * u), np.sin(2 * theta)
     w = np.hypot(C, S)
     expected = 1 - (S / w) ** 2 * np.sin(w * run.series["time"][:, None] / 2) ** 2
@@ -137,12 +135,11 @@ def vacuum_probabilities(t, omega, theta, delta, species):
     return P
 
 
-@pytest.mark.mpi
 @pytest.mark.parametrize("ordering", ORDERINGS)
-def test_three_flavors_in_vacuum(ordering, comm):
+def test_three_flavors_in_vacuum(ordering):
     omega = [0.03, ORDERINGS[ordering]]
     config = problem(THREE, vacuum={"omega": omega}, output=QUIET | {"series_every": 1.0})
-    run = simulated(config, comm)
+    run = simulated(config, None)
     vacuum = config["vacuum"]
     for t in (3, 20, 100):
         seen = contents(run, t)
@@ -156,12 +153,11 @@ def test_three_flavors_in_vacuum(ordering, comm):
         assert np.abs(seen[3:] - seen[:3]).max() > 0.02  # and CP is violated
 
 
-@pytest.mark.mpi
 @pytest.mark.parametrize("ordering", ORDERINGS)
-def test_three_flavors_in_matter(ordering, comm):
+def test_three_flavors_in_matter(ordering):
     omega = [0.03, ORDERINGS[ordering]]
     config = problem(THREE, vacuum={"omega": omega}, matter={"lambda": 0.5}, time={"end": 20.0}, output=QUIET)
-    seen = contents(simulated(config, comm))
+    seen = contents(simulated(config, None))
     M = mass_matrix(omega, config["vacuum"]["theta"], config["vacuum"]["delta"])
     for species, some in ((1, seen[:3]), (-1, seen[3:])):
         x, V = np.linalg.eigh(species * M + np.diag([0.5, 0.0, 0.0]))
@@ -190,16 +186,15 @@ rtol = 1e-13
 """
 
 
-@pytest.mark.mpi
 @pytest.mark.parametrize("ratio, sign", [(0.26, -1), (0.5, -1), (1.0, -1), (3.0, -1), (0.2, -1), (1.0, 1)])
-def test_two_beams_grow_at_k_0(ratio, sign, comm, shared_tmp_path):
+def test_two_beams_grow_at_k_0(ratio, sign, tmp_path):
     """gamma = sqrt(4 mu omega - omega^2); stable for mu < omega/4, and in the normal ordering. In units of omega here."""
     omega, n = 1.0 / ratio, 1.0
     gamma = np.sqrt(np.maximum(4 * omega - omega**2, 0.0)) if sign < 0 else 0.0
     config = problem(TWO_BEAMS, vacuum={"omega": sign * omega}, time={"end": 6.0}, output=QUIET)
     P = diagonal([[1, 0], [1, 0]], (4,)).copy()
     P[0, 0], P[1, 1] = 1e-6, -0.5e-6  # seeds
-    run = simulated(config, comm, P, shared_tmp_path / "P.h5")
+    run = simulated(config, None, P, tmp_path / "P.h5")
     psi = run.series["P_mean"][:, :, 0] + 1j * run.series["P_mean"][:, :, 1]
     # i d_t psi = M psi of linear theory (docs/linear.md), of which this is the solution.
     q, s = np.array([n, n]), np.array([1.0, -1.0])
@@ -233,8 +228,7 @@ rtol = 1e-13
 """
 
 
-@pytest.mark.mpi
-def test_bipolar_pendulum(comm, shared_tmp_path):
+def test_bipolar_pendulum(tmp_path):
     n, omega, mu, theta = 5.0, 1.0, 5.0, 0.1  # mu: that of one species, in units in which sqrt(2) G_F n = 1
     B = np.array([-np.sin(2 * theta), 0.0, np.cos(2 * theta)])
     start = np.array([0.0, 0.0, 2.0]) - omega / mu * B
@@ -244,9 +238,7 @@ def test_bipolar_pendulum(comm, shared_tmp_path):
     period = 2 * ellipk(m) / rate
     assert period == pytest.approx(2.393368847, abs=1e-9)
     config = problem(PENDULUM, time={"end": 2 * period}, output=QUIET | {"series_every": period / 40})
-    run = simulated(
-        config | {"equations": {"level": "energy"}}, comm, diagonal([[n, 0], [n, 0]], (4,)), shared_tmp_path / "P.h5"
-    )
+    run = simulated(config | {"equations": {"level": "energy"}}, None, diagonal([[n, 0], [n, 0]], (4,)), tmp_path / "P.h5")
     series, t = run.series, run.series["time"]
     sn, cn, dn, _ = ellipj(rate * t, m)
     phi = 2 * np.arcsin(np.sqrt(m) * cn / dn)
