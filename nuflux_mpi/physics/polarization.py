@@ -65,8 +65,20 @@ class Standard(Level):
         """`source` without what serves passive fields alone."""
         self.total.active(t)
 
-    def take(self, t, u):
+    def put(self, t, u, **fields):
+        if "P" in fields:
+            P = np.array(fields["P"], dtype=float)
+            self.total.turn_from_frame(-t, P.reshape(*P.shape[:2], -1))
+            fields["P"] = P
+        super().put(t, u, **fields)
+
+    def _fields(self, t, u):
+        """The fields at time t in their places, as the laboratory has them. Collective."""
         self.picture.fields(t, u)
+        self.total.turn_from_frame(t, self._here.fields["P"])
+
+    def take(self, t, u):
+        self._fields(t, u)
         return {name: self.fields[name] for name in self.declared.stored("fields")}
 
 
@@ -120,7 +132,7 @@ class Energy(Standard):
         super().put(t, u, **{name: field / self.unit if name == "kappa" else field for name, field in fields.items()})
 
     def take(self, t, u):
-        self.picture.fields(t, u)
+        self._fields(t, u)
         self.kappa *= self.unit
         self.F[...] = self._force(t, self.P)
         return {name: {**self.fields, "F": self.F}[name] for name in self.declared.stored("fields")}

@@ -5,6 +5,7 @@ import pytest
 from plain_gas import Gas
 
 import nuflux_mpi
+from nuflux_mpi.flavor import algebra
 from nuflux_mpi.physics.terms.vacuum import mass_matrix
 
 LENGTH, POINTS, END = 6.0, 15, 2.0
@@ -79,6 +80,27 @@ def test_the_order_is_kept(method, order):
     assert np.all(np.array(errors[0]) < 0.05) and np.all(np.array(errors[1]) > 1e-9)  # neither lost nor rounding
     # Halved once from steps that are not small: the next order shows.
     np.testing.assert_allclose(found, order, atol=1.0)
+
+
+@pytest.mark.parametrize("method, level", [("6bm", "standard"), ("adams", "energy")])
+def test_steps_do_not_follow_uniform_matter_at_rest(method, level):
+    """All turn about lambda L alike, which is taken out: the run is the one without matter, turned by lambda t, in as many steps."""
+    asked = {"equations": {"level": level}, "time": {"method": method}}
+    plain = nuflux_mpi.simulate(case(3, (), **asked))
+    strong = {"kind": "uniform", "lambda": 500.0}
+    matter = nuflux_mpi.simulate(case(3, (), matter=strong, **asked))
+    angle = FACTORS["matter"] * 500.0 * END
+    pairs, turns = algebra(3).pairs, {"emu": 1.0, "etau": 1.0, "mutau": 0.0}
+    for pair in pairs:
+        psi, turned = (algebra(3).coherence(run.fields["P"][-1], pair, axis=1) for run in (plain, matter))
+        assert np.abs(psi).max() > 1e-3 or pair.name != "emu"
+        # Rounding of an angle of 600, and the motion that makes more of it.
+        np.testing.assert_allclose(turned, psi * np.exp(1j * turns[pair.name] * angle), rtol=0, atol=1e-11)
+    for name in ("U_osc", "step"):
+        np.testing.assert_allclose(matter.series[name], plain.series[name], rtol=0, atol=1e-11)
+    if level == "energy":
+        np.testing.assert_allclose(matter.fields["kappa"], plain.fields["kappa"], rtol=0, atol=1e-11)
+        assert np.abs(matter.series["energy_residual"]).max() < 1e-8  # steps of 1e-9 of adams
 
 
 def test_the_step_follows_the_vacuum():

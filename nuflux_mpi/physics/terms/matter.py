@@ -283,7 +283,7 @@ class Matter(Term):
     name = section = attenuation = "matter"
     Settings = Uniform | Cosine | Gaussian | Tanh | Table | FromFile
     steady = True
-    own_kernels = ("touch_add_forces",)
+    own_kernels = ("touch_add_forces", "touch_turn_together")
     series = {"E_mat": (("time",), "mu n (1/mu)", "energy in matter, sum over modes of int s_a lambda (1 - v_a.u) N_ee,a")}
     budget = ("E_mat",)
 

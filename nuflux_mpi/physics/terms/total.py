@@ -102,6 +102,7 @@ class Total:
             self._gradient = box.gradient(here.D.shape[0] * here.D.shape[1])
             self._lines, self._slope = here.D.reshape(-1, *box.local_shape), None
         here.h, here.w = _steady_potential(terms, here), _steady_of_modes(terms, here)
+        self._common = _common_turn(terms, here, box)
         self._of_modes = [term for term in terms if term.has("mode_potential") and not term.steady]
         if self._of_modes:
             self._w_steady, here.w = here.w, np.zeros(here.fields["P"].shape[:2])
@@ -121,6 +122,14 @@ class Total:
         """The rates of the active fields; the passive ones keep what they have."""
         for step in self._active_steps:
             step(t)
+
+    def turn_from_frame(self, t: float, P: np.ndarray) -> None:
+        """P (modes, C, n) of the frame in which fields are carried at the time t -> that of the laboratory, in place; for -t back.
+
+        The frame turns with the mean of what matter adds to D_0, about which all modes turn alike: rates and steps do not see it.
+        """
+        if self._common is not None:
+            kernels.turn_together(P, self._common, t)
 
     def flow(self, t: float, h: float) -> None:
         """Carry the fields over a time h by all terms as they are at the time t. Collective as a call is."""
@@ -236,6 +245,29 @@ def _steady_potential(terms, here: Here) -> np.ndarray | None:
     for term in found:
         term.potential(0.0, here.fields["P"], h)
     return h[..., :1].copy() if np.array_equal(h, np.broadcast_to(h[..., :1], h.shape)) else h
+
+
+# Terms that keep their form in a frame that turns about the vector of matter.
+FRAMED = {"self_interaction", "force", "matter"}
+
+
+def _common_turn(terms, here: Here, box) -> np.ndarray | None:
+    """Takes the mean of the potential of D_0 out of `here.h`, and gives it as (C, n); None where that would change other terms, such
+    as vacuum mixing, whose vector would turn the other way. Collective.
+    """
+    if here.h is None or not FRAMED.issuperset(term.name for term in terms):
+        return None
+    mean = np.array([_mean(row, box) for row in np.broadcast_to(here.h[0], here.D.shape[1:])])
+    here.h[0] -= mean[:, None]
+    if box.max(np.abs(here.h)) == 0.0:
+        here.h = None
+    return np.repeat(mean[:, None], here.D.shape[-1], axis=1)
+
+
+def _mean(row, box) -> float:
+    """Of what is the same everywhere to the last bit. Collective."""
+    highest = box.max(row)
+    return highest if highest == -box.max(-row) else float(box.mean(row.reshape(box.local_shape)))
 
 
 def _steady_of_modes(terms, here: Here) -> np.ndarray | None:
