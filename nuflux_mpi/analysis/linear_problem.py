@@ -170,8 +170,8 @@ class _State:
             P = place.read(config.initial.path, "P", (len(directions), directions.algebra.components), "initial.path")
             return cls.of_polarization(P, directions.algebra)
         shape, zero = (len(directions), *place.points), np.zeros((1,) * (1 + place.dimensions))
-        psi = [zero] * len(pairs)
-        psi[0] = initial.coherence(config, directions, place.positions(), place)
+        psi = [initial.coherence(config, directions, place.positions(), place, i) for i in range(len(pairs))]
+        psi = [zero if one is None else one for one in psi]
         return cls(_differences(config, directions), np.zeros(len(pairs)), [np.broadcast_to(one, shape) for one in psi])
 
     @classmethod
@@ -201,16 +201,7 @@ class _State:
 
 def _differences(config, directions):
     """Difference of the densities of each pair of flavors, (pairs, modes)."""
-    zeta, content = initial.background(config, directions), directions.content
-    if content is None or config.initial.zeta is not None:
-        n, others = np.abs(zeta) if directions.n is None else directions.n, np.zeros((len(directions), directions.flavors))
-        if content is not None:
-            n, others = content[:, 0] + content[:, 1], content.copy()
-        others[:, 0], others[:, 1] = (n + zeta) / 2, (n - zeta) / 2
-        content = others
-    found = np.array([content[:, pair.first] - content[:, pair.second] for pair in directions.algebra.pairs])
-    found[0] = zeta  # without a rounding
-    return found
+    return np.array([initial.background(config, directions, pair) for pair in range(len(directions.algebra.pairs))])
 
 
 def moving(config, states: list[Linearised]) -> str | None:

@@ -76,7 +76,7 @@ def _has_theory(config):
 
 def _without_seeds(section):
     """Whether the initial state has no transverse part, which nobody writes by mistake."""
-    sizes = [wave.amplitude for wave in section.get("waves", ())]
+    sizes = [wave.amplitude for name in ("waves", "turns") for wave in section.get(name, ())]
     return not any([*sizes, section.get("amplitude"), section.get("variance")])
 
 
@@ -105,8 +105,11 @@ def _power_of_config(config):
     def harmonics(k):
         return np.rint(k * length / (2 * np.pi))
 
-    if section.kind == "fourier":
-        chosen = {tuple(per_axis(wave.n)) for wave in section.waves if wave.amplitude}
+    if section.kind in ("fourier", "rotation"):
+        waves = section.waves if section.kind == "fourier" else section.turns
+        chosen = {tuple(per_axis(wave.n)) for wave in waves if wave.amplitude}
+        if section.kind == "rotation":  # of cosines
+            chosen |= {tuple(-number for number in n) for n in chosen}
         return lambda k: np.array([float(tuple(n) in chosen) for n in harmonics(k).astype(int).tolist()])
     if section.kind == "profile":
         center = 2 * np.pi * np.array(per_axis(section.n)) / length
@@ -153,7 +156,7 @@ def _sentence(config, directions, zeta, power):
     with_seed, without = waves.fastest(True), waves.fastest(False)
     rate = waves.rate[with_seed] if with_seed is not None else 0.0
     duration = config.time.duration
-    chosen = axes > 1 or config.initial.kind in ("fourier", "file")
+    chosen = axes > 1 or config.initial.kind in ("fourier", "rotation", "file")
     share = MISSED_BY_CHOICE if chosen else MISSED
     least = max(share * rate, EFOLDINGS / duration, linear.SLOWEST * size)
     if without is None or waves.rate[without] <= least:
@@ -259,6 +262,8 @@ def _remedy(config, waves, grows, without):
     number = n.tolist() if len(n) > 1 else int(n[0])
     if kind == "fourier":
         return f"give a wave in [[initial.waves]] n = {number}"
+    if kind == "rotation":
+        return f"give a wave in [[initial.turns]] n = {number}"
     if kind == "profile":
         return f"set initial.n = {number} or a smaller initial.width"
     if kind == "file":

@@ -11,7 +11,7 @@ from .models.root import Config
 from .toml import toml_value
 
 REQUIRED = object()  # default of a key that has none
-LISTS = ("numbers", "integers", "vectors", "contents")
+LISTS = ("numbers", "integers", "strings", "vectors", "contents")
 LEVEL_SECTIONS = ("full", "momentum")  # may be there for another level, so that levels of one case can be compared
 Kind = type[Section]
 Kinds = tuple[Kind, ...]  # the classes of a section, one for each kind
@@ -23,6 +23,7 @@ _TYPES = {
     str: "string",
     list[float]: "numbers",
     list[int]: "integers",
+    list[str]: "strings",
     PerAxis[float]: "number per axis",
     PerAxis[int]: "integer per axis",
     PerMode[float]: "number per mode",

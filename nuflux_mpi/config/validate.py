@@ -67,6 +67,7 @@ def _checked_values(where: str, kinds: Kinds, given: Mapping, problems: list[str
     here = {name: known[name] for name in kind.key_names if name in known}
     alone = [name for name in here if known[name].per_axis and isinstance(table.get(name), list) and len(table[name]) == 1]
     table = table | {name: table[name][0] for name in alone}
+    table = {name: _without_open_keys(value) if name in here and here[name].table else value for name, value in table.items()}
     try:
         values = _validator(kind).validate_python(table)
     except core.ValidationError as error:
@@ -87,6 +88,16 @@ def _checked_values(where: str, kinds: Kinds, given: Mapping, problems: list[str
         if entry.table and name in values:
             values[name] = [entry.table(**item) for item in values[name]]
     return values
+
+
+def _without_open_keys(tables: Any) -> Any:
+    """A list of tables without the keys that are None."""
+    if not isinstance(tables, list):
+        return tables
+    return [
+        {name: value for name, value in item.items() if value is not None} if isinstance(item, Mapping) else item
+        for item in tables
+    ]
 
 
 def _location(location: tuple) -> tuple:

@@ -265,13 +265,18 @@ class Algebra:
         For two flavors as a normalised quaternion whose tangent of half the angle is the approximant `PADE`: the error is
         of order |W|^11, and |P| is kept to rounding for any W. For three flavors by `unitary`, exact.
         """
-        W, P = _in_front(axis, W, P)
         if self.flavors == 2:
+            W, P = _in_front(axis, W, P)
             a0, a1, a2, a3, a4, a5 = PADE
             y = 0.25 * self.dot(W, W)
             c, q = a0 + y * (a4 * y - a2), 0.5 * (a1 + y * (a5 * y - a3)) * W
             t = self.cross(q, P)
             return _back(axis, P + 2.0 / (c**2 + self.dot(q, q)) * (c * t + self.cross(q, t)))
+        return self.turned(P, W, axis)
+
+    def turned(self, P, W, axis: int = 0) -> np.ndarray:
+        """exp(W x) P by `unitary`, V N V^+, exact for any W and any number of flavors."""
+        W, P = _in_front(axis, W, P)
         V = self.unitary(W)
         return _back(axis, self.coefficients(_product(_product(V, self.matrix(0.0, P)), _dagger(V)))[1])
 

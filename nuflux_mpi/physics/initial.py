@@ -1,18 +1,19 @@
 """Initial states: polarization vectors P_a at the start, and the closed forms that some of them follow.
 
-A mode starts with neutrinos of the first two flavors, whose densities differ by zeta_a, and with a small coherence psi_a of
-this pair; for two flavors zeta_a = P_a^z and psi_a = P_a^x + i P_a^y. Every kind builds psi_a as a function of position, so
-that each rank evaluates its own points and the state does not depend on the number of ranks or, as long as the grid resolves
-it, on the number of points. A position r is a list of arrays, one for each axis, that broadcast to each other; it is counted
-from the box's origin. In a box of one dimension it is [z], and harmonics and wave vectors have one component.
+A mode starts with homogeneous densities n_a^alpha of its flavors and a small coherence psi_a = 2 N_beta,alpha of each pair of
+them; for two flavors n_a^e - n_a^x = P_a^z, also called zeta_a, and psi_a = P_a^x + i P_a^y. Every kind builds psi_a as a function
+of position, so that each rank evaluates its own points and the state does not depend on the number of ranks or, as long as the
+grid resolves it, on the number of points. A position r is a list of arrays, one for each axis, that broadcast to each other; it
+is counted from the box's origin. In a box of one dimension it is [z], and harmonics and wave vectors have one component.
 """
 
 import numpy as np
 
 from ..errors import InputError
 from ..flavor.algebra import Algebra, algebra, of_components
+from . import turned
 from .modes import Modes
-from .seeding import highest_harmonics
+from .seeding import PAIRS, highest_harmonics
 
 
 def polarization(config, modes: Modes, box) -> np.ndarray:
@@ -21,20 +22,20 @@ def polarization(config, modes: Modes, box) -> np.ndarray:
     config: the whole resolved config. All ranks call it. InputError, on all ranks alike, if the transverse part is
     longer than the vector it belongs to, or if a file does not fit or holds numbers that are not finite.
     """
-    initial = config.initial
+    initial, pairs = config.initial, modes.algebra.pairs
     if initial.kind == "file":
         return _from_file(initial.path, modes, box)
 
-    zeta = background(config, modes)
     r = [x - start for x, start in zip(box.coordinates(), box.origin)]
-    psi = coherence(config, modes, r, box)
+    if initial.kind == "rotation":
+        return turned.by_waves(initial, modes.algebra, content(config, modes), r, box)
+    if len(pairs) > 1:
+        psi = [coherence(config, modes, r, box, pair) for pair in range(len(pairs))]
+        return turned.by_coherences(modes.algebra, content(config, modes), psi, initial.normalize, box)
+    zeta, psi = background(config, modes), coherence(config, modes, r, box)
+    assert psi is not None  # the one pair is always seeded
     difference = _shortened(psi, zeta, box) if initial.normalize else _column(zeta, len(r))
-    P = of_first_pair(modes.algebra, difference, psi, _column(np.abs(zeta) if modes.n is None else modes.n, len(r)))
-    if modes.content is not None:  # the third flavor, in exchange for as much of the first two
-        for flavor in range(2, modes.flavors):
-            for_it = modes.algebra.polarization_of([-0.5, -0.5, *np.eye(modes.flavors - 2)[flavor - 2]])[1]
-            P += _column(modes.content[:, flavor], 1 + len(r)) * for_it.reshape(-1, *[1] * len(r))
-    return P
+    return of_first_pair(modes.algebra, difference, psi, _column(np.abs(zeta) if modes.n is None else modes.n, len(r)))
 
 
 def of_first_pair(algebra: Algebra, difference, psi, n) -> np.ndarray:
@@ -56,75 +57,121 @@ def of_first_pair(algebra: Algebra, difference, psi, n) -> np.ndarray:
     return P
 
 
-def background(config, modes: Modes) -> np.ndarray:
-    """zeta_a, the homogeneous difference of the first two flavors' densities, shape (modes,); not for kind "file"."""
-    zeta = config.initial.zeta
-    if zeta is not None:
-        return np.array(zeta, dtype=float)
-    if modes.content is not None:
-        return modes.content[:, 0] - modes.content[:, 1]
-    assert modes.n is not None  # the config asks for zeta where the modes have no densities
-    return modes.n
+def content(config, modes: Modes) -> np.ndarray:
+    """n_a^alpha, the homogeneous densities of the flavors of each mode, (modes, flavors); not for kind "file".
 
-
-def coherence(config, modes: Modes, r, box) -> np.ndarray:
-    """psi_a of the first two flavors at positions r counted from the box's origin: complex, broadcastable to (modes, *points).
-
-    In units of n. box: whatever has the `length` and `origin` of the box; nothing is communicated. Not for kind "file".
+    What `initial.zeta` says, else the modes themselves, else nu_e alone.
     """
-    initial, zeta = config.initial, background(config, modes)
-    unit = np.ones(len(modes)) if initial.amplitudes_in == "n" else np.abs(zeta) if modes.n is None else modes.n
+    if config.initial.zeta is None and modes.content is not None:
+        return modes.content
+    zeta = background(config, modes)
+    n, found = np.abs(zeta) if modes.n is None else modes.n, np.zeros((len(modes), modes.flavors))
+    found[:, 0], found[:, 1] = (n + zeta) / 2, (n - zeta) / 2
+    return found
+
+
+def background(config, modes: Modes, pair: int = 0) -> np.ndarray:
+    """The homogeneous difference of the densities of a pair of flavors (an index), (modes,); not for kind "file".
+
+    Of the first pair it is also called zeta_a.
+    """
+    zeta = config.initial.zeta
+    if pair == 0 and zeta is not None:
+        return np.array(zeta, dtype=float)
+    if pair == 0 and modes.content is None:
+        assert modes.n is not None  # the config asks for zeta where the modes have no densities
+        return modes.n
+    both, of = modes.algebra.pairs[pair], content(config, modes)
+    return of[:, both.first] - of[:, both.second]
+
+
+def coherence(config, modes: Modes, r, box, pair: int = 0) -> np.ndarray | None:
+    """psi_a of a pair of flavors (an index) at positions r counted from the box's origin: complex, broadcastable to
+    (modes, *points), or None where the pair is not seeded.
+
+    In units of n. box: whatever has the `length` and `origin` of the box; nothing is communicated. Not for kind "file". Of
+    three flavors two that a mode has in equal numbers stay without coherence: no small rotation could give them one.
+    """
+    initial, q = config.initial, background(config, modes, pair)
+    if initial.kind == "rotation":
+        P = turned.by_waves(initial, modes.algebra, content(config, modes), r, box)
+        return modes.algebra.coherence(P, modes.algebra.pairs[pair], axis=1)
+    if pair not in (seeded := seeded_pairs(initial, modes.flavors)):
+        return None
+    unit = np.ones(len(modes)) if initial.amplitudes_in == "n" else np.abs(q) if modes.n is None else modes.n
     if initial.kind == "eigenmode":
         from . import eigenmode  # with linear theory, which few runs need
 
-        return eigenmode.coherence(config, modes, zeta, unit, r)
-    return _TRANSVERSE[initial.kind](initial, len(modes), r, box) * _column(unit, len(r))
+        return eigenmode.coherence(config, modes, q, unit, r, pair)
+    if initial.kind == "fourier":
+        names = PAIRS[modes.flavors]
+        waves = [wave for wave in initial.waves if (wave.get("pair") or names[0]) == names[pair]]
+        psi = _fourier(waves, len(modes), r, box)
+    else:
+        psi = _TRANSVERSE[initial.kind](initial, len(modes), r, box, seeded.index(pair))
+    if modes.flavors > 2:
+        unit = np.where(turned.differ(q, modes.n), unit, 0.0)
+    return psi * _column(unit, len(r))
+
+
+def seeded_pairs(initial, flavors: int) -> list[int]:
+    """Indices of the pairs of flavors that a section [initial] gives a coherence, in the order of their random numbers."""
+    names = PAIRS[flavors]
+    if initial.kind == "eigenmode":
+        return [names.index(initial.get("pair") or names[0])]
+    if initial.kind == "fourier":
+        return sorted({names.index(wave.get("pair") or names[0]) for wave in initial.waves})
+    return [names.index(name) for name in initial.get("pairs") or names]
 
 
 def density(P, modes: Modes, box) -> np.ndarray:
-    """n_a of every mode, shape (modes,), the same on all ranks: the configured one, or that of a pure state, from the box
-    average of |P_a|.
+    """n_a of every mode, shape (modes,), the same on all ranks: the configured one, or the box average of the least with which no
+    flavor eigenvalue is negative: |P_a| for two flavors, that of a pure state.
 
     P: local, (modes, components, *box.local_shape). All ranks call it. InputError if a mode is empty.
     """
     if modes.n is not None:
         return modes.n
-    n = box.mean(np.sqrt(np.sum(P**2, axis=1))) / modes.algebra.largest(1.0)
+    n = box.mean(_least_density(P))
     if np.any(n == 0):
         raise InputError(f"mode {np.argmin(n)} is empty, P = 0 everywhere: give its modes.density, or leave it out.")
     return n
 
 
 def occupied(density, P, box) -> np.ndarray:
-    """n_a, raised where it is so little that n/F + P.lambda/2 would have a negative eigenvalue somewhere in the box: (modes,).
+    """n_a, raised where an eigenvalue of N_a would be negative somewhere in the box: (modes,).
 
-    So no occupation is negative. Of two flavors n_a is then the largest |P_a|, that of a pure state. density: (modes,); P:
-    local, (modes, components, *box.local_shape). All ranks call it.
+    density: (modes,); P: local, (modes, components, *box.local_shape). All ranks call it.
     """
-    one = of_components(P.shape[1])
-    if one.flavors == 2:
-        needed = np.sqrt(np.sum(P**2, axis=1))
-    else:
-        needed = -one.flavors * one.occupations(0.0, P, axis=1)[:, 0]
-    return np.maximum(density, [box.max(each) for each in needed])
+    return np.maximum(density, [box.max(least) for least in _least_density(P)])
+
+
+def _least_density(P):
+    """The smallest n with which n/F 1 + P.lambda/2 has no negative eigenvalue, (modes, *points): |P| for two flavors."""
+    of = of_components(P.shape[1])
+    if of.flavors == 2:
+        return np.sqrt(np.sum(P**2, axis=1))
+    return -of.flavors * of.occupations(0.0, P, axis=1)[:, 0]
 
 
 # ------------------------------------------------------------------------------------------ kinds of initial state
 # Each returns psi, complex, of shape (modes, *points) or broadcastable to it, at the positions r.
 
 
-def _seeds(initial, count, r, box):
+def _seeds(initial, count, r, box, block=0):
     """Random harmonics, Eq. 13: P^{x,y} = sum_{|n| <= N_max} c_n exp(i phi_n + 2 pi i n z / L), real functions.
 
     Reality, c_-n = c_n and phi_-n = -phi_n, leaves c_0 + 2 sum_{n > 0} c_n cos(2 pi n z / L + phi_n), with phi_0 = 0. In more
     dimensions n is a vector with |n_i| <= N_max for each axis, and n > 0 stands for one of n and -n: see `half_space`.
+    Pairs of flavors have their numbers in turn, block after block.
     """
     functions = 1 if initial.same_for_all else count
     waves = half_space(highest_harmonics(initial, box.length))
     if initial.draw == "golden-ratio":
-        amplitude, phase = golden_ratio_seeds(functions, len(waves) - 1, initial.variance)
+        drawn = golden_ratio_seeds(functions * (block + 1), len(waves) - 1, initial.variance)
     else:
-        amplitude, phase = draw_seeds(initial.seed, functions, len(waves) - 1, initial.variance)
+        drawn = draw_seeds(initial.seed, functions * (block + 1), len(waves) - 1, initial.variance)
+    amplitude, phase = (each[functions * block :] for each in drawn)
     harmonics = amplitude * np.exp(1j * phase)
     harmonics[..., 1:] *= 2
     x_and_y = _plane_waves(harmonics, waves, r, box).real
@@ -173,16 +220,17 @@ def golden_ratio_seeds(functions, n_max, variance):
     return amplitude, phase
 
 
-def _power_law(initial, count, r, box):
+def _power_law(initial, count, r, box, block=0):
     """Harmonics of random phase, psi = sum_{0 < |n| <= N_max} A |n|^-p exp(i (2 pi n z / L + phi_n)).
 
     Phases are uniform in [0, 2 pi), drawn from PCG64(seed): for each function first those of n = 1 .. N_max, then
-    those of n = -1 .. -N_max. In more dimensions the waves of `half_space` are n > 0, and |n|^2 = sum_i n_i^2.
+    those of n = -1 .. -N_max. In more dimensions the waves of `half_space` are n > 0, and |n|^2 = sum_i n_i^2. Pairs of flavors
+    have their numbers in turn, block after block.
     """
     functions = 1 if initial.same_for_all else count
     waves = half_space(highest_harmonics(initial, box.length))
     generator = np.random.Generator(np.random.PCG64(initial.seed))
-    phase = 2 * np.pi * generator.random((functions, 2, len(waves) - 1))
+    phase = 2 * np.pi * generator.random((functions * (block + 1), 2, len(waves) - 1))[functions * block :]
     coefficients = np.zeros((functions, 2, len(waves)), dtype=complex)
     size = np.sqrt(np.sum(waves[1:] ** 2.0, axis=1))
     coefficients[..., 1:] = initial.amplitude * size**-initial.exponent
@@ -229,28 +277,23 @@ def harmonic_sum(coefficients, theta):
     return result.reshape(*functions, *theta.shape)
 
 
-def _fourier(initial, count, r, box):
+def _fourier(waves, count, r, box):
     """Chosen harmonics: psi_a = sum of A exp(i (2 pi n z / L + phase)) over the waves that name mode a."""
     psi = np.zeros((count, *np.broadcast_shapes(*(x.shape for x in r))), dtype=complex)
-    for wave in initial.waves:
-        carriers = slice(None) if wave["mode"] == "all" else np.atleast_1d(wave["mode"])
-        psi[carriers] += wave["amplitude"] * np.exp(1j * (_angle(wave["n"], r, box) + wave["phase"]))
+    for wave in waves:
+        carriers = turned.carriers(wave)
+        psi[carriers] += wave["amplitude"] * np.exp(1j * (turned.angle(wave["n"], r, box) + wave["phase"]))
     return psi
 
 
-def _angle(n, r, box):
-    """2 pi n.r / L."""
-    return sum(2 * np.pi * number * x / length for number, x, length in zip(np.atleast_1d(n), r, box.length))
-
-
-def _profile(initial, count, r, box):
+def _profile(initial, count, r, box, block=0):
     """One smooth bump on a carrier wave, the same for every mode; its nearest periodic image counts."""
     offsets = [
         (x + origin - center + length / 2) % length - length / 2
         for x, origin, center, length in zip(r, box.origin, np.atleast_1d(initial.center), box.length)
     ]
     distance = offsets[0] if len(r) == 1 else np.sqrt(sum(offset**2 for offset in offsets))
-    carrier = np.exp(1j * (_angle(initial.n, r, box) + initial.phase))
+    carrier = np.exp(1j * (turned.angle(initial.n, r, box) + initial.phase))
     bump = initial.amplitude * _SHAPES[initial.shape](distance / initial.width) * carrier
     return np.broadcast_to(bump, (count, *bump.shape))
 
@@ -260,7 +303,7 @@ _SHAPES = {
     "sech": lambda x: 2 * np.exp(-np.abs(x)) / (1 + np.exp(-2 * np.abs(x))),  # no overflow far away
     "cosine": lambda x: np.where(np.abs(x) < 1, (1 + np.cos(np.pi * x)) / 2, 0.0),
 }
-_TRANSVERSE = {"seeds": _seeds, "power-law": _power_law, "fourier": _fourier, "profile": _profile}
+_TRANSVERSE = {"seeds": _seeds, "power-law": _power_law, "profile": _profile}
 
 
 def _column(values, axes):

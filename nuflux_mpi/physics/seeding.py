@@ -2,6 +2,9 @@
 
 import math
 
+# Pairs of flavors whose coherence may be seeded, by the number of flavors, as the algebra orders them.
+PAIRS = {2: ("e x",), 3: ("e mu", "e tau", "mu tau")}
+
 # A wave number so close below a harmonic, in shares of it and in steps, means that harmonic: 6.283185 is 2 pi.
 NEAREST, NEAREST_STEP = 1e-6, 0.01
 

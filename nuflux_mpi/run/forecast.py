@@ -63,6 +63,8 @@ def _highest_wave_number(resolved):
         return size(list(highest_harmonics(section, length)))
     if kind == "fourier":
         return max(size(wave["n"]) for wave in section.waves)
+    if kind == "rotation":
+        return max(size(turn["n"]) for turn in section.turns)
     if kind == "profile":
         return size(section.n) + 3 / section.width
     return size(section.n) if kind == "eigenmode" else 0.0

@@ -283,6 +283,9 @@ def _shape(dataset, shapes):
     return shape
 
 
+_FLAVORS = {3: 2, 8: 3}  # number of flavors of vectors with so many components
+
+
 def _hint(shape, wanted):
     """What was probably meant, where the shape tells."""
     for each in wanted:
@@ -291,6 +294,12 @@ def _hint(shape, wanted):
             if len(orders) == 1:
                 return f"; its axes stand in another order: did you mean np.transpose(array, {orders[0]})?"
             return "; its axes stand in another order"
+        if (
+            len(shape) == len(each) > 2
+            and {shape[1], each[1]} == set(_FLAVORS)
+            and (shape[0], *shape[2:]) == (each[0], *each[2:])
+        ):
+            return f"; {shape[1]} components are those of flavor.number = {_FLAVORS[shape[1]]}"
         if len(shape) == len(each) + 1 and shape[1:] == each:
             return "; it has one axis too many in front: did you mean one time of it, array[-1]?"
         if tuple(n for n in shape if n != 1) == tuple(n for n in each if n != 1):

@@ -211,7 +211,7 @@ def test_waves():
         return minimal(initial={"kind": "fourier", "zeta": [0.5, -0.5], "waves": list(items)})
 
     resolved = config.resolve(waves({"n": -3, "amplitude": 1e-8}, {"n": 31, "amplitude": 0, "mode": [0, 1]}))
-    assert resolved["initial"]["waves"][0] == {"n": -3, "amplitude": 1e-8, "phase": 0.0, "mode": "all"}
+    assert resolved["initial"]["waves"][0] == {"n": -3, "amplitude": 1e-8, "pair": None, "phase": 0.0, "mode": "all"}
     assert "initial.waves must be a non-empty list of tables" in refusal(waves())
     assert "initial.waves[0].n must be below box.points / 2 in size, not -32" in refusal(waves({"n": -32, "amplitude": 1}))
     assert "initial.waves[1] must be a table, not 3." in refusal(waves({"n": 1, "amplitude": 1}, 3))

@@ -31,7 +31,8 @@ def run(flavors, **sections):
     """The case with so many flavors; contents of two flavors have none of the third."""
     source = CASE | {"flavor": {"number": flavors}} | sections
     content = [[*each, 0.0][:flavors] for each in source["modes"]["content"]]
-    return nuflux_mpi.simulate(source | {"modes": source["modes"] | {"content": content}})
+    pairs = {"pairs": ["e mu"]} if flavors == 3 and source["initial"]["kind"] == "seeds" else {}
+    return nuflux_mpi.simulate(source | {"modes": source["modes"] | {"content": content}, "initial": source["initial"] | pairs})
 
 
 @pytest.mark.parametrize("level, method", [("standard", "adams"), ("energy", "8vr"), ("energy", "4bm")])

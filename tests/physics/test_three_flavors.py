@@ -1,7 +1,6 @@
 """Nothing but the flavor algebra knows how many components a density matrix has: the rest of the package with three flavors.
 
-Three flavors cannot be asked for in a config yet. Here `modes.build` makes modes of three, and initial states, linear theory,
-eigenvalues, files and figures follow from their algebra.
+Initial states, linear theory, eigenvalues, files and figures follow from the algebra of the modes.
 """
 
 import dataclasses
@@ -14,8 +13,9 @@ from nuflux_mpi import config
 from nuflux_mpi.analysis import linear_problem
 from nuflux_mpi.box.box import Box
 from nuflux_mpi.flavor.algebra import algebra
-from nuflux_mpi.physics import initial, modes, phase_space
+from nuflux_mpi.physics import initial, phase_space
 from nuflux_mpi.physics.diagnostics import Diagnostics
+from nuflux_mpi.physics.levels import modes_of
 from nuflux_mpi.results import datasets, figure_modes, names
 from nuflux_mpi.results.reader import MemoryRun
 from nuflux_mpi.results.run_directory import coordinates
@@ -53,24 +53,25 @@ class Place:
 
 
 @pytest.fixture
-def three(monkeypatch):
-    """Configs are those of three flavors."""
-    build = modes.build
-    monkeypatch.setattr(modes, "build", lambda *section: dataclasses.replace(build(*section), flavors=3))
+def three():
     return algebra(3)
 
 
-def started(**settings):
+def resolved_for(flavors, **settings):
+    """The case with so many flavors, of which the first two have all coherence."""
+    pairs = {} if flavors == 2 else {"pairs": ["e mu"]}
+    return config.resolve(SOURCE | {"flavor": {"number": flavors}, "initial": SOURCE["initial"] | pairs | settings})
+
+
+def started(flavors=3, **settings):
     """(config, modes, box, P) of the start."""
-    resolved = config.resolve(SOURCE | {"initial": SOURCE["initial"] | settings})
-    directions, box = modes.build(resolved["modes"]), Place(10.0, 32)
+    resolved = resolved_for(flavors, **settings)
+    directions, box = modes_of(resolved), Place(10.0, 32)
     return resolved, directions, box, initial.polarization(resolved, directions, box)
 
 
-def test_a_start_of_the_first_two_flavors_is_that_of_two(three, monkeypatch):
-    resolved, directions, box, P = started()
-    two = dataclasses.replace(directions, flavors=2)
-    plain = initial.polarization(resolved, two, box)
+def test_a_start_of_the_first_two_flavors_is_that_of_two(three):
+    (_, directions, box, P), (_, two, _, plain) = started(), started(flavors=2)
     assert P.shape == (3, 8, 32) and plain.shape == (3, 3, 32)
     np.testing.assert_array_equal(initial.density(P, directions, box), initial.density(plain, two, box))
     n = directions.n[:, None]
@@ -79,7 +80,8 @@ def test_a_start_of_the_first_two_flavors_is_that_of_two(three, monkeypatch):
     np.testing.assert_allclose(three.content(n, P, axis=1).swapaxes(0, 1), [e, x, 0 * e], rtol=0, atol=1e-15)
     pair = three.pairs[0]
     assert pair.name == "emu"
-    np.testing.assert_array_equal(three.coherence(P, pair, axis=1), algebra().coherence(plain, algebra().pairs[0], axis=1))
+    expected = algebra().coherence(plain, algebra().pairs[0], axis=1)
+    np.testing.assert_allclose(three.coherence(P, pair, axis=1), expected, rtol=0, atol=1e-15)
     # Pure, as they were normalised: no neutrinos of a third kind, and none missing.
     occupations = three.occupations(n, P, axis=1)
     np.testing.assert_allclose(occupations[:, -1], np.broadcast_to(n, (3, 32)), rtol=1e-14)
@@ -92,12 +94,11 @@ def test_a_row_of_two_flavors_among_three_is_that_of_two(points, three, comm):
     """Contents, survival, spectra: all but what knows the energy and the angle between the components."""
     lines, dimensions = 24, np.size(points)
     box = Box(10.0 if dimensions == 1 else [10.0, 12.0], points, lines, comm)
-    resolved = config.resolve(SOURCE | {"initial": SOURCE["initial"] | {"seed": 4}})
     v = [1.0, -0.6, 0.3] if dimensions == 1 else [[0.0, 1.0], [0.8, -0.6], [0.6, 0.3]]
-    directions = dataclasses.replace(modes.build(resolved["modes"]), v=np.array(v), direction=None)
     row = {}
     for flavors in (2, 3):
-        some = dataclasses.replace(directions, flavors=flavors)
+        resolved = resolved_for(flavors, seed=4)
+        some = dataclasses.replace(modes_of(resolved), v=np.array(v), direction=None)
         P = initial.polarization(resolved, some, box)
         measured = Diagnostics(box, some, P, some.n, parts=("flavor", "spectrum"))
         turned = P.copy()  # a later state: the coherence has grown
@@ -116,10 +117,8 @@ def test_a_row_of_two_flavors_among_three_is_that_of_two(points, three, comm):
 
 
 def test_densities_that_the_start_decides_are_those_of_pure_states(three):
-    resolved, directions, box, _ = started()
+    _, directions, box, P = started()
     open_ones = dataclasses.replace(directions, n=None)
-    resolved = config.resolve(SOURCE | {"initial": SOURCE["initial"] | {"zeta": [0.5, -0.4, 0.3]}})
-    P = initial.polarization(resolved, open_ones, box)
     np.testing.assert_allclose(initial.density(P, open_ones, box), [0.5, 0.4, 0.3], rtol=1e-14)
 
 
@@ -127,7 +126,8 @@ def test_a_file_of_eight_components_is_the_start_and_the_problem(three, tmp_path
     _, directions, box, P = started()
     with h5py.File(tmp_path / "start.h5", "w") as file:
         file["P"] = P
-    resolved = config.resolve(SOURCE | {"initial": {"kind": "file", "path": str(tmp_path / "start.h5")}})
+    start = {"kind": "file", "path": str(tmp_path / "start.h5")}
+    resolved = config.resolve(SOURCE | {"flavor": {"number": 3}, "initial": start})
     asked = linear_problem.problem(resolved)
     pair = three.pairs[0]
     np.testing.assert_array_equal(asked.psi, three.coherence(P, pair, axis=1))
@@ -140,7 +140,7 @@ def test_every_pair_of_flavors_has_its_own_linear_theory(three):
     v, s, k = np.array([1.0, -0.6, 0.3]), np.array([1.0, 1.0, -1.0]), 0.7
     _, P = three.polarization_of(content, axis=1)
     series = {"v": v, "sign": s, "P_mean": P[None], "component": np.arange(8)}
-    states = linear_problem.of_run(MemoryRun(config.resolve(SOURCE), series, {}))
+    states = linear_problem.of_run(MemoryRun(resolved_for(3), series, {}))
     backgrounds = [state.background for state in states]
     assert len(backgrounds) == 3
 

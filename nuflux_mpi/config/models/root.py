@@ -97,7 +97,8 @@ class Config(Section):
         """A vector that has not as many components as the box has dimensions."""
         axes, initial = self.box.dimensions, self.initial
         vectors = {f"initial.{name}": initial[name] for name in ("n", "center") if initial.get(name) is not None}
-        vectors |= {f"initial.waves[{i}].n": wave.n for i, wave in enumerate(initial.get("waves", ()))}
+        for name in ("waves", "turns"):
+            vectors |= {f"initial.{name}[{i}].n": wave.n for i, wave in enumerate(initial.get(name, ()))}
         for name, value in vectors.items():
             if len(per_axis(value)) != axes:
                 allowed = "one number" if axes == 1 else f"a list of {axes} numbers"
