@@ -90,10 +90,24 @@ def test_each_mode_has_its_own_frequency():
         ({"omega": 1.0, "theta": 0.1, "delta": 0.2}, "vacuum.delta is for three flavors, and flavor.number is 2"),
         ({"omega": 1.0, "theta": 0.1, "at_energy": 0.0}, "vacuum.at_energy must be a finite number > 0, not 0"),
         ({"omega": 1.0, "theta": float("nan")}, "vacuum.theta must be"),
+        ({"dm2": 1.0, "theta": 0.1}, "vacuum.dm2 needs energies: give modes.energy, or one for all modes as vacuum.at_energy"),
     ],
 )
 def test_what_is_wrong_with_mixing(section, sentence):
     assert sentence in refused(vacuum=section)
+
+
+def test_an_energy_at_which_omega_holds_is_asked_for():
+    """1 mu unless it is given, which is no answer for neutrinos of MeV."""
+    far = BEAMS["modes"] | {"energy": [1e11, 2e11]}
+    sentence = refused(vacuum={"omega": 1.0, "theta": 0.1}, modes=far)
+    assert (
+        "vacuum.at_energy is missing: vacuum.omega would hold at an energy of 1 mu" in sentence
+        and "from 1e+11 to 2e+11" in sentence
+    )
+    near = BEAMS["modes"] | {"energy": [0.5, 2.0]}
+    assert config.resolve(case(vacuum={"omega": 1.0, "theta": 0.1}, modes=near)).vacuum.at_energy == 1.0
+    assert config.resolve(case(vacuum={"dm2": 1e7, "theta": 0.1}, modes=far)).vacuum.at_energy == 1.0  # which drops out
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from ...storage.section import Key, PerAxis, Section, per_axis
 from .term import Term
 
 RIGHT_ANGLE, TURN = math.pi / 2, 2 * math.pi
+FAR = 1e3  # times the energies that modes have: no omega is meant to hold there
 ROUNDING = 1e-12  # by which an angle that was converted may be too large
 
 
@@ -60,16 +61,35 @@ class Settings(Section):
     ]
     delta: Annotated[float, Key("phase of CP violation in U, of three flavors only", quantity="angle")] = 0.0
     at_energy: Annotated[
-        float,
+        float | None,
         Key(
-            "energy at which omega holds: omega_a = omega at_energy / p_a; without modes.energy all have omega itself",
+            "energy at which omega holds: omega_a = omega at_energy / p_a; without modes.energy every mode has omega itself",
             quantity="energy",
             gt=0,
+            unset="1 in units of mu",
         ),
-    ] = 1.0
+    ] = None
+
+    def completed(self, config: Any) -> Self:
+        """With 1 mu for at_energy, unless that would be no answer."""
+        return self.replace(at_energy=1.0) if self.at_energy is None and not self._energy_problem(config) else self
+
+    def _energy_problem(self, config: Any) -> str:
+        """What is wrong where nobody says at which energy omega holds; "" if 1 mu will do."""
+        energy = config.modes.get("energy")
+        if self.dm2 is not None and energy is None:
+            return "vacuum.dm2 needs energies: give modes.energy, or one for all modes as vacuum.at_energy."
+        if self.omega is not None and energy and not min(energy) / FAR <= 1.0 <= max(energy) * FAR:
+            return (
+                "vacuum.at_energy is missing: vacuum.omega would hold at an energy of 1 mu, and those of modes.energy are from "
+                f"{min(energy):.4g} to {max(energy):.4g} mu."
+            )
+        return ""
 
     def problems(self, config: Any) -> Iterator[str]:
         flavors = config.flavor.number
+        if self.at_energy is None and (wrong := self._energy_problem(config)):
+            yield wrong
         if (self.omega is None) == (self.dm2 is None):
             yield "vacuum needs one of omega and dm2, and not both."
         yield from _count_problem("omega", self.omega, flavors, ["omega_21", "omega_31"])
@@ -144,17 +164,18 @@ class Vacuum(Term):
                 "[vacuum] tells neutrinos from antineutrinos, and these modes are what is left of them in each direction (the "
                 "lepton number G): give both apart in [modes], each with a density of its own."
             )
-        omega = settings["omega"] if settings["omega"] is not None else np.divide(settings["dm2"], 2.0 * settings["at_energy"])
+        self.at_energy = at_energy = settings["at_energy"] or 1.0
+        omega = settings["omega"] if settings["omega"] is not None else np.divide(settings["dm2"], 2.0 * at_energy)
         self.matrix = mass_matrix(omega, settings["theta"], settings["delta"])  # at the energy at_energy
         trace, self._vector = self.algebra.coefficients(self.matrix)
         self._w0 = float(trace) / self.algebra.flavors
-        energy = np.full(len(modes), settings["at_energy"]) if modes.p is None else np.asarray(modes.p)
-        self.ratio = settings["at_energy"] / energy  # omega_a / omega
+        energy = np.full(len(modes), at_energy) if modes.p is None else np.asarray(modes.p)
+        self.ratio = at_energy / energy  # omega_a / omega
         self._density = modes.n
 
     def mass(self):
         """(w0, W (C,)) of c_vac M^2/2 = w0 1 + W.lambda/2 [mu^2]."""
-        scale = self.factor * self.settings["at_energy"]
+        scale = self.factor * self.at_energy
         return scale * self._w0, scale * self._vector
 
     @property
