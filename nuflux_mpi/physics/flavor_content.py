@@ -20,6 +20,17 @@ def detailed(modes, terms) -> bool:
     return modes.flavors > 2 or modes.p is not None or modes.content is not None or any(term.section for term in terms)
 
 
+def told_by(start, n):
+    """(y, n_alpha - y, whether it tells a probability) for each flavor with which a mode may start, (modes, F) each; see
+    :class:`FlavorContent`. start: (modes, F) contents; n: (modes,)."""
+    F, total = start.shape[1], np.where(n > 0, n, 1.0)[:, None]
+    rest = (start.sum(axis=1, keepdims=True) - start) / (F - 1)
+    rise = start - rest
+    unequal = np.stack([np.ptp(np.delete(start, flavor, axis=1), axis=1) for flavor in range(F)], axis=1)
+    told = (np.abs(rise) > ROUNDING * total) & (start >= SEED * total) & (unequal <= EQUAL * np.abs(rise))
+    return rest, rise, told
+
+
 class FlavorContent:
     """Contents of the flavors, and the probabilities P(alpha -> beta) = |<beta| V |alpha>|^2 as far as the start defines them.
 
@@ -36,15 +47,11 @@ class FlavorContent:
         self.modes, self.n = modes, n
         self.start = self._content(P_mean)
         self.species = np.array(sorted(set(modes.species.tolist()), reverse=True))
-        start, F = self.start, modes.algebra.flavors
+        start = self.start
         if modes.merged:  # of both species what there is of either started as nu_e
-            start = np.outer(n, np.eye(F)[0])
+            start = np.outer(n, np.eye(modes.flavors)[0])
             shares, self.species = np.array([modes.nu_weight, modes.antinu_weight]), np.array([1, -1])
-        self._rest = (start.sum(axis=1, keepdims=True) - start) / (F - 1)  # y, (modes, F)
-        self._rise = start - self._rest
-        total = np.where(n > 0, n, 1.0)[:, None]
-        unequal = np.stack([np.ptp(np.delete(start, flavor, axis=1), axis=1) for flavor in range(F)], axis=1)
-        told = (np.abs(self._rise) > ROUNDING * total) & (start >= SEED * total) & (unequal <= EQUAL * np.abs(self._rise))
+        self._rest, self._rise, told = told_by(start, n)
         if modes.merged:
             weights = shares[:, :, None] * told
         else:

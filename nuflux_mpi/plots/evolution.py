@@ -16,10 +16,10 @@ import numpy as np
 from ..analysis import growth, linear_problem
 from ..errors import InputError
 from ..results import figure_modes
-from ..results.names import algebra_of, space_of
+from ..results.names import algebra_of, energy_names, space_of
 from ..theory import linear
 from . import binning
-from .drawing import Line2D, Patch
+from .drawing import Line2D, MaxNLocator, Patch
 from .space import shell_spectrum
 from .style import (
     BLUE,
@@ -56,26 +56,36 @@ def energy(run, path=None, title=True, modes=None):
     Top: the nu_x content 1/2 (1 - P^z/n) of one mode from the fields: the first of `modes`, else the most forward (the
     v = +1 beam of the paper), or of an angular distribution the direction that changes most. Below: U_osc(t), then kinetic
     energy gained K(t) with the sum K + U_osc, then the residual of that sum, all in units of |U_osc(0)|; where these change
-    little, K and the change of the sum. Level "standard" does not follow K; the figure then ends with U_osc and says so.
+    little, K and the change of the sum. Where terms beside refraction have energies, such as vacuum mixing, one panel has the
+    changes of all of them. Level "standard" does not follow K; the figure then ends with U_osc, or with that panel, and says so.
+    Beside the map is lambda(z) where matter has a profile in one dimension.
     Returns the Figure; InputError if the run has written nothing yet.
     """
     if not len(run.series["time"]):
         raise InputError("The run has written no results yet.")
     with style():
-        followed = "K" in run.series
-        heights = [3.2, 1.5, 1.5, 1.0] if followed else [3.2, 2.0]
+        followed, several = "K" in run.series, len(energy_names(run.series)) > 1
+        heights = [3.2, *([2.4] if several else [1.5, 1.5]), 1.0] if followed else [3.2, 2.4 if several else 2.0]
+        matter = profile_of(run)
         figure = new_figure(height=sum(heights) + 1.2)
-        grid = figure.add_gridspec(len(heights), 2, height_ratios=heights, width_ratios=[1, 0.022])
+        widths = [1, *([0.1] if matter is not None else []), 0.022]
+        grid = figure.add_gridspec(len(heights), len(widths), height_ratios=heights, width_ratios=widths)
         content = figure.add_subplot(grid[0, 0])
         below = [figure.add_subplot(grid[row, 0], sharex=content) for row in range(1, len(heights))]
 
-        cells = _draw_content(figure, content, figure.add_subplot(grid[0, 1]), run, figure_modes.telling(run, modes))
-        unit, per_unit = energy_unit(run)
-        _draw_interaction_energy(below[0], run, unit, per_unit)
-        if followed:
-            _draw_budget(below[1], run, unit, per_unit)
-            _draw_residual(below[2], run, unit, per_unit)
+        cells = _draw_content(figure, content, figure.add_subplot(grid[0, -1]), run, figure_modes.telling(run, modes))
+        if matter is not None:
+            _draw_profile(figure.add_subplot(grid[0, 1], sharey=content), content, *matter)
+        unit, per_unit = budget_unit(run) if several else energy_unit(run)
+        if several:
+            _draw_energies(below[0], run, unit, per_unit)
         else:
+            _draw_interaction_energy(below[0], run, unit, per_unit)
+        if followed:
+            if not several:
+                _draw_budget(below[1], run, unit, per_unit)
+            _draw_residual(below[-1], run, unit, per_unit)
+        elif not several:
             below[0].set_title('refractive energy (level "standard" does not follow the kinetic energy)')
         for axes in (content, *below[:-1]):
             axes.tick_params(labelbottom=False)
@@ -143,13 +153,82 @@ def _draw_budget(axes, run, unit, per_unit):
     axes.legend(loc="lower right", bbox_to_anchor=(1, 0.97), ncols=2)  # beside the title, clear of the curves
 
 
+# Colors of energies that terms have; those of terms of which this package does not know are grey.
+TERM_COLORS = {"U_osc": BLUE, "E_vac": "#CC79A7", "E_mat": "#E69F00"}
+SYMBOLS = {"U_osc": r"U_{\rm osc}", "E_vac": r"E_{\rm vac}", "E_mat": r"E_{\rm mat}"}
+
+
+def _symbol(name):
+    return SYMBOLS.get(name, rf"{{\rm {name.replace('_', ' ')}}}")
+
+
+def sum_of_energies(run):
+    """The sum that should be constant, in TeX without dollars: K with all energies of the run."""
+    names = [_symbol(name) for name in energy_names(run.series)]
+    return " + ".join((["K"] if "K" in run.series else []) + names)
+
+
+def budget_unit(run):
+    """The unit of a budget of several energies and its name for a label: |U_osc(0)|, or where that is a small part of what moves
+    that in which energies are stored."""
+    largest = max(float(np.ptp(run.series[name])) for name in energy_names(run.series))
+    return energy_unit(run, least=0.1 * largest)
+
+
+def _draw_energies(axes, run, unit, per_unit):
+    """Changes of K, of the energies of all terms, and of their sum."""
+    series, t = run.series, run.series["time"]
+    axes.axhline(0, color=GREY, lw=0.6)
+    names = energy_names(series)
+    for name in names:
+        change = (series[name] - series[name][0]) / unit
+        curve(axes, t, change, color=TERM_COLORS.get(name, GREY), label=rf"${_symbol(name)}$")
+    total = series["E_flavor"] - series["E_flavor"][0]
+    if "K" in series:
+        K = series["K"].sum(axis=1)
+        curve(axes, t, (K - K[0]) / unit, color=VERMILLION, label="$K$")
+        total = series["energy"] - series["energy"][0]
+    curve(axes, t, total / unit, color="black", label="sum")
+    label_zero(axes, [series[name] - series[name][0] for name in names])
+    axes.set_ylabel("change" + per_unit)
+    said = "" if "K" in series else ' (level "standard" does not follow $K$)'
+    axes.set_title(f"energies since the start{said}")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.97), ncols=len(names) + 2, columnspacing=1.0, handlelength=1.4)
+
+
+def profile_of(run):
+    """(z, lambda(z)) of a run in one dimension whose matter varies in space; None else, or where its file is gone."""
+    settings = run.config.get("matter")
+    if settings is None or settings["kind"] == "uniform" or len(space_of(run.series)) > 1:
+        return None
+    from ..physics.linearised import Place
+    from ..physics.terms import matter
+
+    place = Place.of(run.config)
+    try:
+        values = np.broadcast_to(matter.profile(settings, place), place.local_shape)
+    except InputError:
+        return None
+    z = np.asarray(place.coordinates()[0])
+    return np.append(z, z[0] + place.length[0]), np.append(values, values[0])
+
+
+def _draw_profile(axes, content, z, values):
+    """lambda beside the map, over the same z."""
+    axes.plot(values, z, color="#E69F00")
+    axes.set_title(r"$\lambda\ [\mu]$", loc="center", fontsize=9)
+    axes.tick_params(labelleft=False, labelsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(2))
+    axes.set_ylim(content.get_ylim())
+
+
 def _draw_residual(axes, run, unit, per_unit):
     # A logarithm has no place for the exact zero at the start.
     residual = np.ma.masked_equal(abs(run.series["energy_residual"]) / unit, 0)
     curve(axes, run.series["time"], residual, color=GREEN, lw=1)
     logarithmic(axes, residual)
     axes.set_ylabel("residual")
-    axes.set_title(r"how far $K + U_{\rm osc}$ has moved from its start" + per_unit)
+    axes.set_title(f"how far ${sum_of_energies(run)}$ has moved from its start" + per_unit)
 
 
 def spectrum(run, path=None, title=True):

@@ -44,8 +44,14 @@ def _has_energy_map(run):
     return not _has_maps(run) and "kappa" in run.fields and len(run.fields["time"]) >= fewest
 
 
+def _has_spectra(run):
+    return "content" in run.series and _module("flavors").has_spectra(run)
+
+
 OF_ONE = {
     "energy": OfOne("evolution", lambda run: True, modes=True),
+    "flavors": OfOne("flavors", _has("content")),
+    "spectra": OfOne("flavors", _has_spectra),
     "spectrum": OfOne("evolution", _has("psi2")),
     "angular": OfOne("angular", _has_directions, modes=True),
     "maps": OfOne("space", lambda run: _has_maps(run) and len(run.fields["time"]) > 0),

@@ -22,6 +22,7 @@ from .drawing import Figure, FigureCanvasAgg, LogLocator, LogNorm, MaxNLocator, 
 # Colours of Okabe and Ito, told apart by all common kinds of colour vision and in print.
 BLUE, VERMILLION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6b6b6b"
 CYCLE = (BLUE, VERMILLION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "black", "#8c6d31")  # of curves that are told apart
+FLAVOR_COLORS = (BLUE, VERMILLION, GREEN)  # of e, x or mu, tau
 STYLE = {
     "font.size": 10,
     "axes.labelsize": 10,
@@ -161,10 +162,10 @@ def title_of(run):
     return rf"{title}   $L = {length}/\mu$, $N = {points}$"
 
 
-def energy_unit(run):
-    """(unit, its name for a label): |U_osc(0)|, or the unit in which energies are stored where that is zero."""
+def energy_unit(run, least=0.0):
+    """(unit, its name for a label): |U_osc(0)|, or the unit in which energies are stored where that is not above `least`."""
     start = abs(run.series["U_osc"][0])
-    if start > 0:
+    if start > least:
         return start, r"$\,/\,|U_{\rm osc}(0)|$"
     axes = len(space_of(run.series))
     return 1.0, rf"$\ [\mu n\,(1/\mu){f'^{axes}' if axes > 1 else ''}]$"

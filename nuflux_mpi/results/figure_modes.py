@@ -12,6 +12,8 @@ def named(run, digits=3, with_species=True):
     """
     series, own = run.series, has_species(run)
     bare = [f"$v = {velocity(v, digits)}$" for v in np.asarray(series["v"])]
+    if len(np.unique(series.get("p", ()))) > 1:
+        bare = [f"{name}, $p = {p:.{digits}g}$" for name, p in zip(bare, series["p"])]
     full = [f"{species(sign)}, {name}" if own else name for sign, name in zip(signs_of(series), bare)]
     return [
         (text if with_species else name) if full.count(text) == 1 else f"{text if with_species else name} (mode {index})"
@@ -20,8 +22,11 @@ def named(run, digits=3, with_species=True):
 
 
 def has_species(run):
-    """Whether the modes of a run are beams, of neutrinos or of antineutrinos, and not directions that hold both."""
-    return run.config.get("modes", {}).get("kind", "beams") == "beams"
+    """Whether the modes of a run are of neutrinos or of antineutrinos, as beams are, and not directions that hold both."""
+    if run.config.get("modes", {}).get("kind", "beams") == "beams":
+        return True
+    directions = run.series.get("direction", ())  # modes of one direction differ in species or energy
+    return len(np.unique(directions)) < len(directions)
 
 
 def signs_of(series):
@@ -35,9 +40,15 @@ def symbol(run, mode, flavor):
 
 def species(sign, flavor=""):
     """The symbol of neutrinos (sign > 0) or antineutrinos, of a flavor such as "x"."""
-    letter = r"\nu" if sign > 0 else r"\bar\nu"
-    flavor = flavor if len(flavor) < 2 else rf"{{\{flavor}}}"  # mu and tau are Greek
-    return f"${letter}_{flavor}$" if flavor else f"${letter}$"
+    nu = r"\nu" if sign > 0 else r"\bar\nu"
+    if not flavor:
+        return f"${nu}$"
+    return f"${nu}_{flavor}$" if len(flavor) < 2 else f"${nu}_{{{letter(flavor).strip()}}}$"
+
+
+def letter(flavor):
+    """The letter of a flavor in TeX: mu and tau are Greek."""
+    return flavor if len(flavor) < 2 else rf"\{flavor} "
 
 
 def share_of_others(algebra, component, density):
@@ -110,7 +121,8 @@ def count_said(shown, run):
 def telling(run, wanted=None):
     """The one mode of a figure that shows one: `wanted`, else the most forward, the v = +1 beam of the paper.
 
-    Of an angular distribution it is the direction whose nu_x content changes most.
+    Of several energies of that direction it is the one with most neutrinos; of an angular distribution the direction whose nu_x
+    content changes most.
     """
     series = run.series
     occupied = np.flatnonzero(np.asarray(series["density"]) > 0)
@@ -120,4 +132,7 @@ def telling(run, wanted=None):
     if not has_species(run) and len(series.get("nu_x", ())) > 1:
         change = np.abs(series["nu_x"] - series["nu_x"][0]).max(axis=0)[ordered]
         return int(ordered[np.argmax(change > 0.99 * change.max())])
+    if len(np.unique(series.get("p", ()))) > 1:
+        same = [mode for mode in ordered if np.array_equal(series["v"][mode], series["v"][ordered[0]])]
+        return int(max(same, key=lambda mode: series["density"][mode]))
     return int(ordered[0])

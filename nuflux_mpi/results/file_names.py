@@ -2,6 +2,15 @@
 
 LOG = "run.log"
 STOP = "STOP"
-FIGURES = ("energy", "spectrum", "angular", "maps", "distribution", "energy_gained")  # that a run draws by itself
+FIGURES = (
+    "energy",
+    "flavors",
+    "spectra",
+    "spectrum",
+    "angular",
+    "maps",
+    "distribution",
+    "energy_gained",
+)  # that a run draws by itself
 XDMF_FILES = ("fields.xmf", "fields.grid.h5")
 FIGURE_FILES = tuple(f"{name}.png" for name in FIGURES)

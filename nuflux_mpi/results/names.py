@@ -5,7 +5,7 @@ from typing import Any
 
 from ..box.axes import AXES
 from ..flavor.algebra import Algebra, algebra, of_components
-from ..physics.terms import Stored
+from ..physics.terms import TERMS, Stored
 
 
 def _components(flavors: Algebra) -> str:
@@ -159,6 +159,11 @@ def dimensions(name, space=AXES[1]):
     vector = ("axis",) if len(space) > 1 else ()
     groups = {"{space}": space, "{vector}": vector}
     return tuple(axis for entry in LAYOUT[name][0] for axis in groups.get(entry, (entry,)))
+
+
+def energy_names(series) -> list[str]:
+    """The energies that are summed into `energy` beside K, those that a run has: U_osc first."""
+    return [name for term in TERMS for name in term.budget if name in series]
 
 
 def learn(entries):

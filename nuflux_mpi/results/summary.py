@@ -5,9 +5,9 @@ Each function takes any run of `results` and gives a text, "" where nothing is k
 
 import numpy as np
 
-from ..physics import terms
 from . import checkpoint, growth_table, ledger
 from .laboratory import shown
+from .names import energy_names
 
 
 def facts(run):
@@ -83,12 +83,6 @@ def energy(run):
         worst = np.ptp(run.series["E_flavor"]) / unit
         return f'{change}; their sum changed by {worst:.1e}{of_unit} (level "standard" does not follow the kinetic energy)'
     return change + ' (level "standard" does not follow the kinetic energy)'
-
-
-def energy_names(series) -> list[str]:
-    """Names of the energies that are summed into `energy` beside K, those of a run that has them: U_osc first."""
-    known = [name for term in terms.TERMS for name in term.budget]
-    return [name for name in known if name in series]
 
 
 def _energy_unit(run, named):
