@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import InputError
 from ..physics.modes import shown
 from ..theory import growth_curve, linear
-from . import unseeded
+from . import crossings, unseeded
 from .linear_problem import Problem
 
 # Sums over waves of modes^3 operations: a second or two.
@@ -255,7 +255,7 @@ def of_modes(problem):
     if np.any(state.mixing):
         sizes = np.abs(np.broadcast_to(state.mixing, background.s.shape))
         text.append(f"  mixing       sin 2theta omega up to {sizes.max():.3g}: it seeds k = 0, and is left out of the matrix")
-    return text
+    return text + crossings.lines(problem.config, problem.modes, 15, problem.index)
 
 
 def of_waves(result):

@@ -148,6 +148,10 @@ def _init(arguments):
     if arguments.list:
         for name, text in config.cases().items():
             print(f"{name:<16} {text}")
+    elif arguments.from_moments is not None:
+        from ..config.from_moments import config_text
+
+        print(config_text(arguments.from_moments, arguments.row, arguments.units, arguments.align), end="")
     else:
         print(config.template(arguments.name), end="")
     return EXIT_DONE

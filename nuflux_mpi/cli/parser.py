@@ -151,6 +151,15 @@ def _add_init(commands):
     init = commands.add_parser("init", help="print a commented config to start from")
     init.add_argument("name", nargs="?", default=DEFAULT_CASE, help="shipped case (default: the paper's example)")
     init.add_argument("--list", action="store_true", help="list the shipped cases")
+    init.add_argument(
+        "--from-moments", metavar="FILE", help="densities and fluxes in a row of a table, CSV or HDF5, in place of a case"
+    )
+    init.add_argument("--row", type=int, default=0, metavar="N", help="which row of it, counted from 0 (default: 0)")
+    init.add_argument(
+        "--units", default="cgs", choices=("cgs", "natural", "code"),
+        help="of columns that say none: 1/cm^3 (cgs, the default), MeV^3 (natural), or n (code)",
+    )  # fmt: skip
+    init.add_argument("--align", action="store_true", help="turn the frame so that the flux of nu_e minus anti-nu_e is along z")
 
 
 def _add_schema(commands):

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from ..storage.section import Contents, Key, PerAxis, PerMode, Section, Vectors, key_of
+from ..storage.section import Contents, Key, PerAxis, PerMode, Rows, Section, Vectors, key_of
 from .models.root import Config
 from .toml import toml_value
 
 REQUIRED = object()  # default of a key that has none
-LISTS = ("numbers", "integers", "strings", "vectors", "contents")
+LISTS = ("numbers", "integers", "strings", "vectors", "contents", "rows")
 LEVEL_SECTIONS = ("full", "momentum")  # may be there for another level, so that levels of one case can be compared
 Kind = type[Section]
 Kinds = tuple[Kind, ...]  # the classes of a section, one for each kind
@@ -29,12 +29,13 @@ _TYPES = {
     PerMode[float]: "number per mode",
     PerMode[int]: "integer per mode",
     Contents: "contents",
+    Rows: "rows",
     Vectors: "vectors",
     int | list[int] | Literal["all"]: "modes",
     dict[str, Any]: "table",
 }
 _NOUNS = {"integer": "an integer", "boolean": "true or false"} | dict.fromkeys(
-    ("number", "vector", "content"), "a finite number"
+    ("number", "vector", "content", "row"), "a finite number"
 )
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
@@ -42,7 +43,7 @@ _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 class Entry(NamedTuple):
     """One key: what it accepts, its default, what it means.
 
-    type: number, integer, boolean, string, choice, numbers, integers, vectors, contents, modes, tables (of the class `table`), or
+    type: number, integer, boolean, string, choice, numbers, integers, vectors, contents, rows, modes, tables (of the class `table`), or
     number and integer per axis and per mode. default: None stands for what `unset` says. when: {key: values} under which the
     key exists at all. selects: whether it is one of those keys itself, such as kind. quantity: of a number that may have a
     unit, a key of `units.QUANTITIES`.
@@ -92,6 +93,8 @@ class Entry(NamedTuple):
     @property
     def allowed(self) -> str:
         """What the key accepts, as the end of the sentence 'it must be ...'."""
+        if self.type == "rows":
+            return f"a non-empty list of lists, each item of them {self.allowed_item}"
         if self.items:
             of_each = {"vectors": ", or a list of them, one per axis", "contents": ", one per flavor, or a list of such lists"}
             return f"a non-empty list, each item {self.allowed_item}{of_each.get(self.type, '')}"

@@ -146,7 +146,9 @@ def _property(entry: Entry) -> dict:
             {"type": "array", "items": item, "minItems": 2, "maxItems": 3},
         )
         allowed = item
-        if entry.type == "modes":
+        if entry.type == "rows":
+            allowed = {"type": "array", "items": several, "minItems": 1}
+        elif entry.type == "modes":
             allowed = {"anyOf": [item, several, {"enum": ["all"]}]}
         elif entry.per_axis or entry.per_mode:
             allowed = {"anyOf": [item, {**vectors, "minItems": 1} if entry.per_axis else several]}

@@ -34,6 +34,10 @@ def resolve(source: Any, overrides: Iterable[str] = (), base_dir: Path | str | N
     if isinstance(raw.get("modes"), dict):
         try:
             direction_table.take_in(raw["modes"], directory)
+            if raw["modes"].get("kind") == "table":
+                from ..physics import mode_table  # with numpy
+
+                mode_table.take_in(raw["modes"], directory)
         except InputError as error:
             raise InputError(f"{label}: {str(error).rstrip('.')}.") from None
     try:

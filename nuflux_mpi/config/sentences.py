@@ -83,6 +83,8 @@ def sentence(detail: dict, table: dict, where: str, known: dict[str, "Entry"], h
     value, name, allowed = table[entry.name], f"{prefix}{entry.name}", entry.allowed
     for index in location[1:] if entry.items or entry.per_axis or entry.per_mode else ():
         value, name, allowed = value[index], f"{name}[{index}]", entry.allowed_item
+    if entry.type == "rows" and len(location) == 2:
+        allowed = "a list of numbers"
     if entry.vectors and len(location) == 2 and any(isinstance(item, list) for item in table[entry.name]):
         allowed = "a list of two or three numbers like the others"
         allowed = f"a vector, {allowed}" if entry.type == "vectors" else allowed

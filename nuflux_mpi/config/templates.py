@@ -6,6 +6,7 @@ from typing import Any
 from ..errors import EnvironmentProblem
 from . import catalog
 from .catalog import Entry
+from .models.root import Config
 from .resolving import resolve
 from .source import DEFAULT_CASE, case_text
 from .toml import toml_value
@@ -19,16 +20,21 @@ def template(name: str = DEFAULT_CASE) -> str:
     InputError if there is no such case, EnvironmentProblem without tomlkit.
     """
     text = case_text(name)
+    remarks = [line[1:].strip() for line in text.split("\n\n")[0].splitlines() if line.startswith("#")]
+    return commented(tomllib.loads(text), remarks, resolve(name))
+
+
+def commented(raw: dict, remarks: list[str], resolved: Config | None = None) -> str:
+    """A config as commented TOML, remarks above it; resolved: the same with every default, as from `resolve`."""
     try:
         import tomlkit
     except ImportError:
         from ..runtime.remedies import install_hint
 
         raise EnvironmentProblem(f"init needs tomlkit, a small package: {install_hint('tomlkit')}") from None
-    raw, resolved, document = tomllib.loads(text), resolve(name), tomlkit.document()
-    for line in text.split("\n\n")[0].splitlines():
-        if line.startswith("#"):
-            document.add(tomlkit.comment(line[1:].strip()))
+    resolved, document = resolve(raw) if resolved is None else resolved, tomlkit.document()
+    for line in remarks:
+        document.add(tomlkit.comment(line))
     document.add(tomlkit.comment("Units: hbar = c = 1; lengths and times in 1/mu, densities in n."))
     document.add(tomlkit.nl())
     _write(document, catalog.entries((type(resolved),)), resolved, raw)

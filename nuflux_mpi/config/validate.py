@@ -146,6 +146,8 @@ def _value(entry: Entry) -> dict:
         return _by(_form, {_ONE: item, _LIST: several if entry.per_axis else _list(item)})
     if entry.vectors:
         return _by(_form_of_vectors, {_LIST: _list(item), _OTHER: _list(several)})
+    if entry.type == "rows":
+        return _list(_list(item))
     return _list(item) if entry.items else item
 
 
@@ -163,7 +165,7 @@ def _form_of_vectors(value: Any) -> str:
 
 def _item(entry: Entry) -> dict:
     """The same of a single value of it."""
-    kinds = dict.fromkeys(("number", "vector", "content"), "float") | {
+    kinds = dict.fromkeys(("number", "vector", "content", "row"), "float") | {
         "integer": "int",
         "modes": "int",
         "mode": "int",

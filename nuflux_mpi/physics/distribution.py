@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import InputError
 
 # The module of each kind of [modes] that describes a gas. Beams are modes as they are listed.
-KINDS = {"angular": "angular"}
+KINDS = {"angular": "angular"} | dict.fromkeys(("product", "lebedev", "directions"), "on_sphere")
 # The keys of the shares of the energy bins: of nu_e, of anti-nu_e, of the other neutrinos and of the other antineutrinos.
 SHARES = ("energy_weight", "energy_weight_bar", "energy_weight_x", "energy_weight_x_bar")
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..analysis import unseeded
+from ..analysis import crossings, unseeded
 from ..box.box import Box
 from ..box.plan import blocks, most_ranks, plan
 from ..errors import InputError
@@ -48,6 +48,7 @@ def report(resolved, ranks, nodes=1, out=None):
         [
             f"{resolved.name}: {resolved.title}",
             f"  modes           {setup.modes}",
+            *crossings.lines(resolved, setup.modes, 18),
             f'  state           {lines} lines of {grid} points, level "{resolved.equations.level}"',
             f"  cut             {ranks} ranks, {cut}",
             f"  points per rank {_range(local)}, imbalance {_imbalance(local)}",

@@ -24,6 +24,7 @@ Number = TypeVar("Number")
 PerAxis = Union[Number, list[Number]]  # noqa: UP007  one number in a box of one dimension, else a list of two or three
 PerMode = Union[Number, Sequence[Number]]  # noqa: UP007  a list with one for each mode, or one number for all
 Contents = Sequence[float] | Sequence[Sequence[float]]  # one number for each flavor, for all modes or in a list for each mode
+Rows = list[list[float]]  # lists of any length
 Vectors = list[float] | list[list[float]]  # numbers in a box of one dimension, else vectors of two or three components
 
 
@@ -61,16 +62,16 @@ class Section(Mapping):
     """A table of the config. `section.key` and `section["key"]` are the same; keys that are open are None.
 
     It is equal to a dict of the same content and cannot be changed: `replace` makes a changed copy, `plain` a dict. Keys that
-    kinds share may stand in a class that they inherit; they come after those of the kind.
+    kinds share may stand in classes that they inherit; they come after those of the kind.
     """
 
     key_names: ClassVar[tuple[str, ...]] = ()
+    own_names: ClassVar[tuple[str, ...]] = ()  # those that the class itself adds
 
     def __init_subclass__(cls) -> None:
         annotations = cls.__annotations__.items()
-        own = [key_of(attribute) for attribute, kind in annotations if not str(kind).startswith("typing.ClassVar")]
-        inherited = [name for name in cls.__base__.key_names if name not in own]  # type: ignore[union-attr]
-        cls.key_names = (*own, *inherited)
+        cls.own_names = tuple(key_of(name) for name, kind in annotations if not str(kind).startswith("typing.ClassVar"))
+        cls.key_names = tuple(dict.fromkeys(name for base in cls.__mro__ for name in getattr(base, "own_names", ())))
 
     def __init__(self, /, **values: Any):
         for name in self.key_names:

@@ -39,11 +39,11 @@ class Found:
         return tuple(self.datasets[name]["shape"])
 
 
-def find(path, names, key, comm=None, shapes=None, values=True):
+def find(path, names, key, comm=None, shapes=None, values: "bool | float" = True):
     """Look at a file. -> Found, the same on all ranks; collective with a communicator.
 
     names: the datasets it must hold; shapes: of the first of them, those that will do (None: any). values: look at the numbers
-    as well, all of which must be finite and at most 1e30 in size; without, at what the file says of itself only. InputError,
+    as well, all of which must be finite and at most 1e30 in size, or of the size that it gives; without, at what the file says of itself only. InputError,
     beginning with the config key that named the file.
     """
     from ..runtime.collective import on_root
@@ -51,6 +51,16 @@ def find(path, names, key, comm=None, shapes=None, values=True):
     if comm is None:
         return _look(path, names, key, shapes, values)
     return on_root(comm, _look, path, names, key, shapes, values)
+
+
+def names(path, key):
+    """{name: its attribute units} of the datasets at the root of an HDF5 file. Call on one rank; InputError as `find`."""
+    path = os.path.abspath(system_path(os.fspath(path)))
+    check_there(path, key)
+    answer = _answer(path, {"wanted": None, "values": False}, key, 0)
+    if answer.get("problem"):
+        raise InputError(f"{key}: {one_line(path)} {answer['problem']}.")
+    return answer["names"]
 
 
 def check_there(path, key):

@@ -2,10 +2,10 @@
 
     python -m nuflux_mpi.storage.start_probe PATH REQUEST
 
-REQUEST is JSON {"wanted": [[name, shapes], ...], "values"}; the answer is what `look` has found, or {"problem": the end of a
-sentence, "dataset": the name of the one it is about, or null for the file}. What HDF5 and netCDF allow in place of a plain array
-of numbers is either read as it is meant or refused: links within the file are followed, others and everything that keeps its
-numbers elsewhere are not.
+REQUEST is JSON {"wanted": [[name, shapes], ...], or null for the names of all, "values"}; the answer is what `look` or `names` has
+found, or {"problem": the end of a sentence, "dataset": the name of the one it is about, or null for the file}. What HDF5 and netCDF
+allow in place of a plain array of numbers is either read as it is meant or refused: links within the file are followed, others
+and everything that keeps its numbers elsewhere are not.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ import numpy as np
 from .section import LARGEST, SMALLEST
 
 PIECE = 2**21  # numbers that are looked at together
+MOST_NAMES = 1000  # of datasets that are listed
 MOST_HOPS = 16  # soft links on the way to one dataset
 # Filters that every HDF5 and h5py bring along; any other would be code loaded because a file asks for it.
 _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
@@ -51,7 +52,7 @@ def look(path, wanted, values=True):
     """What is found of datasets in a file, as a dict that JSON can carry; Unusable, with `name` where it is about a dataset.
 
     wanted: pairs of a name and the shapes that will do, None for any. values: whether to go through the numbers and take the
-    checksum of the file. -> {"sha256": of the whole file, or "", "datasets": {name: dict}} with, for each,
+    checksum of the file, or the largest size of a number. -> {"sha256": of the whole file, or "", "datasets": {name: dict}} with, for each,
 
         where       name of the dataset behind all links
         shape       its shape
@@ -72,7 +73,7 @@ def _look_at(file, name, shapes, values):
         raw = _attributes(dataset)
         if values:
             _check_complete(dataset, shape)
-            _check_values(dataset, shape, raw)
+            _check_values(dataset, shape, raw, LARGEST if values is True else values)
         return {"where": where, "shape": shape, "scale": raw.get("scale_factor"), "offset": raw.get("add_offset")}
     except Unusable as error:
         error.name = name if error.dataset else None
@@ -374,8 +375,8 @@ def _as_stored(dataset, value):
         return float(np.asarray(value).astype(dataset.dtype)) if short else value
 
 
-def _check_values(dataset, shape, raw):
-    """Unusable for the first number that is missing, not finite or out of bounds."""
+def _check_values(dataset, shape, raw, most):
+    """Unusable for the first number that is missing, not finite or larger than `most`."""
     import h5py
 
     marks, largest = _missing_marks(dataset, raw), 0.0
@@ -398,7 +399,7 @@ def _check_values(dataset, shape, raw):
         unpack(values, raw.get("scale_factor"), raw.get("add_offset"))
         _refuse(~np.isfinite(values), values, first, "which is not finite")
         size = np.abs(values)
-        _refuse(size > LARGEST, values, first, f"and numbers up to {LARGEST:g} in size are allowed")
+        _refuse(size > most, values, first, f"and numbers up to {most:g} in size are allowed")
         largest = max(largest, float(size.max()))
     # Tails of distributions may be as small as they like; a state as a whole may not.
     if 0 < largest < SMALLEST:
@@ -425,9 +426,23 @@ def _block(dataset, shape):
     return block
 
 
+def names(path):
+    """{name: its attribute units, or ""} of the datasets at the root of a file; what is a link or a group is left out."""
+    _check_beginning(path, "NAME")
+    found = {}
+    with _opened(path) as file:
+        for name in itertools.islice(file, MOST_NAMES):
+            if type(file.get(name, getlink=True)).__name__ == "HardLink" and hasattr(file[name], "shape"):
+                units = file[name].attrs.get("units", "")
+                found[name] = units.decode("utf-8", "replace") if isinstance(units, bytes) else str(units)
+    return {"names": found}
+
+
 def answer_for(path, request):
     """The answer to a request as a dict, whatever happens."""
     try:
+        if request["wanted"] is None:
+            return names(path)
         return look(path, request["wanted"], request["values"])
     except Unusable as error:
         return {"problem": str(error), "dataset": getattr(error, "name", None)}

@@ -137,7 +137,10 @@ def test_a_directory_may_have_the_name_of_a_case(tmp_path, monkeypatch):
         ("modes.sign=[1]", "modes.sign must have 2 items, one per mode, not 1."),
         ("modes.density=[0.5]", "modes.density must have 2 items, one per mode, not 1."),
         ("modes.density=[0.5, 0.4]", "initial.zeta[1] must not exceed modes.density[1] = 0.4 in size, not -0.5."),
-        ("modes.kind=angle", 'modes.kind must be one of "beams", "angular", not "angle".'),
+        (
+            "modes.kind=angle",
+            'modes.kind must be one of "beams", "table", "angular", "product", "lebedev", "directions", not "angle".',
+        ),
         ("initial.zeta=[0.5]", "initial.zeta must have 2 items, one per mode, not 1."),
         ('initial.zeta=["a", 1]', 'initial.zeta[0] must be a finite number, not "a".'),
         ("initial.n_max=512", "initial.n_max must be below box.points / 2, not 512"),

@@ -78,7 +78,7 @@ def test_other_ranks_get_it_without_a_validator(case):
 @pytest.mark.parametrize(
     "union, kinds",
     [
-        (modes.Modes, {"kind": ("beams", "angular"), "distribution": ("gaussian", "polynomial", "table")}),
+        (modes.Modes, {"kind": ("beams", "table", "angular"), "distribution": ("gaussian", "polynomial", "table")}),
         (initial.Initial, {"kind": ("seeds", "power-law", "fourier", "profile", "eigenmode", "rotation", "file")}),
         (equations.Full, {"distribution": ("gaussian", "thermal", "file")}),
         (equations.Momentum, {"distribution": ("gaussian", "fermi-dirac", "file")}),

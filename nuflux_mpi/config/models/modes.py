@@ -15,12 +15,20 @@ ROUNDING = 1e-12  # by which a unit vector may be too long
 NEGATIVE = 1e-12  # of the largest density, by which rounding may make one negative
 ROUNDED = 1e-8  # of a density, by which the sum over flavors may differ from it: numbers written with a few digits
 
-_KIND = Key("beams: a list of directions; angular: a quadrature over directions")
+KIND = Key(
+    "beams: a list of modes; table: from a file; angular: a quadrature over v; product, lebedev, directions: on the sphere"
+)
 _ONLY_LEPTON_NUMBER = (
     "modes.{} has the lepton number alone, and {{separating}} needs neutrinos and antineutrinos apart: give modes.{} as well, or "
     'species = "apart" to take its positive part for neutrinos and its negative part for antineutrinos.'
 )
-_DISTRIBUTION = Key("lepton number G(v): neutrinos minus antineutrinos")
+PATH = Key(
+    "file, text or HDF5, relative to the config: of kind table rows of modes with named columns, of angular v and G in their place",
+    unset="v and G are in the config",
+)
+DISTRIBUTION = Key(
+    "gaussian, polynomial, on the sphere isotropic, moments; of angular polynomial and table give lepton number G(v)"
+)
 Energy = Annotated[
     PerMode[float] | None,
     Key(
@@ -33,7 +41,7 @@ Energy = Annotated[
 
 
 class Beams(Section):
-    kind: Annotated[Literal["beams"], _KIND] = "beams"
+    kind: Annotated[Literal["beams"], KIND] = "beams"
     velocity: Annotated[
         Vectors,
         Key(
@@ -177,7 +185,7 @@ class Gas(Section):
 
         try:
             return len(levels.modes_of(config))
-        except (InputError, ValueError):
+        except (InputError, ValueError, TypeError, LookupError):  # lists of numbers that do not fit each other, too
             return self.count
 
     @property
@@ -238,8 +246,8 @@ class Angular(Gas):
 
 
 class AngularGaussian(Angular):
-    kind: Annotated[Literal["angular"], _KIND] = "angular"
-    distribution: Annotated[Literal["gaussian"], _DISTRIBUTION] = "gaussian"
+    kind: Annotated[Literal["angular"], KIND] = "angular"
+    distribution: Annotated[Literal["gaussian"], DISTRIBUTION] = "gaussian"
     alpha: Annotated[float, Key("antineutrinos per neutrino in G = g(v; sigma) - alpha g(v; sigma_bar)", ge=0)]
     sigma: Annotated[float, Key("width of g(v; sigma) ~ exp(-(v-1)^2 / 2 sigma^2), neutrinos", gt=0)] = 0.6
     sigma_bar: Annotated[float, Key("the same for antineutrinos", gt=0)] = 0.53
@@ -260,8 +268,8 @@ class AngularGaussian(Angular):
 
 
 class AngularPolynomial(Angular):
-    kind: Annotated[Literal["angular"], _KIND] = "angular"
-    distribution: Annotated[Literal["polynomial"], _DISTRIBUTION] = "polynomial"
+    kind: Annotated[Literal["angular"], KIND] = "angular"
+    distribution: Annotated[Literal["polynomial"], DISTRIBUTION] = "polynomial"
     coefficients: Annotated[list[float], Key("g_0, g_1, ... of G(v) = sum_n g_n v^n", quantity="density")]
     coefficients_bar: Annotated[
         list[float] | None,
@@ -293,8 +301,8 @@ class AngularPolynomial(Angular):
 
 
 class AngularTable(Angular):
-    kind: Annotated[Literal["angular"], _KIND] = "angular"
-    distribution: Annotated[Literal["table"], _DISTRIBUTION] = "table"
+    kind: Annotated[Literal["angular"], KIND] = "angular"
+    distribution: Annotated[Literal["table"], DISTRIBUTION] = "table"
     v: Annotated[
         list[float], Key("ascending velocities of the table, G is linear between them and constant beyond", ge=-1, le=1)
     ]
@@ -307,13 +315,7 @@ class AngularTable(Angular):
             unset="G is neutrinos minus antineutrinos",
         ),
     ] = None
-    path: Annotated[
-        str | None,
-        Key(
-            "file that has v and G in their place: text of two columns, or HDF5; relative to the config",
-            unset="v and G are in the config",
-        ),
-    ] = None
+    path: Annotated[str | None, PATH] = None
 
     def wrong(self, config: Any) -> Iterator[str]:
         for name in ("G", "G_bar"):
@@ -331,4 +333,16 @@ class AngularTable(Angular):
         return "" if self.G_bar is not None else _ONLY_LEPTON_NUMBER.format("G", "G_bar")
 
 
-Modes = Beams | AngularGaussian | AngularPolynomial | AngularTable
+class Table(Section):
+    """Modes from a file; `physics/mode_table.py` makes beams of them before anything is checked."""
+
+    kind: Annotated[Literal["table"], KIND] = "table"
+    path: Annotated[str, PATH]
+
+    @property
+    def count(self) -> int:
+        """Number of modes: it is no section of a resolved config."""
+        raise NotImplementedError
+
+
+Modes = Beams | Table | AngularGaussian | AngularPolynomial | AngularTable

@@ -13,6 +13,7 @@ from .flavor import Flavor
 from .initial import Initial
 from .modes import Modes
 from .output import Output, Run
+from .sphere import ModesOnSphere
 from .time import Petsc, Time
 from .units import Units
 
@@ -25,7 +26,7 @@ class Config(Section):
     units: Units | None = None
     box: Box
     flavor: Flavor
-    modes: Modes
+    modes: Modes | ModesOnSphere
     initial: Initial
     equations: Equations
     full: Full | None = None
