@@ -26,6 +26,7 @@ from .angular import (  # noqa: F401
     one_sided,
     peaked,
 )
+from .fiducial import code_comparison_three_flavors, fiducial_three_flavors
 from .inhomogeneous import matter_profile, real_gas
 from .known_states import fast_pendulum, homogeneous, stationary_wave  # noqa: F401
 from .mixing import bipolar, msw, slow_two_beams, vacuum_three_flavors
@@ -52,6 +53,15 @@ PROBLEMS = {
     "bipolar": Problem("Bipolar pendulum", "NuGas; elliptic functions", bipolar),
     "matter_profile": Problem("Two beams through matter of varying density", "two other solvers", matter_profile),
     "real_gas": Problem("Three flavors, masses, matter, both species, two energies", "two other solvers", real_gas),
+    "fiducial_three_flavors": Problem(
+        "Emu's fiducial instability, three flavors",
+        "closed integrals; Emu, PRD 103, 083013",
+        fiducial_three_flavors,
+        quick=False,
+    ),
+    "code_comparison_three_flavors": Problem(
+        "Code comparison with three flavors, both species apart", "PRD 106, 043011", code_comparison_three_flavors, quick=False
+    ),
     "slow_two_beams": Problem(
         "Two beams that grow by their masses", "Emu, its test at k = 0; JCAP 03 (2016) 042", slow_two_beams
     ),

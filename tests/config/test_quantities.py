@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -153,3 +154,13 @@ def test_init_shows_what_the_case_has(monkeypatch, tmp_path):
     assert tomllib.loads(text)["initial"]["zeta"] == ["5e32 /cm^3", -0.5]
     (tmp_path / "again.toml").write_text(text, encoding="utf-8")
     assert config.resolve(tmp_path / "again.toml").replace(name="small") == config.resolve("small")
+
+
+def test_the_example_of_the_docs_is_a_config():
+    page = Path(__file__).parents[2] / "docs" / "units.md"
+    example = page.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    resolved = config.resolve(tomllib.loads(example))
+    assert resolved.modes.energy[1] == pytest.approx(SCALE.in_mu(15.0), rel=1e-14)
+    vacuum = resolved.vacuum
+    assert vacuum.dm2 / (2 * vacuum.at_energy) == pytest.approx(SCALE.omega(2.5e-3, 10.0), rel=1e-13)
+    assert resolved.matter["lambda"] == pytest.approx(SCALE.matter(1e10), rel=1e-13)
