@@ -141,6 +141,17 @@ def period(t, height):
 SLOW = {0.26: 0.2, 0.5: 1.0, 1.0: 1.7320508, 3.0: 3.3166248}  # mu/omega: growth rate in omega
 
 
+def best_frequency(cycles, values):
+    """Frequency, in cycles, of the sine with a constant that is nearest to the values."""
+    trials = np.linspace(0.95, 1.05, 1001)
+    left = []
+    for trial in trials:
+        angle = 2 * np.pi * trial * cycles
+        basis = np.column_stack([np.ones_like(angle), np.cos(angle), np.sin(angle)])
+        left.append(np.linalg.norm(values - basis @ np.linalg.lstsq(basis, values, rcond=None)[0]))
+    return trials[np.argmin(left)]
+
+
 def slow_two_beams(comm=None):
     """The case slow_two_beams at several densities: growth at k = 0 against sqrt(4 mu omega - omega^2), and its budget."""
     for ratio, gamma in SLOW.items():
@@ -182,3 +193,31 @@ def slow_gain(omega, ratio, comm=None):
 def coherences(run):
     """The larger |psi_a| of a homogeneous run over time."""
     return np.abs(TWO.coherence(run.series["P_mean"], TWO.pairs[0], axis=2)).max(axis=1)
+
+
+def synchronized(comm=None):
+    """The case synchronized, at twice its omega and at its own: the common frequency, to first order in omega/mu."""
+    probability, spread, budget = {}, {}, {}
+    for omega in (0.004, 0.002):
+        period = 2 * np.pi / (2.5 * omega)  # sum n_a/p_a over sum s_a n_a: 2.5
+        run = simulate(
+            "synchronized",
+            comm=comm,
+            overrides=[f"vacuum.omega={omega}", f"time.end={2 * period}", f"output.series_every={period / 100}"],
+        )
+        P = TWO.difference(run.series["P_mean"], TWO.pairs[0], axis=2) / run.series["density"]
+        probability[omega], spread[omega] = run.series["P_ee"], np.ptp(P[:, :4], axis=1).max()
+        budget[omega] = np.abs(run.series["energy_residual"]).max()
+        cycles = run.series["time"] / period
+    exact = 1 - np.sin(0.8) ** 2 * np.sin(np.pi * cycles) ** 2
+    errors = {omega: np.abs(found - exact).max() for omega, found in probability.items()}
+    yield Row("largest difference from one common oscillation, omega = 0.004", 0, errors[0.004], 0.06)  # some omega/mu
+    yield Row("the same, omega = 0.002", 0, errors[0.002], 0.03)
+    yield Row("the first over the second: of first order in omega/mu", 2, errors[0.004] / errors[0.002], 0.1)
+    faster, slower = (best_frequency(cycles, probability[omega]) for omega in (0.004, 0.002))
+    yield Row("frequency over that of all together, omega = 0.002", 1, slower, 0.01)  # some omega/mu
+    yield Row(
+        "the same extrapolated to omega/mu = 0", 1, 2 * slower - faster, 5e-4
+    )  # of second order: 1e-4; steps of the fit: 1e-4
+    yield Row("largest spread of P^z/n over the energies, omega = 0.002", 0, spread[0.002], 5e-3)
+    yield Row("U_osc + E_vac, largest change", 0, max(budget.values()), 1e-12)

@@ -29,7 +29,7 @@ from .angular import (  # noqa: F401
 from .fiducial import code_comparison_three_flavors, fiducial_three_flavors
 from .inhomogeneous import matter_profile, real_gas
 from .known_states import fast_pendulum, homogeneous, stationary_wave  # noqa: F401
-from .mixing import bipolar, msw, slow_two_beams, vacuum_three_flavors
+from .mixing import bipolar, msw, slow_two_beams, synchronized, vacuum_three_flavors
 from .problem import Problem, Row, one_wave  # noqa: F401
 from .two_beams import GOLDEN_RATIO, SEED, exact_single_wave, figure_1, golden_ratio, two_beam_growth  # noqa: F401
 
@@ -51,6 +51,7 @@ PROBLEMS = {
     "msw": Problem("MSW resonance", "Emu, its test of MSW", msw),
     "vacuum_three_flavors": Problem("Three flavors in vacuum, with CP violation", "closed form", vacuum_three_flavors),
     "bipolar": Problem("Bipolar pendulum", "NuGas; elliptic functions", bipolar),
+    "synchronized": Problem("Synchronized oscillations of four energies", "PRD 65, 053011", synchronized),
     "matter_profile": Problem("Two beams through matter of varying density", "two other solvers", matter_profile),
     "real_gas": Problem("Three flavors, masses, matter, both species, two energies", "two other solvers", real_gas),
     "fiducial_three_flavors": Problem(
