@@ -27,10 +27,27 @@ PLANE = {
 }
 
 
-@pytest.mark.parametrize("space", [{}, PLANE], ids=["line", "plane"])
-@pytest.mark.parametrize("flavors", [2, 3])
-def test_merged_and_apart_are_the_same(space, flavors):
-    """All sums over modes, and of each direction sum s P. Seeds of a species are those of the other: parallel at the start."""
+WITH_X = {
+    "modes": {
+        "kind": "angular",
+        "number": 6,
+        "alpha": 1.2,
+        "sigma_bar": 0.4,
+        "alpha_x": 0.2,
+        "sigma_x": 1.5,
+        "sigma_x_bar": 1.2,
+    },
+    "initial": {
+        "kind": "rotation",
+        "turns": [{"component": "1", "n": 1, "amplitude": 0.05}, {"component": "5", "n": -2, "amplitude": 0.03, "phase": 1.0}],
+    },
+    "time": CASE["time"] | {"end": 40.0},
+}
+
+
+@pytest.mark.parametrize("flavors, space", [(2, {}), (2, PLANE), (3, WITH_X)], ids=["line", "plane", "three flavors"])
+def test_merged_and_apart_are_the_same(flavors, space):
+    """All sums over modes, and of each direction sum s P. The start turns a species as the other: they are parallel."""
     source = CASE | {"flavor": {"number": flavors}} | space
     bins = {"energy": [1.0, 3.0], "energy_weight": [2.0, 1.0], "energy_weight_bar": [1.0, 1.0]}
     one = nuflux_mpi.simulate(source | {"modes": source["modes"] | {"species": "merged"}})
