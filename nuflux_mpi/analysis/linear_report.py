@@ -344,7 +344,7 @@ def seed_lines(problem):
             return []  # their spectrum is a matter of the run
         psi2 = np.sum(np.abs(np.fft.fft(problem.psi, axis=-1) / points[0]) ** 2, axis=0)
         k = 2 * np.pi * np.fft.fftfreq(points[0], length[0] / points[0])
-        found = unseeded.of_spectrum(config, np.fft.fftshift(k), np.fft.fftshift(psi2), problem.background.q)
+        found = unseeded.of_spectrum(config, np.fft.fftshift(k), np.fft.fftshift(psi2), problem.background.q, problem.index)
     else:
         found = unseeded.of_config(config)
     return [f"  warning      {found}"] if found else []

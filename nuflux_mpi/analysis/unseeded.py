@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import InputError
 from ..physics import initial, levels
 from ..physics.linearised import linearised
-from ..physics.seeding import highest_harmonics
+from ..physics.seeding import PAIRS, highest_harmonics
 from ..storage.section import per_axis
 from ..theory import linear
 from . import linear_problem
@@ -45,14 +45,29 @@ def of_config(config):
     if config.initial.kind == "file" or not _has_theory(config) or _without_seeds(config.initial):
         return None
     directions = _directions(config)
-    return _sentence(config, directions, initial.background(config, directions), _power_of_config(config))
+    for pair in initial.seeded_pairs(config.initial, directions.flavors):  # others were left out by choice
+        found = _sentence(config, directions, initial.background(config, directions, pair), _power_of_config(config, pair), pair)
+        if found:
+            return found
+    return None
 
 
-def of_spectrum(config, k, psi2, Pz):
+def of_spectra(config, k, psi2, differences):
+    """`of_spectrum` of each pair of flavors, the first sentence; psi2: (pairs, waves), differences: (pairs, modes)."""
+    everything = np.sum(psi2)
+    for pair, (power, difference) in enumerate(zip(psi2, differences)):
+        if np.sum(power) > NONE * everything:  # else it was left out by choice, or has no difference that could turn
+            found = of_spectrum(config, k, power, difference, pair)
+            if found:
+                return found
+    return None
+
+
+def of_spectrum(config, k, psi2, Pz, pair=0):
     """The sentence for a state with the power spectrum psi2 over k, as in the series of a run, or None.
 
-    k, psi2: (waves,), in more dimensions than one of shells of abs(k); Pz: (modes,) box averages. None as well where the
-    waves are too large for linear theory.
+    k, psi2: (waves,), in more dimensions than one of shells of abs(k); Pz: (modes,) box averages, of a pair of flavors (an index)
+    the difference of the two. None as well where the waves are too large for linear theory.
     """
     total = np.sum(psi2)
     if not _has_theory(config) or total == 0 or total > linear.LARGEST_SEED**2 * np.sum(Pz**2):
@@ -64,9 +79,8 @@ def of_spectrum(config, k, psi2, Pz):
         q = wave_vectors[:, 0] if config.box.dimensions == 1 else np.linalg.norm(wave_vectors, axis=1)
         return psi2[np.clip(np.rint((q - k[0]) / spacing).astype(int), 0, len(k) - 1)] / psi2.max()
 
-    if len(directions) == len(Pz):
-        return _sentence(config, directions, Pz, power)
-    return _sentence(config, directions, directions.n, power)
+    q = Pz if len(directions) == len(Pz) else initial.background(config, directions, pair)
+    return _sentence(config, directions, q, power, pair)
 
 
 def _has_theory(config):
@@ -98,8 +112,8 @@ def _directions(config):
 # ---- what is seeded --------------------------------------------------------------------------------------------------
 
 
-def _power_of_config(config):
-    """Function of wave vectors (waves, axes): power of the initial state there over its largest, (waves,)."""
+def _power_of_config(config, pair):
+    """Function of wave vectors (waves, axes): power of a pair of the initial state there over its largest, (waves,)."""
     section, length = config.initial, np.array(config.box.lengths, dtype=float)
 
     def harmonics(k):
@@ -107,6 +121,8 @@ def _power_of_config(config):
 
     if section.kind in ("fourier", "rotation"):
         waves = section.waves if section.kind == "fourier" else section.turns
+        names = PAIRS[config.flavor.number]
+        waves = [wave for wave in waves if names.index(wave.get("pair") or names[pair]) == pair]
         chosen = {tuple(per_axis(wave.n)) for wave in waves if wave.amplitude}
         if section.kind == "rotation":  # of cosines
             chosen |= {tuple(-number for number in n) for n in chosen}
@@ -141,9 +157,9 @@ def _transform_of(shape):
 # ---- what grows ------------------------------------------------------------------------------------------------------
 
 
-def _sentence(config, directions, zeta, power):
-    """The sentence; power: function of wave vectors as above."""
-    axes, state = config.box.dimensions, linearised(config, directions, zeta)
+def _sentence(config, directions, zeta, power, pair):
+    """The sentence for a pair of flavors; power: function of wave vectors as above."""
+    axes, state = config.box.dimensions, linearised(config, directions, zeta, pair)
     if state.profile is not None or linear_problem.moving(config, [state]):
         return None  # a profile couples all waves, so that all are seeded; a start that mixing turns has no linear theory
     background = state.background
@@ -161,7 +177,8 @@ def _sentence(config, directions, zeta, power):
     least = max(share * rate, EFOLDINGS / duration, linear.SLOWEST * size)
     if without is None or waves.rate[without] <= least:
         return None
-    return _in_words(config, waves, with_seed if rate > linear.ROUND_OFF * size else None, without)
+    of_pair = f" of {linear_problem.named(directions.algebra, pair)}" if directions.flavors > 2 else ""
+    return _in_words(config, waves, with_seed if rate > linear.ROUND_OFF * size else None, without, of_pair)
 
 
 def _sample(config, most):
@@ -242,14 +259,14 @@ class _Waves:
 # ---- in words --------------------------------------------------------------------------------------------------------
 
 
-def _in_words(config, waves, with_seed, without):
+def _in_words(config, waves, with_seed, without, of_pair):
     k, rate = waves.k, waves.rate
     grows = ~waves.seeded & (rate > 0.1 * rate[without])
     q, name = np.linalg.norm(k[grows], axis=1), "abs(k)"
     if k.shape[1] == 1 and abs(np.sign(k[grows, 0]).sum()) == len(q):  # all to one side of k = 0
         q, name = k[grows, 0], "k"
     which = f"{name} = {q.min():.3g} to {q.max():.3g}"
-    text = f"waves with {which} grow at rates up to {rate[without]:.3g}, and have no seed"
+    text = f"waves{of_pair} with {which} grow at rates up to {rate[without]:.3g}, and have no seed"
     if with_seed is None:
         text += " (of those that have one none grows)"
     else:

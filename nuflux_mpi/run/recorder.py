@@ -151,8 +151,9 @@ class Recorder:
         return self._wall_time + clock.monotonic() - self._begun
 
     def record(self, t, due):
-        """Write what is due of the state at hand, whose time is told as t. -> the power spectrum, if it was measured"""
-        begin, power, since_start = clock.monotonic(), None, self._problem.integrator.t
+        """Write what is due of the state at hand, whose time is told as t. -> the power spectra of each pair of flavors, if
+        they were measured"""
+        begin, spectra, since_start = clock.monotonic(), {}, self._problem.integrator.t
         comm, level, u = self._problem.comm, self._problem.equations, self._problem.integrator.u
         fields = level.take(since_start, u)
         self._watchdog.pat(comm.Get_size() * sum(field.nbytes for field in fields.values()))
@@ -162,7 +163,6 @@ class Recorder:
         if due & {"series", "spectrum"}:
             measured = self._problem.diagnostics.measure(since_start, fields)
             spectra = {name: measured.pop(name) for name in SPECTRA if name in measured}
-            power = spectra["psi2"]
             if "series" in due:
                 self._append(t, self._problem.diagnostics.complete(measured | level.measure(since_start)))
             if "spectrum" in due and self._problem.config.output.spectrum_every:
@@ -175,7 +175,7 @@ class Recorder:
         taken = clock.monotonic() - begin
         self._pace.note(output=taken)
         self._ledger.output += taken
-        return power
+        return spectra.get("psi2_pairs", np.atleast_2d(spectra["psi2"])) if spectra else None
 
     def _append(self, t, measured):
         """A row of the series: what was measured, rates of change by differences, and counts."""
@@ -210,9 +210,9 @@ class Recorder:
         from .check import large_files
 
         problem, algebra = self._problem, self._problem.setup.modes.algebra
-        difference = algebra.difference(self.rows[-1]["P_mean"], algebra.pairs[0], axis=1)
+        differences = [algebra.difference(self.rows[-1]["P_mean"], pair, axis=1) for pair in algebra.pairs]
         k = problem.diagnostics.spectrum.k
-        found = {"seeds": on_root(problem.comm, unseeded.of_spectrum, problem.config, k, power, difference)}
+        found = {"seeds": on_root(problem.comm, unseeded.of_spectra, problem.config, k, power, differences)}
         if self.output.directory is not None:
             found["files"] = "; ".join(on_root(problem.comm, large_files, problem.setup, problem.comm.Get_size()))
         self._warn(problem.t, {subject: sentence for subject, sentence in found.items() if sentence})
