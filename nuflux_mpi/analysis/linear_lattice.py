@@ -15,10 +15,12 @@ import numpy as np
 from ..box.axes import AXES
 from ..errors import InputError
 from ..physics.modes import shown
-from ..theory import linear
+from ..theory import growth_curve, linear
 from . import linear_pairs
 from .linear_problem import Problem
 from .linear_report import MOST_OPERATIONS, MOST_WAVES, TABLE_ROWS, of_modes, seed_lines
+
+MOST_FOLLOWED = 4e5  # modes times waves whose roots are followed: some ten seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,21 +45,22 @@ class Lattice:
 
 
 def solve(problem):
-    """The Lattice of a problem; InputError for so many modes that not even k = 0 and its neighbours can be afforded."""
-    box, count = problem.config.box, len(problem)
+    """The Lattice of a problem. InputError for more modes than a matrix can have, where there is no dispersion relation."""
+    box, count, background = problem.config.box, len(problem), problem.background
+    followed = growth_curve.follows(background)
     highest = [(N - 1) // 2 for N in box.shape]
-    most = min(MOST_WAVES, MOST_OPERATIONS / count**3)
+    most = MOST_FOLLOWED / count if followed else min(MOST_WAVES, MOST_OPERATIONS / count**3)
     reach = max(highest)
     while reach > 1 and np.prod([2 * min(h, reach) + 1 for h in highest], dtype=float) > most:
         reach -= 1
-    if count > linear.DENSE_LIMIT:
+    if count > linear.DENSE_LIMIT and not followed:
         raise InputError(
             f"linear: {count} modes make too large a matrix (at most {linear.DENSE_LIMIT} in a box of "
             f"{len(highest)} dimensions); choose a smaller modes.number or modes.azimuths."
         )
     n = np.array(list(itertools.product(*[range(-min(h, reach), min(h, reach) + 1) for h in highest])))
     k = 2 * np.pi * n / box.lengths
-    omega = linear.spectrum(k, *problem.background)[:, 0]
+    omega = growth_curve.Followed(background).fastest(k) if followed else linear.spectrum(k, *background)[:, 0]
     return Lattice(problem, n, k, omega, reach >= max(highest))
 
 
@@ -82,17 +85,19 @@ def _of_lattice(lattice, rows):
     text = [
         *of_modes(problem),
         f"  wave vectors {len(lattice.n)}, {part}, up to |k| = {highest:.6g}, box of length {length}",
-        f"  method       eigenvalues of {count} x {count} matrices",
+        f"  method       {'roots of dispersion relations' if growth_curve.follows(background) else 'eigenvalues'} of {count} "
+        f"{'modes, followed from wave to wave' if growth_curve.follows(background) else f'x {count} matrices'}",
     ]
     growing = lattice.growing
     if not growing:
         return [*text, "  nothing grows"]
     text += ["", *_table(lattice, growing, rows), ""]
     first = growing[0]
-    omega, psi = linear.eigenvector(lattice.k[first], *background)
+    omega = lattice.omega[first]
     real = round(omega.real, 10) + 0.0  # no "-0", and no rounding of a zero
     text.append(f"  fastest      k = {shown(lattice.k[first], 8)}, gamma = {omega.imag:.10g}, Re omega = {real:.10g}")
     if count <= 8:
+        omega, psi = linear.eigenvector(lattice.k[first], *background)
         text.append(f"  its psi_a    {', '.join(f'{value:.6f}' for value in psi)}")
     reach = np.linalg.norm(lattice.k[growing], axis=1).max()
     text.append(f"  growing      {len(growing)} of them, up to |k| = {reach:.6g}")

@@ -213,12 +213,14 @@ def moving(config, states: list[Linearised]) -> str | None:
     turned = max(each, key=lambda one: one.tilt)
     if turned.still:
         return None
-    compared = f"{turned.rate / growth:.3g} of the fastest growth ({growth:.3g})" if growth > 0 else "and nothing grows"
+    compared, within = "and nothing grows", ""
+    if growth > 0:
+        compared = f"{turned.rate / growth:.3g} of the fastest growth ({growth:.3g})"
+        within = f" within {stationary.EFOLDINGS:g} e-folds of growth"
     angle, allowed = (np.degrees(np.arcsin(min(sine, 1.0))) for sine in (turned.tilt, linear.LARGEST_SEED))
     return (
         f"the start is no stationary state: vacuum mixing turns it at the rate sin 2theta omega = {turned.rate:.3g}, {compared}, "
-        f"and tilts it by {angle:.3g} degrees within {stationary.EFOLDINGS:g} e-folds of growth, where linear theory takes "
-        f"{allowed:.3g}"
+        f"and tilts it by {angle:.3g} degrees{within}, where linear theory takes {allowed:.3g}"
     )
 
 
@@ -227,7 +229,10 @@ def _fastest(config, state):
     background = state.background
     if config.box.dimensions > 1:
         n = np.array(list(np.ndindex(*[7] * config.box.dimensions))) - 3
-        return max(float(linear.growth_rate(2 * np.pi * n / config.box.lengths, *background).max()), 0.0)
+        k = 2 * np.pi * n / config.box.lengths
+        followed = growth_curve.follows(background)
+        rates = growth_curve.Followed(background)(k) if followed else linear.growth_rate(k, *background)
+        return max(float(rates.max()), 0.0)
     highest = (config.box.points - 1) // 2
     k = 2 * np.pi / config.box.length * np.arange(-highest, highest + 1)
     rates = growth_curve.rates_of(*background)(linear.scanned(k, len(background.s)))

@@ -132,7 +132,12 @@ class Result:
     @property
     def fastest(self):
         """The fastest collective wave; without one the fastest of all; None if nothing grows."""
-        return max(self.collective or self.waves, key=lambda wave: wave.omega.imag, default=None)
+        waves = self.collective or self.waves
+        most = max((wave.omega.imag for wave in waves), default=0.0)
+        # Of equals that of the longest wave: modes at rest have the same rate at any k.
+        return min(
+            (wave for wave in waves if wave.omega.imag >= most * (1 - 1e-12)), key=lambda wave: abs(wave.k), default=None
+        )
 
 
 def solve(problem, k, method="auto"):
@@ -278,9 +283,9 @@ def of_result(result, rows=TABLE_ROWS):
     """Lines: the table of growing waves, the fastest of them, and what is to be known of them; something must grow."""
     problem, fastest = result.problem, result.fastest
     text = [*_table(result, rows), ""]
+    real = fastest.omega.real if abs(fastest.omega.real) > 1e-14 * problem.background.size else 0.0
     text.append(
-        f"  fastest      k = {fastest.k:.8g}, gamma = {fastest.omega.imag:.10g}, Re omega = {fastest.omega.real:.10g}, "
-        f"{fastest.kind}"
+        f"  fastest      k = {fastest.k:.8g}, gamma = {fastest.omega.imag:.10g}, Re omega = {real:.10g}, {fastest.kind}"
     )
     if len(problem) <= 8:
         parts = ", ".join(f"{value:.6f}" for value in fastest.psi)

@@ -1,4 +1,4 @@
-"""Largest growth rate over many wavenumbers, for figures: quick for any number of modes in one dimension.
+"""Largest growth rate over many wave vectors, for figures and scans: quick for any number of modes.
 
 The matrix of `linear` costs modes^3 per k, and a search that misses no root (`dispersion`) seconds for thousands of modes: a
 curve of some hundred k would take minutes to hours. With very many modes neighbouring directions act together. So the roots of
@@ -6,7 +6,7 @@ a few groups of them come first, and Newton's method on the dispersion relation 
 the root of a neighbouring k as well. What it finds are eigenvalues of all modes. It may miss waves that belong to single
 directions of the grid and are no part of a smooth curve.
 
-Arguments as in `linear`; k are numbers, as the box has one dimension. Velocities may have more components.
+Arguments as in `linear`; k are numbers in a box of one dimension, also where velocities have more components.
 """
 
 from __future__ import annotations
@@ -27,15 +27,23 @@ _ITERATIONS, _CONVERGED = 30, 1e-10  # in sum |q_a|
 
 
 def rates_of(v, *others) -> Callable:
-    """Function of k, (m,), that returns the growth rates there, (m,); arguments as of a `linear.Background`."""
+    """Function of k, (m,), that returns the growth rates there, (m,); arguments as of a `linear.Background`. One dimension."""
     background = linear.Background(np.ravel(v), *others)
-    if len(background.s) <= MOST_DENSE or not linear.has_dispersion_relation(background.shift, background.coupling):
+    if not follows(background):
         return lambda k: linear.growth_rate(k, *background)
-    return _Followed(background)
+    return Followed(background)
 
 
-class _Followed:
-    """Calls find the fastest root at each k and remember it for the next ones."""
+def follows(background: linear.Background) -> bool:
+    """Whether there are so many modes that roots are followed, and a dispersion relation to follow them with."""
+    return len(background.s) > MOST_DENSE and linear.has_dispersion_relation(background.shift, background.coupling)
+
+
+class Followed:
+    """Calls find the fastest root at each k and remember it for the next ones.
+
+    k: (m,) where background.v has one number for each mode, else (m, axes).
+    """
 
     def __init__(self, background):
         self.background, self.size = background, background.size
@@ -45,11 +53,17 @@ class _Followed:
         self.roots = {}  # by k
 
     def __call__(self, k):
+        """Growth rates, of the shape of k without its axes."""
+        return np.maximum(self.fastest(k).imag, 0.0)
+
+    def fastest(self, k):
+        """The fastest root at each k, complex; 0 where none grows."""
         k = np.asarray(k, dtype=float)
+        each = [tuple(one) for one in k.reshape(-1, *k.shape[1:]).tolist()] if k.ndim > 1 else k.ravel().tolist()
         # The way back carries roots to where the groups had none.
-        for q in (*k.ravel(), *k.ravel()[::-1]):
-            self.roots[q] = self._fastest(float(q))
-        return np.reshape([max(self.roots[q].imag, 0.0) for q in k.ravel()], k.shape)
+        for q in (*each, *each[::-1]):
+            self.roots[q] = self._fastest(q)
+        return np.reshape([self.roots[q] for q in each], k.shape[:1])
 
     def _fastest(self, k):
         known = self.roots.get(k)
@@ -58,9 +72,11 @@ class _Followed:
         else:
             starts = np.array([known])
         if self.roots:
-            others = np.array([q for q in self.roots if q != k])
-            if others.size:
-                starts = np.append(starts, self.roots[others[np.argmin(np.abs(others - k))]])
+            places = [q for q in self.roots if q != k]
+            if places:
+                apart = np.abs(np.array(places) - k)
+                nearest = int(np.argmin(apart if apart.ndim == 1 else np.sum(apart**2, axis=1)))
+                starts = np.append(starts, self.roots[places[nearest]])
         starts = starts[starts.imag > SLOWEST * self.size]
         if not starts.size:
             return 0j
@@ -88,15 +104,17 @@ def _grouped(background, g):
     directions = background.directions
     shift = np.broadcast_to(background.shift, g.shape)
     if directions.shape[1] == 1 and np.ndim(background.shift) == 0:
-        parts = np.array_split(np.argsort(background.v, kind="stable"), GROUPS)
+        parts = np.array_split(np.argsort(np.ravel(background.v), kind="stable"), GROUPS)
     else:
         scale = np.ptp(shift) / max(background.size, np.finfo(float).tiny)
         parts = _neighbours(np.column_stack([directions, scale * _unit(shift)]), GROUPS)
     weight = np.abs(g) + np.finfo(float).tiny
     centres = np.array([np.average(directions[part], axis=0, weights=weight[part]) for part in parts])
-    along, shifts = (np.array([np.average(x[part], weights=weight[part]) for part in parts]) for x in (background.v, shift))
+    along, shifts = (
+        np.array([np.average(x[part], axis=0, weights=weight[part]) for part in parts]) for x in (background.v, shift)
+    )
     sums = np.array([g[part].sum() for part in parts])
-    vectors = centres if directions.shape[1] > 1 else None
+    vectors = centres if background.vectors is not None else None
     return linear.Background(along, np.ones(len(parts)), sums, shifts, None, vectors)
 
 

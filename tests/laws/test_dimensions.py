@@ -15,7 +15,7 @@ from nuflux_mpi.cli import commands
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.physics import diagnostics, initial, levels, modes, polarization
 from nuflux_mpi.run import check, run_warnings
-from nuflux_mpi.theory import linear
+from nuflux_mpi.theory import growth_curve, linear
 
 LENGTH = 12.0
 # Harmonics with which two beams are nonlinear after a few 1/mu.
@@ -582,6 +582,17 @@ def test_linear_theory_takes_what_is_affordable(monkeypatch):
     lattice = linear_lattice.solve(linear_problem.problem(config.resolve(gas([9, 12]))))
     assert not lattice.whole and np.abs(lattice.n).max() == 2 and len(lattice.n) == 25
     assert "those with harmonics up to 2" in linear_lattice.report([lattice])
+
+
+def test_linear_theory_follows_the_roots_of_very_many_modes(monkeypatch):
+    """More modes than matrices can be afforded of: the same fastest wave."""
+    case = gas([9, 12])
+    lattice = linear_lattice.solve(linear_problem.problem(config.resolve(case)))
+    monkeypatch.setattr(growth_curve, "MOST_DENSE", 2)
+    followed = linear_lattice.solve(linear_problem.problem(config.resolve(case)))
+    assert followed.growing[0] == lattice.growing[0] and followed.whole
+    assert followed.omega[followed.growing[0]] == pytest.approx(lattice.omega[lattice.growing[0]], abs=1e-10)
+    assert "roots of dispersion relations of" in linear_lattice.report([followed])
 
 
 def test_the_command_linear_refuses_what_is_for_one_dimension(tmp_path, capsys):

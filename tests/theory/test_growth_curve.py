@@ -107,3 +107,16 @@ def test_waves_far_from_what_was_followed_are_looked_at_again(monkeypatch):
     assert len(growth.measure(thousand())) and not searched
     assert "do not agree" in growth.measure(thousand(1.3)).verdict()
     assert len(searched) == 3
+
+
+def test_wave_vectors_of_several_dimensions_are_followed_too():
+    generator = np.random.default_rng(4)
+    v = generator.normal(size=(140, 3))
+    v /= np.linalg.norm(v, axis=1)[:, None]
+    lepton = (v[:, 2] - 0.4 + 0.6 * v[:, 0]) / 140
+    background = linear.Background(v, np.sign(lepton), np.abs(lepton), 0.02 * np.sign(lepton))
+    assert growth_curve.follows(background)
+    k = generator.normal(size=(12, 3)) * 0.1 - np.array([0.2, 0.0, 0.3])
+    exact = linear.growth_rate(k, *background)
+    assert exact.min() > 0.1
+    np.testing.assert_allclose(growth_curve.Followed(background)(k), exact, atol=1e-9)
