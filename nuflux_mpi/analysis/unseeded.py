@@ -46,7 +46,9 @@ def of_config(config):
         return None
     directions = _directions(config)
     for pair in initial.seeded_pairs(config.initial, directions.flavors):  # others were left out by choice
-        found = _sentence(config, directions, initial.background(config, directions, pair), _power_of_config(config, pair), pair)
+        found = _sentence(
+            config, directions, initial.background(config, directions, pair), _power_of_config(config, pair), pair
+        )
         if found:
             return found
     return None

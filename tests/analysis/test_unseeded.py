@@ -10,6 +10,7 @@ import pytest
 import nuflux_mpi
 from nuflux_mpi import config
 from nuflux_mpi.analysis import linear_problem, linear_report, unseeded
+from nuflux_mpi.flavor.algebra import algebra
 from nuflux_mpi.run import check
 
 JOBS = sorted((Path(__file__).parents[2] / "jobs").glob("*.toml"))
@@ -156,3 +157,26 @@ def test_the_spectrum_of_a_start_file_is_looked_at(harmonic, due, comm, shared_t
         assert ("have no seed" in run.attrs.get("warnings", "")) == due
         assert (": seed them in the start file" in run.attrs.get("warnings", "")) == due
         assert ("have no seed" in "\n".join(linear_report.seed_lines(linear_problem.problem(config.resolve(source))))) == due
+
+
+def test_waves_of_a_pair_of_flavors_are_told_with_its_name():
+    """Three flavors: e tau alone grows; a pair that was left out by choice is not told."""
+    case = {
+        "flavor": {"number": 3},
+        "box": {"length": 200.0, "points": 256},
+        "modes": {"velocity": [1.0, -1.0], "content": [[0.5, 0.3, 0.1], [0.1, 0.05, 0.5]]},
+        "initial": {"kind": "seeds", "variance": 1e-12, "n_max": 4},
+        "time": {"end": 40.0},
+    }
+    resolved = config.resolve(case)
+    sentence = unseeded.of_config(resolved)
+    assert sentence.startswith("waves of e tau with k = ")
+    run = nuflux_mpi.simulate(case | {"time": {"end": 0.1}, "output": {"figures": False}})
+    three = algebra(3)
+    differences = [three.difference(run.series["P_mean"][0], pair, axis=1) for pair in three.pairs]
+    psi2 = run.series["psi2_pairs"][0]
+    assert unseeded.of_spectra(resolved, run.series["k"], psi2, differences).startswith("waves of e tau with k = ")
+    alone = case | {"initial": case["initial"] | {"pairs": ["mu tau"]}}
+    assert "of mu tau with" in unseeded.of_config(config.resolve(alone))
+    psi2[1] = 0.0
+    assert "of mu tau with" in unseeded.of_spectra(resolved, run.series["k"], psi2, differences)
