@@ -54,6 +54,11 @@ class Distribution:
         return self.lepton[:, 0] - self.lepton[:, 1]
 
     @property
+    def has_others(self) -> bool:
+        """Whether there are flavors other than nu_e and anti-nu_e."""
+        return bool(np.any(self.density[..., 1:]))
+
+    @property
     def foldable(self) -> bool:
         """Whether one number for each direction, G, says all of its lepton number that flavor conversion knows: with two
         flavors, or as many nu_mu as nu_tau of each species."""

@@ -181,8 +181,8 @@ def build(config, axes=1, flavors=2, separate=False) -> Modes:
     """Modes described by a resolved section [modes] for a box of so many axes.
 
     Beams are as they are listed. Of a gas neutrinos and antineutrinos of a direction are apart if a term must `separate` them,
-    if the config says so, or if merging would not be exact; else they are merged. InputError if a merged direction carries no
-    lepton number.
+    if there are others than nu_e, whose densities a merged mode would not know, or if the config says so; else they are merged.
+    InputError if a merged direction carries no lepton number.
     """
     if config["kind"] == "beams":
         return _beams(config, axes, flavors)
@@ -191,7 +191,7 @@ def build(config, axes=1, flavors=2, separate=False) -> Modes:
         raise InputError(
             'modes.species = "merged" needs as many nu_mu as nu_tau in each direction, or two flavors: choose "apart".'
         )
-    if species == "apart" or species == "auto" and (separate or not gas.foldable):
+    if species == "apart" or species == "auto" and (separate or gas.has_others):
         return apart(gas)
     distribution.check_lepton_number(gas, config)
     return merged(gas)

@@ -67,7 +67,7 @@ def test_without_exact_the_sums_are_those_of_the_quadrature():
 
 
 def test_merged_modes_have_the_lepton_number_of_the_directions():
-    merged, apart = modes_of(), modes_of(species="apart")
+    merged, apart = modes_of(species="merged"), modes_of(species="apart")
     G = np.bincount(apart.direction, apart.s * (apart.content[:, 0] - apart.content[:, 1]))
     assert merged.merged and len(apart) == 2 * len(merged)
     np.testing.assert_allclose(merged.s * merged.n, G, rtol=0, atol=1e-14)

@@ -66,7 +66,8 @@ def test_merged_and_apart_are_the_same(flavors, space):
 
 
 def test_what_is_exact_decides():
-    """Merged by itself; not with energies at a level that resolves them, nor where nu_mu and nu_tau are told apart."""
+    """Merged by itself with nu_e and anti-nu_e alone; not with energies at a level that resolves them. By hand not where more nu_mu
+    than nu_tau make up a lepton number."""
     assert modes_of(resolve(CASE)).merged and modes_of(resolve(CASE | {"modes": GAS | {"energy": [1.0, 2.0]}})).merged
     uneven = {
         "flavor": {"number": 3},

@@ -137,7 +137,7 @@ class Gas(Section):
 
     species: Annotated[
         Literal["auto", "merged", "apart"],
-        Key("neutrinos and antineutrinos of a direction: merged: one mode for both; apart; auto: merged where that is exact"),
+        Key("neutrinos and antineutrinos of a direction: merged: one mode for both; apart; auto: merged where nothing is lost"),
     ] = "auto"
     energy: Energy = None
     energy_weight: Annotated[
