@@ -63,7 +63,7 @@ class Settings(Section):
     at_energy: Annotated[
         float | None,
         Key(
-            "energy at which omega holds: omega_a = omega at_energy / p_a; without modes.energy every mode has omega itself",
+            "E at which omega holds: omega_a = omega E / p_a; without modes.energy omega_a = omega",
             quantity="energy",
             gt=0,
             unset="1 in units of mu",
