@@ -115,11 +115,11 @@ def _stored(run, part):
 
 def _scales(first, second):
     """Largest magnitude of the quantities of each unit, in either run; 1 where there is no unit."""
-    scales = {"": 1.0, "n_a": 1.0}
+    scales = {"": 1.0, "n_a": 1.0, "n_a^3": 1.0}
     for series in (first, second):
         for name in series:
             dims, unit, _ = LAYOUT[name]
-            if dims[0] in ("time", "spectrum_time") and unit not in ("", "n_a"):
+            if dims[0] in ("time", "spectrum_time") and unit not in ("", "n_a", "n_a^3"):
                 values = np.abs(np.asarray(series[name], dtype=float))
                 scales[unit] = max(scales.get(unit, 0.0), values[np.isfinite(values)].max(initial=0.0))
         # A moment that vanishes by symmetry is rounding of the densities in it.
@@ -141,7 +141,7 @@ def _difference(name, first, second, by_snapshot, scales):
         y = _part(second[name][other], [its for _, its in where[1:]])
         change = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, np.abs(x - y))
         largest[i] = np.inf if np.isnan(change).any() else change.max(initial=0.0)
-        size = max(size, np.abs(x).max(initial=0.0), np.abs(y).max(initial=0.0))
+        size = max(size, *(np.abs(each[np.isfinite(each)]).max(initial=0.0) for each in (x, y)))
         norm = np.linalg.norm(x)
         norms[i] = np.linalg.norm(change) / norm if norm > 0 else np.linalg.norm(change)
     worst = int(np.argmax(largest))
@@ -162,6 +162,8 @@ def _common(first, second, axis):
     """Indices into either run's axis of the coordinates that both have, in the order of the first."""
     if axis == "mode":
         return _common_modes(first, second)
+    if axis in ("flavor", "start_flavor") and len(first[axis]) != len(second[axis]):  # of two and of three: nu_e is in both
+        return np.zeros(1, dtype=int), np.zeros(1, dtype=int)
     mine, its = (np.asarray(arrays[axis], dtype=float) for arrays in (first, second))
     if not len(mine) or not len(its):
         return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
@@ -175,15 +177,29 @@ def _common(first, second, axis):
 
 
 def _common_modes(first, second):
-    """The same for modes, which are the same if velocity and sign are; each is taken once."""
-    mine, its = (list(zip(np.asarray(arrays["v"]), np.asarray(arrays["sign"]))) for arrays in (first, second))
-    pairs, free = [], set(range(len(its)))
-    for i, (v, s) in enumerate(mine):
-        j = next((j for j in sorted(free) if np.abs(its[j][0] - v).max() <= SAME and its[j][1] == s), None)
-        if j is not None:
-            pairs.append((i, j))
-            free.remove(j)
+    """The same for modes, which are the same if velocity, species and energy are; each is taken once.
+
+    An energy that one of the runs does not know matches any.
+    """
+    (mine, p), (its, other) = _labels(first), _labels(second)
+    if mine.shape[1] != its.shape[1]:  # whole velocities in one run alone
+        return np.zeros((2, 0), dtype=int)
+    pairs, free = [], np.ones(len(its), dtype=bool)
+    for i, label in enumerate(mine):
+        same = free & (np.abs(its - label) <= SAME).all(axis=1)
+        if p is not None and other is not None:
+            same &= np.abs(other - p[i]) <= SAME * np.abs(p[i])
+        if same.any():
+            pairs.append((i, int(np.argmax(same))))
+            free[pairs[-1][1]] = False
     return np.array(pairs, dtype=int).reshape(-1, 2).T
+
+
+def _labels(arrays):
+    """(velocity and sign of each mode in a row, momenta or None)."""
+    velocity = np.asarray(arrays["velocity_xyz"] if "velocity_xyz" in arrays else arrays["v"], dtype=float)
+    sign, p = np.asarray(arrays["sign"], dtype=float), arrays["p"] if "p" in arrays else None
+    return np.column_stack((velocity.reshape(len(sign), -1), sign)), None if p is None else np.asarray(p)
 
 
 def _table(rows):

@@ -18,7 +18,7 @@ from ..results import checkpoint, ledger, summary
 from ..results.names import LAYOUT, dimensions
 
 # Series whose largest value over all times says how far a run may be trusted.
-ACCURACY = ("energy_residual", "spectral_tail", "P_drift_max")
+ACCURACY = ("energy_residual", "spectral_tail", "P_drift_max", "PPP_drift_max", "lepton_drift")
 COUNTS = ("step", "rejections", "rhs_evaluations", "wall_time")
 
 
@@ -30,6 +30,7 @@ def described(run):
             "directory": str(run.directory) if run.directory else None,
             "title": run.title,
             "config": run.config,
+            "modes": modes(run),
             "attributes": {name: value for name, value in run.attrs.items() if name not in ("config_toml", "warnings")},
             "progress": progress(run),
             "first": row(run, 0),
@@ -57,11 +58,38 @@ def progress(run):
     return {"t": reached, "start": start, "end": end, "share": share, "finished": run.finished}
 
 
+def modes(run):
+    """How many modes a run has, and of what kinds; None where its files do not say."""
+    if not len(run.series.get("v", ())):
+        return None
+    table = run.modes
+    return {
+        "number": len(table),
+        "directions": len(np.unique(table.direction)),
+        "flavors": list(table.flavors),
+        "energies": None if table.p is None else np.unique(table.p),
+    }
+
+
 def row(run, number):
-    """{name: number} of the series at one of their times, those with one number per time, and K; {} before the first."""
+    """{name: number} of the series at one of their times, those with one number per time, K, and with names such as
+    flavor_density_nu_e and conversion_antinu_e_mu contents and probabilities by species; {} before the first."""
     found = {name: run.series[name][number] for name in _scalars(run)}
     if found and "K" in run.series:
         found["K"] = np.sum(run.series["K"][number])
+    return found | (_by_species(run, number) if found and "content" in run.series else {})
+
+
+def _by_species(run, number):
+    found, flavors = {}, run.modes.flavors
+    for i, sign in enumerate(run.series["species"]):
+        kind = "nu" if sign > 0 else "antinu"
+        for j, flavor in enumerate(flavors):
+            if "flavor_density" in run.series:
+                found[f"flavor_density_{kind}_{flavor}"] = run.series["flavor_density"][number, i, j]
+            of_start = run.series["conversion"][number, i, j]
+            if np.isfinite(of_start).all():
+                found |= {f"conversion_{kind}_{flavor}_{end}": value for end, value in zip(flavors, of_start)}
     return found
 
 

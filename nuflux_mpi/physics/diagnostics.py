@@ -279,7 +279,10 @@ class Diagnostics:
     def lines(modes) -> int:
         """Real functions of space that its transforms hold for such modes: those of the spectrum, and of the gradient."""
         axes, m = modes.velocity.shape[1], modes.vectors.shape[1]
-        return 2 * min(BATCH, len(modes)) + Box.gradient_lines(modes.algebra.components * (1 + m), axes)
+        of_lengths = (
+            2 * len(modes) if modes.flavors > 2 else 0
+        )  # |P_a|^2 and d_ijk P_i P_j P_k at the start, which vary in space
+        return 2 * min(BATCH, len(modes)) + of_lengths + Box.gradient_lines(modes.algebra.components * (1 + m), axes)
 
     def measure(self, t, fields):
         """Series by name at time t; names as in docs/output.md. `psi2` is the power spectrum."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..config import flat
 from ..errors import InputError
+from ..results.figure_modes import has_species
 from ..results.names import space_of
 from .angular import by_direction
 from .drawing import Line2D, matplotlib
@@ -194,7 +195,8 @@ def _residual(axes, run, look):
         # A logarithm has no place for the exact zero at the start.
         curve(axes, run.series["time"], np.ma.masked_equal(abs(total - total[0]) / unit, 0), **look)
         axes.set(ylabel="residual" + per_unit)
-        axes.set_title(r"how far $K + U_{\rm osc}$ has moved from its start")
+        told = "$K$ with all energies" if "E_flavor" in run.series else r"$K + U_{\rm osc}$"
+        axes.set_title(f"how far {told} has moved from its start")
     return kinetic_energy(run.series) is not None
 
 
@@ -218,7 +220,7 @@ def _by_direction(axes, run, look):
         axes.plot(found.v, 1 - found.late, **look)
         axes.set(ylabel=r"$P_{ee}(v)$", xlabel="direction $v$", xlim=(-1, 1))
         axes.set_title("survival by direction, mean of the last quarter of each run")
-    return run.config.modes.kind == "angular"
+    return not has_species(run)
 
 
 def _total_power(axes, run, look):

@@ -157,17 +157,19 @@ def _draw_coherence(axes, run, pairs):
 
 
 def has_spectra(run):
-    """Whether there are several energies, or several directions of modes that have a species."""
-    series = run.series
-    return "content" in series and len(series["time"]) > 1 and (_several(_energies(run)) or _many_directions(run))
+    """Whether some species has more than two energies, or, where modes have a species, more than two directions."""
+    if "content" not in run.series or len(run.series["time"]) < 2:
+        return False
+    return _several(run, _energies(run)) or _many_directions(run)
 
 
 def _energies(run):
-    return np.asarray(run.series["p"]) if "p" in run.series else np.zeros(0)
+    return np.asarray(run.series["p"]) if "p" in run.series else np.zeros(len(run.modes))
 
 
-def _several(values):
-    return len(np.unique(values)) > 2
+def _several(run, labels):
+    signs = figure_modes.signs_of(run.series)
+    return max(len(np.unique(labels[signs == sign])) for sign in set(signs)) > 2
 
 
 def _along(run):
@@ -178,7 +180,7 @@ def _along(run):
 
 
 def _many_directions(run):
-    return figure_modes.has_species(run) and _several(_along(run))
+    return figure_modes.has_species(run) and _several(run, _along(run))
 
 
 def spectra(run, path=None, title=True):
@@ -192,7 +194,7 @@ def spectra(run, path=None, title=True):
     if not has_spectra(run):
         raise InputError("The run has one energy, and few directions: there are no spectra to show.")
     signs = list(np.unique(run.modes.sign)[::-1]) if figure_modes.has_species(run) else [1]
-    kinds: list = [_draw_by_energy] if _several(_energies(run)) else []
+    kinds: list = [_draw_by_energy] if _several(run, _energies(run)) else []
     kinds += [_survival_by("energy", _energies(run), r"momentum $p\ [\mu]$")] if kinds else []
     kinds += [_survival_by("direction", _along(run), r"velocity $v_z$")] if _many_directions(run) else []
     late = series["time"] >= series["time"][-1] - LATE * np.ptp(series["time"])

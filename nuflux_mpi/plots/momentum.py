@@ -124,8 +124,9 @@ def kinetic_energy(series):
 
 
 def budget(series):
-    """What should be constant (time,): U_osc, kinetic energy gained and change of U_trace, as far as followed."""
-    total = np.array(series["U_osc"], dtype=float)
+    """What should be constant (time,): U_osc with the energies of other terms, kinetic energy gained and change of U_trace, as far
+    as followed."""
+    total = np.array(series["E_flavor" if "E_flavor" in series else "U_osc"], dtype=float)
     K = kinetic_energy(series)
     if K is not None:
         total += K
@@ -139,6 +140,8 @@ def _draw_level(axes, run):
     t, K = run.series["time"], kinetic_energy(run.series)
     axes.axhline(0, color=GREY, lw=0.6)
     curve(axes, t, run.series["U_osc"] / unit, color=BLUE, label=r"$U_{\rm osc}$")
+    if "E_flavor" in run.series:
+        curve(axes, t, run.series["E_flavor"] / unit, color=GREEN, label=r"$U_{\rm osc}$ and other terms")
     if K is not None:
         curve(axes, t, K / unit, color=VERMILLION, label=r"$K$ gained")
         curve(axes, t, budget(run.series) / unit, color="black", label="sum")

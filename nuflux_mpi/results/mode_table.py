@@ -22,7 +22,9 @@ class ModeTable:
 
     def __init__(self, arrays):
         self.flavors = algebra_of(arrays).names
-        self.v, self.sign, self.density = (np.asarray(arrays[name]) for name in ("v", "sign", "density"))
+        self.v = np.asarray(arrays["v"])
+        self.sign = np.asarray(arrays["sign"]) if "sign" in arrays else np.ones(len(self.v), dtype=int)
+        self.density = np.asarray(arrays["density"]) if "density" in arrays else np.full(len(self.v), np.nan)
         self.direction = np.asarray(arrays["direction"]) if "direction" in arrays else _numbered(self.v)
         self.energy_bin = np.asarray(arrays["energy_bin"]) if "energy_bin" in arrays else np.zeros(len(self), dtype=int)
         found: dict[str, Any] = {

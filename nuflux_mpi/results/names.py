@@ -137,7 +137,8 @@ OF_MODES = ("v", "sign", "density", "direction", "energy_bin", "p", "velocity_xy
 
 def algebra_of(arrays) -> Algebra:
     """The flavor algebra of a run from its arrays by name, such as those of a file."""
-    return of_components(len(arrays["component"])) if "component" in arrays else algebra()
+    known = len(arrays["component"]) if "component" in arrays else 0
+    return of_components(known) if known else algebra()
 
 
 def meaning(name: str, shape) -> str:

@@ -56,7 +56,8 @@ def _mode_in_words(run, mode):
     kind = "neutrinos" if figure_modes.signs_of(run.series)[mode] > 0 else "antineutrinos"
     if not figure_modes.has_species(run):
         kind = f"direction with an excess of {kind}"
-    return f"{kind}, v = ({v}), density {run.series['density'][mode]:.6g} n"
+    energy = "" if run.modes.p is None else f", p = {run.modes.p[mode]:.6g}"
+    return f"{kind}, v = ({v}){energy}, density {run.series['density'][mode]:.6g} n"
 
 
 # ---- the positions --------------------------------------------------------------------------------------------------
@@ -210,11 +211,13 @@ class _Fields:
         return f'        <Attribute Name="{name}" AttributeType="Scalar" Center="Node">{item}</Attribute>\n'
 
     def _energy_density(self, row, count):
-        """1/4 (D_0.D_0 - sum_i D_i.D_i), the integrand of U_osc, from the moments D_m = sum_b s_b v_b^m P_b.
+        """c_nu/4 (D_0.D_0 - sum_i D_i.D_i), the integrand of U_osc, from the moments D_m = sum_b s_b v_b^m P_b.
 
         Functions within functions: a reader counts the items of each by a single digit.
         """
-        signs, v = figure_modes.signs_of(self.run.series), np.asarray(self.run.series["v"], dtype=float)
+        signs, table = figure_modes.signs_of(self.run.series), self.run.modes
+        v = np.asarray(table.v if table.xyz is None else table.xyz, dtype=float)
+        strength = (self.run.config.get("attenuation") or {}).get("self", 1.0)
         by_component = []
         for component in range(self.algebra.components):
             slabs = [self._slab("P", row, mode, component) for mode in range(count)]
@@ -222,7 +225,7 @@ class _Fields:
             squares = "".join(f" - (${i} * ${i})" for i in range(1, len(moments)))
             by_component.append(self._function(f"($0 * $0){squares}", moments, self.dimensions))
         total = " + ".join(f"${index}" for index in range(len(by_component)))
-        return self._function(f"0.25 * ({total})", by_component, self.dimensions)
+        return self._function(f"{0.25 * strength!r} * ({total})", by_component, self.dimensions)
 
     def _sum(self, weights, items):
         terms = [f" {'-' if weight < 0 else '+'} ({abs(float(weight))!r} * ${number})" for number, weight in enumerate(weights)]

@@ -10,6 +10,7 @@ from ..box.plan import blocks, most_ranks, plan
 from ..errors import InputError
 from ..kernels.compiling import find
 from ..physics.diagnostics import Diagnostics, shell_wavenumbers
+from ..physics.flavor_content import detailed
 from ..physics.levels import Setup
 from ..runtime import limits
 from ..storage import start_file
@@ -208,7 +209,12 @@ def file_sizes(setup):
     snapshots, rows, spectra = output_times(resolved)
     components = setup.modes.algebra.components
     per_row = 20 + (components + 2) * count  # some twenty scalars; mean P, K and flavor content of each mode
+    flavors, pairs = setup.modes.flavors, len(setup.modes.algebra.pairs)
+    if detailed(setup.modes, setup.terms):  # contents of each mode, and of the two species with their conversion; some scalars
+        per_row += flavors * count + 2 * flavors * (1 + flavors) + components + 10
     numbers = 1024 * math.ceil(rows / 1024) * per_row + _grown(waves, spectra)
+    if pairs > 1:
+        numbers += _grown(pairs * waves, spectra)
     numbers += sum(_grown(math.prod(shape), rows) for shape in holds.stored("series").values())
     fields = 8 * points * snapshots * _numbers_per_point(holds.stored("fields"))
     sizes = {"fields.h5": fields, "series.h5": 8 * numbers}

@@ -150,8 +150,9 @@ def _energies(latest):
     if not latest:
         return []
     parts = [f"U_osc {latest['U_osc']:+.6g}"]
-    if "energy_residual" in latest and latest["U_osc"]:
-        drift = latest["energy_residual"] / max(abs(latest["U_osc"]), abs(latest["energy"]))
+    sizes = [abs(latest[name]) for name in ("U_osc", "energy", "E_vac", "E_mat") if name in latest]
+    if "energy_residual" in latest and max(sizes[:1] + sizes[2:]):
+        drift = latest["energy_residual"] / max(sizes)
         parts.append(f"energy drift {drift:+.1e}")
     return parts
 

@@ -215,3 +215,57 @@ def test_a_term_that_says_nothing_is_taken_to_break_all():
     terms = [*terms_of(3), Leak(None, terms_of(3)[0].modes)]
     assert invariants.broken(terms) == {"energy", "momentum", "length"}
     assert len(invariants.kept(terms, algebra(3))) == 0
+
+
+# ---- what reads it ---------------------------------------------------------------------------------------------------
+
+
+def test_json_and_csv_have_contents_and_conversions(oscillating):
+    from nuflux_mpi.analysis import inventory
+
+    found, series = inventory.described(oscillating), oscillating.series
+    assert found["modes"] == {"number": 6, "directions": 1, "flavors": ["e", "mu", "tau"], "energies": [1.0, 2.0]}
+    assert found["last"]["conversion_antinu_mu_tau"] == series["conversion"][-1, 1, 1, 2]
+    assert found["last"]["flavor_density_nu_tau"] == series["flavor_density"][-1, 0, 2]
+    assert found["largest"]["lepton_drift"] == series["lepton_drift"].max()
+    header, line = (text.split(",") for text in inventory.table([oscillating]).splitlines())
+    assert dict(zip(header, line))["conversion_nu_e_e"] == repr(float(series["conversion"][-1, 0, 0, 0]))
+
+
+def test_modes_are_compared_by_direction_species_and_energy():
+    from nuflux_mpi.analysis.compare import _common_modes
+
+    first = {"v": np.array([1.0, 1.0, 1.0]), "sign": np.array([1, -1, 1]), "p": np.array([1.0, 1.0, 2.0])}
+    other = {name: values[[2, 1, 0]] for name, values in first.items()}
+    assert _common_modes(first, other).tolist() == [[0, 1, 2], [2, 1, 0]]
+    other["p"] = np.array([2.5, 1.0, 1.0])
+    assert _common_modes(first, other).tolist() == [[0, 1], [2, 1]]
+    del other["p"]  # of a run that knows no energies: in the order in which they stand
+    assert _common_modes(first, other).tolist() == [[0, 1, 2], [0, 1, 2]]
+    whole = first | {"velocity_xyz": np.array([[0.0, 0.6, 0.8]] * 3)}
+    assert _common_modes(whole, first).shape == (2, 0)
+    turned = first | {"velocity_xyz": np.array([[0.6, 0.0, 0.8]] * 3)}  # the same along z
+    assert _common_modes(whole, turned).shape == (2, 0) and _common_modes(whole, whole).tolist() == [[0, 1, 2]] * 2
+
+
+def test_runs_of_two_and_of_three_flavors_share_the_first(oscillating, tmp_path):
+    from nuflux_mpi.analysis import compare
+
+    modes = OSCILLATING["modes"] | {"content": [[0.5, 0], [0, 0.2], [0.3, 0]] * 2}
+    changed = {"flavor": {"number": 2}, "modes": modes, "vacuum": {"omega": 0.3, "theta": 0.59}}
+    two = nuflux_mpi.simulate(OSCILLATING | changed)
+    same, _ = compare.results(two, two)
+    rows, _ = compare.results(oscillating, two)
+    assert all(row[1] == 0 for row in same) and {"content", "conversion"} <= {row[0] for row in rows}
+    expected = np.abs(oscillating.series["content"][..., 0] - two.series["content"][..., 0]).max()
+    assert {row[0]: row[1] for row in rows}["content"] == pytest.approx(expected)
+
+
+def test_check_foretells_the_size_of_series(oscillating):
+    from nuflux_mpi.config import resolve
+    from nuflux_mpi.physics.levels import Setup
+    from nuflux_mpi.run.check import file_sizes
+
+    size = (oscillating.directory / "series.h5").stat().st_size
+    # Some scalars more or less, and what HDF5 needs itself.
+    assert file_sizes(Setup.of(resolve(OSCILLATING)))["series.h5"] == pytest.approx(size, rel=0.2)
