@@ -35,7 +35,7 @@ class Modes:
     of a quadrature.
 
     Labels are integers: direction, by default the same for equal velocities, counted as they first appear; energy, by
-    default 0. Modes of one direction have one velocity, so that they share phases and refractive vector. Whoever makes a
+    default the same for equal momenta, counted from the lowest. Modes of one direction have one velocity, so that they share phases and refractive vector. Whoever makes a
     list in which directions, species and energies differ has the directions slowest and the energies fastest.
 
     ValueError if the arrays do not fit each other, or modes of one direction have different velocities.
@@ -59,7 +59,8 @@ class Modes:
         if self.direction is None:
             object.__setattr__(self, "direction", _numbered(self.velocity if self.xyz is None else self.xyz))
         if self.energy is None:
-            object.__setattr__(self, "energy", np.zeros(len(self), dtype=int))
+            energy = np.zeros(len(self), dtype=int) if self.p is None else np.unique(self.p, return_inverse=True)[1]
+            object.__setattr__(self, "energy", energy)
         for name in ("s", "n", "weight", "nu_weight", "antinu_weight", "p", "direction", "energy"):
             values = getattr(self, name)
             if values is not None and np.shape(values) != (len(self),):

@@ -165,7 +165,7 @@ def test_beams_have_energies_species_and_contents():
         flavor={"number": 3}, modes={"velocity": [0.9, -0.6], "sign": [1, -1], "energy": [1.0, 2.5], "content": content}
     )
     assert beams.flavors == 3 and beams.content.tolist() == content and beams.n.tolist() == [0.5, 0.2]
-    assert beams.p.tolist() == [1.0, 2.5] and beams.species.tolist() == [1, -1]
+    assert beams.p.tolist() == [1.0, 2.5] and beams.species.tolist() == [1, -1] and beams.energy.tolist() == [0, 1]
     same = made(modes={"velocity": [0.9, -0.6, 0.0], "sign": -1, "energy": 2.0, "content": [0.3, 0.1]})
     assert same.p.tolist() == [2.0] * 3 and same.s.tolist() == [-1] * 3 and same.content.tolist() == [[0.3, 0.1]] * 3
     assert made(modes={"velocity": [0.9, 0.0], "density": 0.5}).n.tolist() == [0.5, 0.5]

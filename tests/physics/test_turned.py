@@ -138,6 +138,33 @@ def test_a_rotation_is_the_unitary_matrix_of_its_generators():
             np.testing.assert_allclose(P[a, :, j], of.coefficients(V @ np.diag(CONTENT[a]) @ V.conj().T)[1], rtol=0, atol=1e-15)
 
 
+@pytest.mark.mpi
+@pytest.mark.parametrize("kind", ["seeds", "rotation"])
+def test_in_a_plane_whatever_the_ranks(kind, comm):
+    """Each rank has its part of the same start; a wave of a rotation is a plane wave."""
+    from mpi4py import MPI
+
+    from nuflux_mpi.box.box import Box
+
+    plane = {
+        "box": {"length": [10.0, 8.0], "points": [6, 12]},
+        "modes": SOURCE["modes"] | {"velocity": [[0.0, 1.0], [0.8, -0.6], [0.6, 0.3]]},
+    }
+    turns = [turn("1", n=[1, -2], phase=0.4), turn("7", n=[0, 0], mode=1)]
+    start = {"seeds": seeds(n_max=2, variance=1e-6), "rotation": {"kind": "rotation", "turns": turns}}[kind]
+    resolved = config.resolve(SOURCE | plane | {"initial": start})
+    modes = modes_of(resolved)
+    boxes = [Box([10.0, 8.0], [6, 12], 24, one) for one in (MPI.COMM_SELF, comm)]
+    alone, shared = (initial.polarization(resolved, modes, box) for box in boxes)
+    mine = boxes[1].indices()
+    np.testing.assert_allclose(shared, alone[(..., *mine)], rtol=0, atol=1e-15)  # other lanes of sums
+    if kind == "rotation":
+        W = np.zeros(8)
+        W[0] = -0.3 * np.cos(2 * np.pi * (2 / 6 - 2 * 5 / 12) + 0.4)
+        expected = modes.algebra.turned(modes.algebra.polarization_of(CONTENT[0])[1], W)
+        np.testing.assert_allclose(alone[0, :, 2, 5], expected, rtol=0, atol=1e-15)
+
+
 @pytest.mark.parametrize(
     "sections, words",
     [
