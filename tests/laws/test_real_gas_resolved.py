@@ -7,6 +7,7 @@ import pytest
 import nuflux_mpi
 from nuflux_mpi.errors import InputError
 from nuflux_mpi.flavor.algebra import algebra
+from nuflux_mpi.physics import full_grid
 from nuflux_mpi.physics.phase_space import occupations
 
 # Four beams of unlike content, every pair seeded, an unresolved wave of matter that is no multiple of the others.
@@ -209,6 +210,41 @@ def test_at_large_momenta_level_full_is_level_energy(tmp_path_factory):
         )
     order = np.log2(np.array(away[0]) / away[1])
     np.testing.assert_allclose(order, 2.0, atol=0.3)
+
+
+def test_an_eigenmode_of_another_pair_grows_at_level_full(tmp_path):
+    """e tau, from Gaussian beams and from a file with the same f, which is turned: the rate of sharp beams but for their angles."""
+    one, p0, sigma = algebra(3), 16.0, 1.2
+    case = {
+        "flavor": {"number": 3},
+        "box": {"length": 2 * np.pi, "points": 16},
+        "modes": {"velocity": [1.0, -1.0], "content": [[0.5, 0.05, 0.1], [0.1, 0.05, 0.6]]},
+        "initial": {"kind": "eigenmode", "n": -1, "pair": "e tau", "amplitude": 1e-5},
+        "matter": {"kind": "uniform", "lambda": 0.3},
+        "time": {"end": 2.0, "rtol": 1e-9},
+        "output": {"series_every": 1.0, "fields_every": 1.0},
+    }
+    grid = {"sigma": sigma, "p_max": 24.0, "points": 112, "perp_points": 2}
+    momenta = full_grid.MomentumGrid(grid | {"distribution": "gaussian"})
+    rho = np.zeros((1, 2, 9, 112))
+    for v, content in zip((1.0, -1.0), case["modes"]["content"]):
+        n, P = one.polarization_of(np.array(content))
+        rho[0] += momenta.sample(full_grid.Gaussian(p0, sigma, v))[:, None] * np.array([n, *P])[None, :, None]
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file["rho"] = rho
+    from_file = {"distribution": "file", "path": str(tmp_path / "f.h5"), "quadrature": "laguerre"}
+    sections = [{"equations": {"level": "energy"}}]
+    sections += [{"equations": {"level": "full"}, "full": grid | kind} for kind in ({"p0": p0}, from_file)]
+    rates, waves = [], []
+    for section in sections:
+        P = nuflux_mpi.simulate(case | section).fields["P"]
+        waves.append(one.coherence(P, one.pairs[1], axis=2))
+        size = np.abs(waves[-1]).max(axis=(1, 2))
+        rates.append(np.log(size[2] / size[1]))
+    assert rates[0] > 0.8
+    assert rates[1] == pytest.approx(rates[0], rel=2 * (sigma / p0) ** 2)  # 1 - v is sigma^2/p_0^2 on average
+    # Turned by an angle, or given a coherence: the same to second order in the amplitude 1e-5, e^1.8 times larger by the end.
+    np.testing.assert_allclose(waves[2], waves[1], rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(
