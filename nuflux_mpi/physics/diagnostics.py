@@ -22,6 +22,7 @@ FLAVOR = ("flavor", "spectrum")
 SHARP = ("energies", "power", "drift")
 # Modes that a power spectrum, and other sums with a large array for each, take at a time.
 BATCH = 16
+ROOM = 2**16  # numbers in each array of a sum over modes that goes mode by mode, or those of one mode
 
 
 def second_moments(P, modes):
@@ -55,9 +56,9 @@ def exchanged_power(terms, t, P, D, modes, box):
     h, vectors, gained = np.zeros_like(D), modes.vectors, 0.0
     for term in turning:
         term.potential(t, P, h)
-    w = np.broadcast_to(of_modes, P.shape[:2])
-    for first in range(0, len(P), BATCH):
-        some = slice(first, first + BATCH)
+    w, batch = np.broadcast_to(of_modes, P.shape[:2]), max(1, ROOM // max(1, P[0].size))
+    for first in range(0, len(P), batch):
+        some = slice(first, first + batch)
         own = h[0] - np.tensordot(vectors[some], h[1:], axes=1) + w[some, :, None]
         refractive = D[0] - np.tensordot(vectors[some], D[1:], axes=1)
         gained += np.einsum("a,acz,acz->", modes.s[some], refractive, modes.algebra.cross(own, P[some], axis=1))
