@@ -153,18 +153,31 @@ def measure(run):
     refusal = linear_problem.moving(run.config, states) or ""
     norm2 = np.sum(series["density"] ** 2)
     total = series["psi2"].sum(axis=1) / norm2
-    if "psi2_pairs" in series and len(algebra.pairs) > 1:
-        parts = [(linear_problem.named(algebra, i), [i], series["psi2_pairs"][:, i]) for i in range(len(algebra.pairs))]
-    else:
-        parts = [("", range(len(states)), series["psi2"])]
     found = []
-    for name, which, psi2 in parts:
-        rows = _thinned(_rows(run, psi2, norm2, total), [states[i].background for i in which])
+    for name, which, psi2, second in _parts(series, states, algebra, norm2):
+        rows = _thinned(_rows(run, psi2, norm2, total, second), [states[i].background for i in which])
         columns = np.array(rows).reshape(-1, 8).T
         theory = _Theory(run, [states[i] for i in which], which[0], refusal)
         waves = Growth(*columns, theory=theory.rates(columns[0]), pair=np.full(len(rows), name), refusal=theory.refusal)
         found.append(theory.checked(waves))
     return _joined(found)
+
+
+def _parts(series, states, algebra, norm2):
+    """(name, indices of the pairs, their power (times, waves), square of what the others make of each other (times,)) of what is
+    measured by itself: each pair of flavors, and two together that mixing joins, see `theory.alike`.
+
+    Of three flavors the coherences of two pairs are a force on the third, already at second order.
+    """
+    if "psi2_pairs" not in series or len(states) < 2:
+        return [("", range(len(states)), series["psi2"], 0.0)]
+    power = series["psi2_pairs"]
+    first, second, third = (power[:, i].sum(axis=1) / norm2 for i in range(3))
+    names = [linear_problem.named(algebra, i) for i in range(3)]
+    last = (names[2], [2], power[:, 2], first * second)
+    if states[0].basis is not None:
+        return [(" + ".join(names[:2]), [0, 1], power[:, 0] + power[:, 1], third * (first + second)), last]
+    return [(names[0], [0], power[:, 0], second * third), (names[1], [1], power[:, 1], first * third), last]
 
 
 def _joined(found):
@@ -173,15 +186,16 @@ def _joined(found):
     return Growth(*columns, refusal=next((waves.refusal for waves in found if waves.refusal), ""))
 
 
-def _rows(run, psi2, norm2, total):
-    """(k, rate, start, ...) of each wave that has a window, as `_window` finds it."""
+def _rows(run, psi2, norm2, total, second):
+    """(k, rate, start, ...) of each wave that has a window, as `_window` finds it; total: power of all waves, second: see `_parts`,
+    both (times,) over norm2."""
     t, k = run.series["spectrum_time"], run.series["k"]
     rtol = max(run.config.time.get("rtol", 0.0), np.finfo(float).eps)
     rows = []
     for column in _grown(psi2, norm2, rtol):
         power = psi2[:, column] / norm2
         with np.errstate(divide="ignore", invalid="ignore"):
-            driven, step_error = total * np.sqrt(total / power), rtol / np.sqrt(power)
+            driven, step_error = total * np.sqrt(total / power) + np.sqrt(second / power), rtol / np.sqrt(power)
         window = _window(t, power, driven, step_error)
         if window:
             rows.append((k[column], *window))
@@ -321,8 +335,14 @@ class _Theory:
         """The same, where roots were followed with all roots searched at the waves farthest from theory, as many as are
         affordable."""
         most = _affordable(self.modes)
-        if self.refusal or self._in_box is not None:
+        if self.refusal or self._in_box is not None or not len(waves):
             return replace(waves, refusal=self.refusal)
+        if len(self.states) == 2:
+            # The slower of two that grow together does not fade beside the faster one: what it can still have of the slope.
+            rates = np.array([linear.growth_rate(waves.k[:, None], *state.background) for state in self.states])
+            apart, fastest = np.ptp(rates, axis=0), np.maximum(rates.max(axis=0), np.finfo(float).tiny)
+            left = np.where(rates.min(axis=0) > 0, apart / fastest * np.exp(-apart * waves.end), 0.0)
+            waves = replace(waves, shift=waves.shift + left)
         if len(waves) <= most or self.root:
             return waves
         theory = waves.theory.copy()

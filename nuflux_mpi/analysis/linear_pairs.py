@@ -30,7 +30,7 @@ def report(results: list[Result]) -> str:
     first = results[0].problem
     if not first.several:
         return linear_report.report(results[0])
-    text = [f"{first.config.name}: {first.config.title}", *linear_report.of_level(first)]
+    text = [f"{first.config.name}: {first.config.title}", *linear_report.of_level(first), *of_basis(first)]
     rows = linear_report.TABLE_ROWS // len(results)
     for result in results:
         problem = result.problem
@@ -40,6 +40,18 @@ def report(results: list[Result]) -> str:
     if growing:
         text += ["", *_summary(growing), *degenerate(results), *linear_report.advice_lines(growing[0])]
     return "\n".join([*text, *linear_report.seed_lines(first)])
+
+
+def of_basis(problem) -> list[str]:
+    """Lines about the flavors that take the place of mu and tau, if any do."""
+    if problem.state.basis is None:
+        return []
+    (a, b), (c, d) = np.abs(problem.state.basis)
+    return [
+        "  basis        mu and tau are alike in every mode, and mixing joins them: mu stands for the combination with "
+        f"{a:.3g} mu and {c:.3g} tau,",
+        f"               tau for that with {b:.3g} mu and {d:.3g} tau (sizes of amplitudes), which do not see each other",
+    ]
 
 
 def _summary(growing):

@@ -23,7 +23,7 @@ from ..physics.linearised import Place, linearised
 from ..physics.modes import Modes
 from ..physics.terms import chosen
 from ..runtime.limits import available_memory
-from ..theory import growth_curve, linear, stationary
+from ..theory import alike, growth_curve, linear, stationary
 from ..theory.linear import Background, Linearised
 
 STATES = 6  # complex arrays (modes, points) alive at once while the seeds are made and predicted
@@ -130,13 +130,16 @@ def problems(config, pair: str | None = None) -> list[Problem]:
     asked = range(len(directions.algebra.pairs)) if pair is None else [_index(directions.algebra, pair)]
     state = _State.of(config, directions)
     state.check(directions.algebra)
-    found = [
-        Problem(config, directions, i, linearised(config, directions, state.difference[i], i), state.psi[i], directions.bins)
-        for i in asked
-    ]
+    states = _states(config, directions, state.difference)
+    found = [Problem(config, directions, i, states[i], state.psi[i], directions.bins) for i in asked]
     if turned := moving(config, [one.state for one in found]):
         raise InputError(f"linear: {turned}.")
     return found
+
+
+def _states(config, directions, differences):
+    """The Linearised of each pair of flavors, for combinations of mu and tau that do not mix where these are alike."""
+    return alike.unmixed([linearised(config, directions, q, pair) for pair, q in enumerate(differences)])
 
 
 def seeded_pair(config) -> int:
@@ -267,7 +270,7 @@ def of_run(run) -> list[Linearised]:
     P = np.asarray(series["P_mean"][0])
     algebra, directions = of_components(P.shape[1]), _modes_of_run(run, P)
     differences = [algebra.difference(P, pair, axis=1) for pair in algebra.pairs]
-    return [linearised(run.config, directions, q, pair) for pair, q in enumerate(differences)]
+    return _states(run.config, directions, differences)
 
 
 def _modes_of_run(run, P):

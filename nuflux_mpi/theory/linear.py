@@ -86,11 +86,15 @@ class Background(NamedTuple):
 
 
 class Linearised(NamedTuple):
-    """A `Background`, what mixes its flavors, and what varies in space; the latter two as in `Linear`."""
+    """A `Background`, what mixes its flavors, and what varies in space; the latter two as in `Linear`.
+
+    basis: of flavors that take the place of mu and tau, unitary (2, 2) with a column for each, see `alike`; None: they themselves.
+    """
 
     background: Background
     mixing: Any = 0.0
     profile: Array | None = None
+    basis: Array | None = None
 
 
 # ---- any list of modes ----------------------------------------------------------------------------------------------
