@@ -2,8 +2,13 @@
 
 import numpy as np
 
-from ..physics import crossings, initial, terms
+from ..physics import angular, crossings, initial, on_sphere, sphere, terms
+from ..physics import modes as gas_modes
 from ..physics.crossings import Crossing
+from ..physics.distribution import Distribution
+
+FINE, FINE_SPHERE = 4000, (40, 80)  # directions by which a distribution is known
+LEAST_DEPTH = 1e-6  # of a crossing that is told although the modes have none
 
 
 def lines(config, modes, width: int = 16, pair: int | None = None) -> list[str]:
@@ -15,11 +20,35 @@ def lines(config, modes, width: int = 16, pair: int | None = None) -> list[str]:
     if config.initial.kind == "file" or config.equations.level == "full" and config.full.distribution != "gaussian":
         return []
     found, name = crossings.of(modes, content(config, modes)), f"  {'crossing':<{width - 2}}"
-    found = found if pair is None else found[pair : pair + 1]
-    text = [f"{name}{sentence(one, modes.is_grid)}" for one in found]
+    fine = _of_distribution(config, modes.flavors) or found
+    chosen, text = range(len(found)) if pair is None else [pair], []
+    for one, whole in zip([found[i] for i in chosen], [fine[i] for i in chosen]):
+        text.append(f"{name}{sentence(one, modes.is_grid)}")
+        if whole.depth > LEAST_DEPTH and not one.there:
+            text.append(f"{name}{_named(one)}: the distribution has one of depth {whole.depth:.3g}: take more directions")
     if not all(one.there for one in found) and any(term.separates for term in terms.chosen(config)):
         text.append(f"{name}slow instabilities, of masses, need none")
     return text
+
+
+def _of_distribution(config, flavors):
+    """The crossings of the distribution itself, with very many directions; None where there is none but the modes."""
+    section = config.modes
+    if section.kind == "angular" and config.initial.zeta is None:
+        v, weight = angular.quadrature("midpoint", FINE)
+        density = np.moveaxis(weight * angular.densities(section, v, flavors), -1, 0)[:, :, None, :]
+        return _crossings_of(Distribution(v[:, None], weight, density))
+    if section.kind in ("product", "lebedev", "directions") and config.initial.zeta is None:
+        directions = sphere.product(*FINE_SPHERE)
+        numbers = on_sphere.densities({**section, "exact": False}, directions) * directions.weight
+        density = np.moveaxis(on_sphere.by_flavor(numbers, flavors), -1, 0)[:, :, None, :]
+        return _crossings_of(Distribution(directions.xyz[:, [2]], directions.weight, density, xyz=directions.xyz))
+    return None
+
+
+def _crossings_of(gas):
+    directions = gas_modes.apart(gas)
+    return crossings.of(directions, directions.content)
 
 
 def content(config, modes) -> np.ndarray:
@@ -33,9 +62,14 @@ def content(config, modes) -> np.ndarray:
     return found
 
 
+def _named(crossing):
+    """A pair as it is written: "ex", "e mu"."""
+    return "".join(crossing.pair) if len("".join(crossing.pair)) == 2 else " ".join(crossing.pair)
+
+
 def sentence(crossing: Crossing, of_grid: bool = True) -> str:
     """A crossing in words."""
-    pair = "".join(crossing.pair) if len("".join(crossing.pair)) == 2 else " ".join(crossing.pair)
+    pair = _named(crossing)
     if not crossing.plus + crossing.minus:
         return f"{pair}: no lepton number, nothing fast grows"
     if not crossing.there:

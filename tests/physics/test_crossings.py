@@ -50,3 +50,20 @@ def test_beams():
     assert one.zeros == [pytest.approx(-0.1)] and one.depth == pytest.approx(1 / 3) and "between beams" in lines[0]
     (one,), _ = found(velocity=[0.9, -0.6], density=[1.0, 0.5])
     assert not one.there and one.depth == 0 and np.all(one.center == 0)
+
+
+def test_a_crossing_between_the_directions_is_told():
+    """Of 4 directions none lies beyond v = 0.99, where G < 0."""
+    keys = {"kind": "angular", "distribution": "polynomial", "coefficients": [0.99, -1.0]}
+    (one,), lines = found(**keys, number=4)
+    assert not one.there and "the distribution has one of depth" in lines[1] and "take more directions" in lines[1]
+    assert len(found(**keys, number=64)[1]) == 1
+    keys = {
+        "kind": "product",
+        "distribution": "moments",
+        "densities": [1.0, 0.8],
+        "fluxes": [[0, 0, 0.1], [0, 0, 0.2]],
+        "tolerance": 0.1,
+    }
+    (one,), lines = found(**keys, polar=2, azimuthal=4)
+    assert not one.there and "depth" in lines[1]
