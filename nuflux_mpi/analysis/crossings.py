@@ -23,7 +23,7 @@ def lines(config, modes, width: int = 16, pair: int | None = None) -> list[str]:
     fine = _of_distribution(config, modes.flavors) or found
     chosen, text = range(len(found)) if pair is None else [pair], []
     for one, whole in zip([found[i] for i in chosen], [fine[i] for i in chosen]):
-        text.append(f"{name}{sentence(one, modes.is_grid)}")
+        text.append(f"{name}{sentence(whole if one.there and whole.there else one, modes.is_grid)}")
         if whole.depth > LEAST_DEPTH and not one.there:
             text.append(f"{name}{_named(one)}: the distribution has one of depth {whole.depth:.3g}: take more directions")
     if not all(one.there for one in found) and any(term.separates for term in terms.chosen(config)):

@@ -9,17 +9,27 @@ import numpy as np
 
 from .distribution import Distribution, in_bins
 
+BY_SPECIES = ("isotropic", "moments")  # distributions with lists by species, those of `on_sphere`
+
 
 def distribution(config, axes: int, flavors: int) -> Distribution:
     """The gas of a resolved section; in two and three dimensions with directions around z."""
     v, weight = quadrature(config["quadrature"], config["number"])
-    density = np.moveaxis(weight * densities(config, v, flavors), -1, 0)
+    if config["distribution"] in BY_SPECIES:
+        from . import on_sphere
+
+        density, energy = on_sphere.binned(config, on_sphere.along_z(v, weight), flavors)
+    else:
+        density, energy = (
+            in_bins(np.moveaxis(weight * densities(config, v, flavors), -1, 0), config, flavors),
+            config.get("energy"),
+        )
     copies = 1
     velocity = v[:, None]
     if axes > 1:
         velocity, copies = around_z(v, config["azimuths"], axes), config["azimuths"]
         weight, density = (np.repeat(each, copies, axis=0) for each in (weight, density))
-    return Distribution(velocity, weight, in_bins(density, config, flavors), config.get("energy"), parts=copies)
+    return Distribution(velocity, weight, density, energy, parts=copies)
 
 
 def around_z(v, azimuths, axes) -> np.ndarray:
@@ -65,6 +75,11 @@ def densities(config, v, flavors: int = 2) -> np.ndarray:
     antineutrinos, only G is known: its positive part is taken for neutrinos and its negative part for antineutrinos.
     """
     v = np.asarray(v, dtype=float)
+    if config["distribution"] in BY_SPECIES:
+        from . import on_sphere
+
+        numbers = on_sphere.densities({**config, "exact": False}, on_sphere.along_z(v.ravel(), np.ones(v.size)))
+        return on_sphere.by_flavor(numbers / 2, flavors).reshape(2, flavors, *v.shape)
     found = np.zeros((2, flavors, *v.shape))
     if config["distribution"] == "gaussian":
         found[:, 0] = g(v, config["sigma"]), config["alpha"] * g(v, config["sigma_bar"])

@@ -1,4 +1,5 @@
-"""Kinds product, lebedev and directions of [modes]: gases on directions of the sphere, with whole velocities in any box.
+"""Kinds product, lebedev and directions of [modes]: gases on directions of the sphere, with whole velocities in any box; and
+distributions by species, which kind angular takes as well.
 
 Species stand in one order, nu_e, anti-nu_e, and then nu_x, anti-nu_x, or nu_mu, anti-nu_mu, nu_tau, anti-nu_tau. A list of two has
 no others; one of three has the same nu_x for each heavy flavor and for its antineutrinos.
@@ -27,15 +28,24 @@ _MOST = 2048  # directions that are tried for a remedy
 def distribution(config, axes: int, flavors: int) -> Distribution:
     """The gas of a resolved section; InputError where the directions miss its moments by more than `tolerance`."""
     directions = directions_of(config)
+    density, energy = binned(config, directions, flavors)
+    return Distribution(directions.xyz[:, PLACES[axes]], directions.weight, density, energy, directions.xyz)
+
+
+def binned(config, directions: Directions, flavors: int):
+    """Densities (directions, 2, energies, flavors) with the weights in them, and the energies, or None. InputError as above."""
     check(config, directions)
     each = densities(config, directions) * directions.weight
     density = np.moveaxis(by_flavor(each, flavors), -1, 0)
-    velocity, xyz = directions.xyz[:, PLACES[axes]], directions.xyz
     if config.get("spectrum") is None:
-        return Distribution(velocity, directions.weight, in_bins(density, config, flavors), config.get("energy"), xyz)
+        return in_bins(density, config, flavors), config.get("energy")
     energy, shares = bins(config, len(each))
-    binned = density[:, :, None, :] * by_flavor(shares, flavors).swapaxes(1, 2)
-    return Distribution(velocity, directions.weight, binned, energy, xyz)
+    return density[:, :, None, :] * by_flavor(shares, flavors).swapaxes(1, 2), energy
+
+
+def along_z(v, weight) -> Directions:
+    """Means over the azimuths of directions with components v along z; weight: of a quadrature over -1 <= v <= 1."""
+    return Directions(np.stack([0 * v, 0 * v, v], axis=1), weight / 2)
 
 
 def by_flavor(values, flavors: int) -> np.ndarray:
@@ -165,6 +175,10 @@ def _remedy(config) -> str:
     def fits(directions):
         return misses(config, directions).max() <= config["tolerance"]
 
+    if config["kind"] == "angular":
+        for number in range(config["number"] + 1, 129):
+            if fits(along_z(*np.polynomial.legendre.leggauss(number))):
+                return f'quadrature = "gauss-legendre" with number = {number} will do'
     if config["kind"] == "lebedev":
         for degree in sphere.lebedev_degrees():
             if degree > config["degree"] and fits(sphere.lebedev(degree)):
@@ -172,7 +186,7 @@ def _remedy(config) -> str:
     if config["kind"] == "directions" and misses(config | {"distribution": "isotropic", "densities": [1.0, 1.0]},
                                                  directions_of(config)).max() > config["tolerance"]:  # fmt: skip
         return "their weighted sum is not 0, as it is for directions that stand for the whole sphere"
-    for polar in range(2, 46):
+    for polar in range(2, 46 if config["kind"] != "angular" else 0):
         if 2 * polar**2 <= _MOST and fits(sphere.product(polar, 2 * polar)):
             return f'kind = "product" with polar = {polar} and azimuthal = {2 * polar} will do'
     return "the distribution is narrower than directions can tell; give its neutrinos as beams"

@@ -118,6 +118,26 @@ def test_energy_bins_of_spectra():
     assert nu_e @ edges.p / nu_e.sum() == pytest.approx(10, rel=1e-3)  # what lies beyond the last edge
 
 
+@pytest.mark.parametrize("dimensions", [1, 3])
+def test_moments_along_z_on_an_angular_grid(dimensions):
+    """Axially symmetric: sums over the directions, and over their azimuths, are the moments along z."""
+    fluxes = [[0, 0, 0.5], [0, 0, 0.9], [0, 0, -0.2]]
+    keys = {"kind": "angular", "polar": None, "azimuthal": None, "number": 8, "fluxes": fluxes, "species": "apart"}
+    modes = modes_of(dimensions, **keys)
+    for sign, flavor, n, f in ((1, 0, 1.4, 0.5), (-1, 0, 1.9, 0.9), (1, 1, 0.5, -0.2), (-1, 1, 0.5, -0.2)):
+        of = modes.content[:, flavor] * (modes.s == sign)
+        assert of.sum() == pytest.approx(n, rel=1e-13)
+        np.testing.assert_allclose(of @ modes.velocity, [0] * (dimensions - 1) + [f], rtol=0, atol=1e-13)
+    with pytest.raises(InputError, match=r"modes.fluxes\[0\] must be along z"):
+        modes_of(**keys | {"fluxes": MOMENTS["fluxes"]})
+    with pytest.raises(InputError, match="the 2 directions miss the flux of anti-nu_e by .* with number = 4 will do"):
+        modes_of(**keys | {"number": 2, "densities": [1.4, 1.5, 0.5], "tolerance": 1e-3})
+    isotropic = modes_of(**keys | {"distribution": "isotropic", "fluxes": None})
+    assert isotropic.content[:, 0].sum() == pytest.approx(3.3) and isotropic.s @ (
+        isotropic.content[:, 0] * isotropic.v
+    ) == pytest.approx(0)
+
+
 LISTED = {"kind": "directions", "polar": None, "azimuthal": None}
 WRONG = [
     (LISTED | {"direction": [[0, 0, 1], [0.6, 0.8, 0.1]]}, "modes.direction[1] must be a unit vector"),

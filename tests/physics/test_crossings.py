@@ -24,7 +24,7 @@ def test_the_published_crossing_of_an_angular_distribution(species):
     (one,), lines = found(kind="angular", number=64, distribution="gaussian", alpha=0.9, species=species)
     assert one.zeros == [pytest.approx(0.7855, abs=3e-4)] and one.center[2] == pytest.approx(0.92, abs=0.03)
     assert one.part == pytest.approx((1 - 0.7855) / 2, abs=0.02)  # of bins as wide as 0.03
-    assert "ex: at v = 0.78" in lines[0] and "fast instability expected" in lines[0]
+    assert "ex: at v = 0.7855" in lines[0] and "fast instability expected" in lines[0]
 
 
 def test_depth_and_rate_of_a_polynomial_in_closed_form():

@@ -11,7 +11,7 @@ from ...physics.lebedev import GENERATORS
 from ...storage.section import Key, Rows
 from ..sentences import length_problem
 from ..toml import toml_value
-from .modes import DISTRIBUTION, KIND, MOST_DIRECTIONS, Gas
+from .modes import DISTRIBUTION, KIND, MOST_DIRECTIONS, Angular, Gas
 
 _ORDER = "nu_e, anti-nu_e[, nu_x[, anti-nu_x]], or all six with nu_mu and nu_tau"
 UNIT = 1e-8  # by which the length of a direction may differ from 1
@@ -202,6 +202,23 @@ def _axis_problem(axis) -> Iterator[str]:
         yield f"modes.axis must be a vector of three components that is not 0, not {toml_value(axis)}."
 
 
+class AngularIsotropic(Angular, Isotropic):
+    kind: Annotated[Literal["angular"], KIND] = "angular"
+
+
+class AngularMoments(Angular, Moments):
+    kind: Annotated[Literal["angular"], KIND] = "angular"
+
+    def _fluxes(self) -> Iterator[str]:
+        across = [i for i, flux in enumerate(self.fluxes) if len(flux) == 3 and any(flux[:2])]
+        if across:
+            yield (
+                f"modes.fluxes[{across[0]}] must be along z, [0, 0, f], where directions are the same all around z; kind product "
+                "or lebedev takes any flux."
+            )
+        yield from super()._fluxes()
+
+
 class ProductIsotropic(Product, Isotropic): ...
 
 
@@ -239,7 +256,9 @@ class ListedMoments(Listed, Moments): ...
 
 
 ModesOnSphere = (
-    ProductIsotropic
+    AngularIsotropic
+    | AngularMoments
+    | ProductIsotropic
     | ProductGaussian
     | ProductPolynomial
     | ProductMoments
