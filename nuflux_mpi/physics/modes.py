@@ -188,6 +188,8 @@ def build(config, axes=1, flavors=2, separate=False) -> Modes:
     if config["kind"] == "beams":
         return _beams(config, axes, flavors)
     gas, species = distribution.of(config, axes, flavors), config.get("species", "auto")
+    if not np.any(gas.density):
+        raise InputError("modes: the distribution has no neutrinos in any of its directions.")
     if species == "merged" and not gas.foldable:
         raise InputError(
             'modes.species = "merged" needs as many nu_mu as nu_tau in each direction, or two flavors: choose "apart".'

@@ -119,6 +119,7 @@ MIXING = {"vacuum": {"omega": 0.1, "theta": 0.2}}
             "modes.G has the lepton number alone, and [vacuum] needs neutrinos and antineutrinos apart: give modes.G_bar as well, "
             'or species = "apart" to take its positive part for neutrinos and its negative part for antineutrinos.',
         ),
+        ({"modes": TABLE | {"G": [0.0, 0.0]}}, "modes: the distribution has no neutrinos in any of its directions."),
         (
             {"modes": TABLE | {"G_bar": [1.0, 1.0]}},
             "modes.G must have no number below 0, not -0.5: with modes.G_bar these are densities of neutrinos and of antineutrinos.",
