@@ -153,8 +153,9 @@ class _Row:
     def _unit(self, what):
         return re.sub(r"\s", "", self.table.units.get(self.found[what], ""))
 
-    def _factor(self, what, known):
-        unit = _plain(self._unit(what)) or SYSTEMS[self.system]
+    def _factor(self, what, known, usual=""):
+        """What one of a column is in 1/cm^3, or in n; usual: the unit of a column that says none."""
+        unit = _plain(self._unit(what)) or usual or SYSTEMS[self.system]
         if unit == "n":
             return 1.0
         if unit not in known:
@@ -174,7 +175,7 @@ class _Row:
         return n / 4 if species == "4 nu_x" else n
 
     def flux(self, species, density):
-        vector = np.zeros(3)
+        vector, of_density = np.zeros(3), _plain(self._unit(("n", species)))
         for i, axis in enumerate(("x", "y", "z")):
             for what in (("f", species, axis), ("f", species, None)) if axis == "z" else (("f", species, axis),):
                 if what not in self.found:
@@ -182,7 +183,7 @@ class _Row:
                 if _plain(self._unit(what)) in FACTOR:
                     vector[i] = self._value(what) * density
                 else:
-                    vector[i] = self._value(what) * self._factor(what, FLUXES) / (4 if species == "4 nu_x" else 1)
+                    vector[i] = self._value(what) * self._factor(what, FLUXES, of_density) / (4 if species == "4 nu_x" else 1)
         if not any(("f", species, axis) in self.found for axis in (None, "x", "y", "z")):
             name = "f_" + {"4 nu_x": "nux4"}.get(species, _short(species))
             raise InputError(

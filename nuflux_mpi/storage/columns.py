@@ -91,22 +91,22 @@ def _of_datasets(path, shown, key):
 
 
 def _of_lines(text, shown, key):
+    above: list[list[str]] = []  # words of lines without numbers
     names: list[str] = []
     units: list[str] = []
     rows: list[list[str]] = []
     for number, line in enumerate(text.splitlines(), 1):
         before, _, comment = line.partition("#")
         words = _words(before)
-        if not words:
-            names_here = _words(comment)
-            if not rows and len(names_here) > 1:  # the last one above the numbers stands if there is no other
-                names, units = _named(names_here)
-            continue
         if not rows and not any(np.isfinite(_number(word)) for word in words):
-            names, units = _named(words)
+            above += [each for each in (words or _words(comment),) if each]
             continue
+        if not words:
+            continue
+        if not rows:
+            names, units = _heading(above, len(words))
         if not names:
-            raise InputError(f"{key}: {shown} has no line with the names of its columns above its numbers.")
+            raise InputError(f"{key}: {shown} has no line with the names of its {len(words)} columns above its numbers.")
         if len(words) != len(names):
             raise InputError(f"{key}: line {number} of {shown} has {len(words)} columns, and there are {len(names)} names.")
         rows.append(words)
@@ -115,6 +115,20 @@ def _of_lines(text, shown, key):
     if len(set(names)) < len(names):
         raise InputError(f"{key}: {shown} has two columns of one name.")
     return Table(shown, {name: [row[i] for row in rows] for i, name in enumerate(names)}, dict(zip(names, units)))
+
+
+def _heading(above, count) -> tuple[list[str], list[str]]:
+    """Names and units of so many columns, from the lines above the numbers: the last line that can be names, with units in brackets or
+    in the next line."""
+    fitting = [i for i, words in enumerate(above) if len(words) == count]
+    for i in reversed(fitting):
+        names, units = _named(above[i])
+        if len(set(names)) == count and all(re.match(r"[^\W\d]", name) for name in names):
+            if not any(units) and i + 1 in fitting:
+                units = ["" if unit in ("-", "--") else unit for unit in above[i + 1]]
+            return names, units
+    others = above and not fitting
+    return _named(above[-1]) if others or fitting else ([], [])
 
 
 def _words(line):

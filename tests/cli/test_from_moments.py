@@ -114,6 +114,27 @@ def test_all_heavy_neutrinos_together_and_three_flavors(tmp_path, capsys):
     assert resolved.flavor.number == 3 and len(resolved.modes.densities) == 6
 
 
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "# some words\n#  r  n_nue  n_nuebar  f_nue  f_nuebar\n# cm MeV^3 MeV^3 MeV^3 MeV^3\n",
+        "r n_nue [MeV^3] n_nuebar [MeV^3] f_nue f_nuebar  # as its density\n",
+        "r; N_NUE [MeV3]; density_nua [MeV^3]; flux nue [MeV^3]; nua_f [MeV^3]\n",
+    ],
+)
+def test_headings(heading, tmp_path):
+    """Names in a comment with units below them, in brackets, or of the density; blanks or semicolons; the D of Fortran."""
+    separator = ";" if ";" in heading else "  "
+    (tmp_path / "t.dat").write_text(
+        heading.replace("\n", "\r\n") + separator.join(["1.0D6", "2.0D-3", "1.5D-3", "1.0d-4", "3E-4"])
+    )
+    found = moment_columns.read(tmp_path / "t.dat", 0)
+    per_volume = (1e6 / units.HBAR_C) ** 3
+    np.testing.assert_allclose(found.n, [2e-3 * per_volume, 1.5e-3 * per_volume], rtol=1e-14)
+    np.testing.assert_allclose(found.f[:, 2], [1e-4 * per_volume, 3e-4 * per_volume], rtol=1e-14)
+    assert found.unused == ("r",) and not found.f[:, :2].any()
+
+
 def test_spellings_do_not_collide():
     assert moment_columns.spellings()["fxnue"] == moment_columns.spellings()["fnuex"] == ("f", "nu_e", "x")
     counted = [len(names) for names in moment_columns.SPECIES.values()]
@@ -153,4 +174,4 @@ def test_rows_and_files_that_are_not_there(tmp_path, capsys):
     assert "no nu_e and no anti-nu_e" in capsys.readouterr().err
     (tmp_path / "bare.csv").write_text("1, 2, 3\n")
     assert commands.main(["init", "--from-moments", str(tmp_path / "bare.csv")]) == 2
-    assert "no line with the names of its columns" in capsys.readouterr().err
+    assert "no line with the names of its 3 columns" in capsys.readouterr().err
