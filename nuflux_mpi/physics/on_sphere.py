@@ -12,9 +12,9 @@ import numpy as np
 from ..errors import InputError
 from . import closure, spectra, sphere
 from .distribution import Distribution, in_bins
+from .modes import PLACES
 from .sphere import Directions
 
-PLACES = {1: [2], 2: [0, 2], 3: [0, 1, 2]}  # of the axes of a box among x, y, z
 SPECIES = {
     2: ("nu_e", "anti-nu_e"),
     3: ("nu_e", "anti-nu_e", "nu_x"),

@@ -45,7 +45,19 @@ WITH_X = {
 }
 
 
-@pytest.mark.parametrize("flavors, space", [(2, {}), (2, PLANE), (3, WITH_X)], ids=["line", "plane", "three flavors"])
+SPHERE = {
+    "modes": {
+        "kind": "lebedev", "degree": 5, "distribution": "moments", "tolerance": 0.1, "densities": [1.0, 0.9, 0.2],
+        "fluxes": [[0.1, 0.2, 0.0], [0.0, 0.1, 0.5], [0.0, 0.0, 0.1]],
+    },
+    "initial": WITH_X["initial"],
+    "time": CASE["time"] | {"end": 10.0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "flavors, space", [(2, {}), (2, PLANE), (3, WITH_X), (3, SPHERE)], ids=["line", "plane", "three flavors", "sphere"]
+)
 def test_merged_and_apart_are_the_same(flavors, space):
     """All sums over modes, and of each direction sum s P. The start turns a species as the other: they are parallel."""
     source = CASE | {"flavor": {"number": flavors}} | space
