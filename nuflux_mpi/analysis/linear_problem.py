@@ -130,14 +130,14 @@ def problems(config, pair: str | None = None) -> list[Problem]:
     asked = range(len(directions.algebra.pairs)) if pair is None else [_index(directions.algebra, pair)]
     state = _State.of(config, directions)
     state.check(directions.algebra)
-    states = _states(config, directions, state.difference)
+    states = states_of(config, directions, state.difference)
     found = [Problem(config, directions, i, states[i], state.psi[i], directions.bins) for i in asked]
     if turned := moving(config, [one.state for one in found]):
         raise InputError(f"linear: {turned}.")
     return found
 
 
-def _states(config, directions, differences):
+def states_of(config, directions, differences) -> list[Linearised]:
     """The Linearised of each pair of flavors, for combinations of mu and tau that do not mix where these are alike."""
     return alike.unmixed([linearised(config, directions, q, pair) for pair, q in enumerate(differences)])
 
@@ -270,7 +270,7 @@ def of_run(run) -> list[Linearised]:
     P = np.asarray(series["P_mean"][0])
     algebra, directions = of_components(P.shape[1]), _modes_of_run(run, P)
     differences = [algebra.difference(P, pair, axis=1) for pair in algebra.pairs]
-    return _states(run.config, directions, differences)
+    return states_of(run.config, directions, differences)
 
 
 def _modes_of_run(run, P):

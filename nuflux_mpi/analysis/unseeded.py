@@ -159,9 +159,18 @@ def _transform_of(shape):
 # ---- what grows ------------------------------------------------------------------------------------------------------
 
 
+def _state(config, directions, zeta, pair):
+    """What linear theory is about; of three flavors with what the other pairs do to this one, where the config knows them."""
+    if directions.flavors == 2 or config.initial.kind == "file":
+        return linearised(config, directions, zeta, pair)
+    pairs = range(len(directions.algebra.pairs))
+    differences = [zeta if i == pair else initial.background(config, directions, i) for i in pairs]
+    return linear_problem.states_of(config, directions, differences)[pair]
+
+
 def _sentence(config, directions, zeta, power, pair):
     """The sentence for a pair of flavors; power: function of wave vectors as above."""
-    axes, state = config.box.dimensions, linearised(config, directions, zeta, pair)
+    axes, state = config.box.dimensions, _state(config, directions, zeta, pair)
     if state.profile is not None or linear_problem.moving(config, [state]):
         return None  # a profile couples all waves, so that all are seeded; a start that mixing turns has no linear theory
     background = state.background

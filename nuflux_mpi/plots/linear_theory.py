@@ -209,12 +209,22 @@ def _draw_rows(axes, problem, parts):
     axes.set_xlabel("over its largest")
 
 
+def _lines_over_v(problem):
+    """Indices of the modes that a line connects, ascending in v: all, or of one species and energy where directions have several."""
+    modes, order = problem.modes, np.argsort(problem.v, kind="stable")
+    if len(modes.directions) == len(modes):
+        return [order]
+    kinds = np.stack([problem.background.s, modes.energy], axis=1)
+    return [order[(kinds[order] == kind).all(axis=1)] for kind in np.unique(kinds, axis=0)]
+
+
 def _draw_over_v(axes, problem, parts):
     """Curves over v; directions with s = -1 are marked by rings, those with s = +1 by dots."""
     order = np.argsort(problem.v, kind="stable")
     v, s = problem.v[order], problem.background.s[order]
     for values, label, color in parts:
-        axes.plot(v, values[order], color=color, lw=0.9, label=label)
+        for i, which in enumerate(_lines_over_v(problem)):
+            axes.plot(problem.v[which], values[which], color=color, lw=0.9, label=None if i else label)
         for sign, fill in ((1, color), (-1, "white")):
             axes.plot(v[s == sign], values[order][s == sign], ls="", marker="o", ms=3.5, color=color, mfc=fill, mew=0.8)
     if (s < 0).any() and (s > 0).any():

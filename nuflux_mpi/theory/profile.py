@@ -24,8 +24,8 @@ from .linear import Linearised
 
 # Up to so many unknowns the matrix is solved: a few seconds.
 DENSE = 800
-# Unknowns times applications of the operator: some 20 seconds; and unknowns, for the memory of the Krylov space.
-MOST_WORK, MOST_UNKNOWNS = 2e8, 2**18
+# Unknowns times applications of the operator: some 10 seconds; and unknowns, for the memory of the Krylov space.
+MOST_WORK, MOST_UNKNOWNS = 1e8, 2**18
 KRYLOV, ROOTS = 40, 8  # vectors of the space, eigenvectors that are asked for
 STEP = 2.5  # of a step of fourth order times the largest frequency: stable up to 2.8
 RESIDUAL = 1e-9  # of an eigenvector, over the size of the background

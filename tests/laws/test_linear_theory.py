@@ -10,7 +10,8 @@ import pytest
 import nuflux_mpi
 from nuflux_mpi import config
 from nuflux_mpi.analysis import linear_problem
-from nuflux_mpi.physics import eigenmode
+from nuflux_mpi.box.box import Box
+from nuflux_mpi.physics import eigenmode, initial
 from nuflux_mpi.theory import linear
 
 CLOSE = 1e-6
@@ -136,3 +137,38 @@ def test_the_level_momentum_shares_the_theory():
     omega = linear.spectrum([-2 * np.pi / 12], *background)[0]
     assert omega.imag > 0.2
     assert followed(source, omega) < CLOSE  # summed over q, the equation of flavor is that of sharp momenta
+
+
+def test_a_profile_in_two_dimensions():
+    """Two beams grow along a whole strip of wave vectors: the eigenmode that is seeded is one that the grid carries."""
+    source = two_flavors(
+        box={"length": [8.0, 10.0], "points": [16, 20]},
+        modes={"velocity": [[0.6, 0.8], [-0.8, 0.6]], "content": [[0.6, 0.0], [0.0, 0.5]]},
+        matter={"kind": "cosine", "lambda": 0.5, "amplitude": 0.1, "n": [1, 1]},
+        time={"end": 3.0, "rtol": 1e-14},
+    )
+    resolved = config.resolve(source)
+    found = eigenmode.in_box(resolved, linear_problem.problem(resolved).state)
+    power = np.fft.fftshift(np.sum(np.abs(found.waves) ** 2, axis=1), axes=(1, 2))
+    outer = power.sum(axis=(1, 2)) - power[:, 3:-3, 3:-3].sum(axis=(1, 2))
+    root = int(np.argmin(np.where(found.omega.imag > 0.2, outer, np.inf)))
+    assert found.all_roots and outer[root] < 1e-6
+    source = source | {"initial": source["initial"] | {"root": root}}
+    assert followed(source, found.omega[root], mark=0.1) < CLOSE
+
+
+@pytest.mark.mpi
+def test_an_eigenmode_of_a_profile_is_the_same_on_any_ranks(comm):
+    resolved = config.resolve(
+        two_flavors(
+            box={"length": 20.0, "points": 64},
+            modes={"velocity": [0.8, -0.6], "density": [0.5, 0.4]},
+            matter={"kind": "gaussian", "lambda": 1.0, "amplitude": 0.5, "width": 2.0},
+            initial=EIGHT["initial"] | {"zeta": [0.5, -0.4]},
+        )
+    )
+    modes, box = linear_problem.modes_of(resolved), Box(20.0, 64, 6, comm)
+    P = initial.polarization(resolved, modes, box)
+    whole = linear_problem.problem(resolved).psi
+    np.testing.assert_allclose(P[:, 0] + 1j * P[:, 1], whole[:, box.indices()[0].ravel()], rtol=0, atol=1e-18)
+    assert box.max(np.abs(P[:, :2]).max(axis=(0, 1))) > 1e-6

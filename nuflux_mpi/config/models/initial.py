@@ -168,7 +168,9 @@ class Eigenmode(Made):
     def problems(self, config: Any) -> Iterator[str]:
         yield from super().problems(config)
         yield from harmonic_problems("initial.n", self.n, config.box)
-        if self.root >= (count := config.modes.count_in(config)):
+        matter = config.get("matter")
+        of_one_wave = matter is None or matter.kind == "uniform"  # else roots are those of all waves together
+        if of_one_wave and self.root >= (count := config.modes.count_in(config)):
             yield f"initial.root must be below the number of modes, {count}, not {self.root}."
 
 
