@@ -30,24 +30,35 @@ def relabel(figure, runs):
     scales = {run.scale for run in runs.values()}
     if len(scales) > 1:
         raise InputError("plot: runs of different [units] have no common axis in the units of the laboratory.")
+    scale, system = scales.pop(), systems.pop()
+    labelled: dict[tuple, float] = {}  # (x or y, its ends): factor
     done: set[int] = set()  # shared axes have one set of ticks
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            _relabel(axis, scales.copy().pop(), systems.copy().pop(), done)
+    both = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    for axis in both:
+        if factor := _relabel(axis, scale, system):
+            labelled[_range(axis)] = factor
+            done.add(id(axis.major))
+            _rescale(axis, factor)
+    for axis in both:  # panels above or beside that leave the label to these
+        if not axis.get_label_text() and _range(axis) in labelled and id(axis.major) not in done:
+            _rescale(axis, labelled[_range(axis)])
 
 
-def _relabel(axis, scale: Scale | None, system: str, done: set[int]) -> None:
+def _range(axis) -> tuple:
+    return axis.axis_name, *axis.get_view_interval()
+
+
+def _relabel(axis, scale: Scale | None, system: str) -> float | None:
+    """Another unit in the label of an axis, if it has one that is converted. -> factor"""
     label = axis.get_label_text()
     found = _BRACKET.search(label)
     if not found or label.startswith(_UNIT_OF_DISTRIBUTION):
-        return
+        return None
     name = next((name for begin, name in _NAMES.items() if label.startswith(begin)), "")
-    ends = axis.get_view_interval()
-    factor, unit = shown(name, _UNITS[found[1]], scale, system, float(np.max(np.abs(ends))))
+    largest = float(np.max(np.abs(axis.get_view_interval())))
+    factor, unit = shown(name, _UNITS[found[1]], scale, system, largest)
     axis.set_label_text(label.replace(found[0], rf"[{_in_formula(unit)}]"))
-    if id(axis.major) not in done:
-        done.add(id(axis.major))
-        _rescale(axis, factor)
+    return factor
 
 
 def _in_formula(unit: str) -> str:
