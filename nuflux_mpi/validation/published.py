@@ -29,6 +29,7 @@ from .angular import (  # noqa: F401
 from .fiducial import code_comparison_three_flavors, fiducial_three_flavors
 from .inhomogeneous import matter_profile, real_gas
 from .known_states import fast_pendulum, homogeneous, stationary_wave  # noqa: F401
+from .merger import merger, merger_3d
 from .mixing import bipolar, msw, slow_two_beams, synchronized, vacuum_three_flavors
 from .problem import Problem, Row, one_wave  # noqa: F401
 from .two_beams import GOLDEN_RATIO, SEED, exact_single_wave, figure_1, golden_ratio, two_beam_growth  # noqa: F401
@@ -60,6 +61,10 @@ PROBLEMS = {
         fiducial_three_flavors,
         quick=False,
     ),
+    "merger": Problem(
+        "A point of a neutron-star merger, from its moments", "Emu; Phys. Lett. B 846, 138210", merger, quick=False
+    ),
+    "merger_3d": Problem("The same in three dimensions", "Emu; Phys. Lett. B 846, 138210", merger_3d, quick=False),
     "code_comparison_three_flavors": Problem(
         "Code comparison with three flavors, both species apart", "PRD 106, 043011", code_comparison_three_flavors, quick=False
     ),
