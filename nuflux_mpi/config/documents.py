@@ -73,7 +73,7 @@ _BOUNDS = {
     "le": lambda value: {"maximum": value},
 }
 _WITH_UNIT = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*[^\s0-9.]"
-_SCALARS = dict.fromkeys(("number", "vector", "content"), "number") | {
+_SCALARS = dict.fromkeys(("number", "vector", "content", "row"), "number") | {
     "integer": "integer",
     "mode": "integer",
     "boolean": "boolean",

@@ -156,7 +156,10 @@ class Polynomial(OnSphere):
     distribution: Annotated[Literal["polynomial"], DISTRIBUTION] = "polynomial"
     powers: Annotated[
         Rows,
-        Key(f"of each species, {_ORDER}: g_0, g_1, ... of f(v) = sum_n g_n v^n, whose mean over the sphere is the density [n]"),
+        Key(
+            f"of each species, {_ORDER}: g_0, g_1, ... of f(v) = sum_n g_n v^n, whose mean over the sphere is the density",
+            quantity="density",
+        ),
     ]
     axis: Annotated[list[float], Key("direction along which v is counted: a vector of any length")] = [0.0, 0.0, 1.0]
 
