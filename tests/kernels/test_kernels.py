@@ -69,6 +69,16 @@ def test_moments(form, modes, points, axes, flavors):
     np.testing.assert_allclose(D, expected, rtol=0, atol=1e-14)  # sums of a few numbers of size 1
 
 
+@sizes
+@pytest.mark.parametrize("rows", [0, 1, 4])
+def test_forces_that_push_all_flavors_alike(form, modes, points, rows):
+    generator = np.random.default_rng(3)
+    kappa, factors, slopes = (generator.standard_normal(shape) for shape in ((modes, points), (rows, modes), (rows, points)))
+    expected = kappa + np.einsum("ka,kz->az", factors, slopes)
+    form.add_forces(kappa, factors, slopes)
+    np.testing.assert_allclose(kappa, expected, rtol=0, atol=1e-14)  # sums of a few numbers of size 1
+
+
 @flavors
 @axes
 @sizes
