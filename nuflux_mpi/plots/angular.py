@@ -99,6 +99,13 @@ def _widths(run, v):
     config = run.config.modes
     if config.get("number") == len(v) and "quadrature" in config:
         return quadrature(config["quadrature"], len(v))[1]
+    if config.get("kind") in ("product", "lebedev", "directions"):
+        from ..physics.on_sphere import directions_of
+
+        directions = directions_of(config)
+        places, which = _distinct(directions.xyz[:, 2])
+        if len(places) == len(v):
+            return 2 * np.bincount(which, directions.weight)
     return np.diff(_edges(v))
 
 

@@ -132,3 +132,19 @@ def test_beams_are_drawn_as_curves_with_their_names():
     assert [text.get_text() for text in content.get_legend().get_texts()] == [r"$\nu$, $v = +1$", r"$\nu$, $v = -1$"]
     np.testing.assert_array_equal(line(content, 1)[1], series["nu_x"][:, 1])
     np.testing.assert_array_equal(line(axes_titled(figure, "survival"))[1], series["P_ee"])
+
+
+def test_lepton_number_of_directions_on_the_sphere_is_per_v():
+    """Rings of equal v have different numbers of directions: sums over them, over their part of -1 <= v <= 1."""
+    config = resolve(
+        {
+            "box": {"length": 20.0, "points": 16},
+            "modes": {"kind": "lebedev", "degree": 7, "distribution": "polynomial", "powers": [[1.0, 0.5], [0.8, -0.2]]},
+            "initial": {"kind": "seeds", "n_max": 3},
+            "time": {"end": 10.0},
+        }
+    )
+    built = modes.build(config["modes"])
+    series = {"time": np.arange(3.0), "v": built.v, "sign": built.s, "density": built.n, "nu_x": np.zeros((3, len(built)))}
+    found = angular.by_direction(MemoryRun(config, series, {}, {}))
+    np.testing.assert_allclose(found.lepton, (0.2 + 0.7 * found.v) / 2, rtol=0, atol=1e-14)
