@@ -331,18 +331,27 @@ class _Theory:
             self._in_box = max((omega[self.root].imag if len(omega) > self.root else 0.0 for omega in found), default=0.0)
         return np.full(k.shape, max(self._in_box, 0.0))
 
+    def _others(self, waves):
+        """What other eigenmodes of the same k that grow too can still have of a slope, relative, at the end of its window.
+
+        With whole velocities, or two pairs of flavors in one, a wave has several that grow, and the slower ones do not fade as `_shift`
+        supposes: those of equal seeds are exp(-(gamma - gamma') t) beside the fastest.
+        """
+        if self.modes > linear.DENSE_LIMIT or len(waves) > _affordable(self.modes):
+            return 0.0
+        rates = np.concatenate([linear.spectrum(waves.k[:, None], *state.background).imag for state in self.states], axis=1)
+        fastest = np.maximum(rates.max(axis=1), np.finfo(float).tiny)[:, None]
+        grows, apart = rates > 0, fastest - rates
+        return np.max(np.where(grows, apart / fastest * np.exp(-apart * waves.end[:, None]), 0.0), axis=1)
+
     def checked(self, waves):
         """The same, where roots were followed with all roots searched at the waves farthest from theory, as many as are
         affordable."""
         most = _affordable(self.modes)
         if self.refusal or self._in_box is not None or not len(waves):
             return replace(waves, refusal=self.refusal)
-        if len(self.states) == 2:
-            # The slower of two that grow together does not fade beside the faster one: what it can still have of the slope.
-            rates = np.array([linear.growth_rate(waves.k[:, None], *state.background) for state in self.states])
-            apart, fastest = np.ptp(rates, axis=0), np.maximum(rates.max(axis=0), np.finfo(float).tiny)
-            left = np.where(rates.min(axis=0) > 0, apart / fastest * np.exp(-apart * waves.end), 0.0)
-            waves = replace(waves, shift=waves.shift + left)
+        if len(self.states) == 2 or self.states[0].background.vectors is not None:
+            waves = replace(waves, shift=waves.shift + self._others(waves))
         if len(waves) <= most or self.root:
             return waves
         theory = waves.theory.copy()

@@ -354,3 +354,20 @@ def test_a_start_that_mixing_turns_is_not_compared(tmp_path):
     )
     assert np.isnan(waves.theory).all() and np.isnan(waves.difference).all()
     assert "linear theory does not apply" in run.summary()
+
+
+def test_eigenmodes_of_whole_velocities_that_grow_beside_the_fastest_count_as_an_error():
+    """A ring of directions with k along its axis: two of its waves grow slower, and do not fade beside the fastest."""
+    phi = 2 * np.pi * np.arange(8) / 8
+    rings = [np.stack([a * np.cos(phi), a * np.sin(phi), np.full(8, c)], axis=1) for a, c in ((0.6, 0.8), (0.8, -0.6))]
+    v, q = np.concatenate(rings), np.repeat([0.1, -0.08], 8)
+    state = linear.Linearised(linear.Background(v[:, 2:], np.ones(16), q, vectors=v))
+    rates = np.unique(np.round(linear.spectrum([-0.75], *state.background).imag, 10))[::-1]
+    assert rates[0] > 5 * rates[1] > 0.5 > rates[2]  # 0.911 and, twice, 0.171
+    run = MemoryRun({"initial": {}}, {}, {})
+    columns = {name: np.zeros(1) for name in growth_table.COLUMNS} | {"k": np.array([-0.75]), "end": np.array([2.0])}
+    found = growth._Theory(run, [state], 0, "").checked(growth.Growth(**columns))
+    apart = rates[0] - rates[1]
+    assert found.shift[0] == pytest.approx(apart / rates[0] * np.exp(-2.0 * apart), rel=1e-6)
+    plain = linear.Linearised(linear.Background(v[:, 2:], np.ones(16), q))
+    assert growth._Theory(run, [plain], 0, "").checked(growth.Growth(**columns)).shift[0] == 0.0
