@@ -133,6 +133,10 @@ def _told(moments: Moments, total, align):
         text.append(f"The unit n of densities is that of all neutrinos together, {total:.8g} /cm^3; mu = sqrt(2) G_F n.")
     if align:
         text.append("The frame is turned so that the flux of nu_e minus anti-nu_e is along z.")
+    if len(moments.species) in (3, 4):
+        text.append(
+            'Without masses species = "merged" in [modes] gives the same with half as many modes; densities of nu_x are not shown then.'
+        )
     if moments.energies is not None:
         means = ", ".join(f'"{value:.8g} MeV"' for value in moments.energies)
         text.append(f'For masses: spectrum = "fermi-dirac", bins = 12, mean_energies = [{means}] in [modes].')
