@@ -5,6 +5,7 @@ Each function takes any run of `results` and gives a text, "" where nothing is k
 
 import numpy as np
 
+from ..errors import InputError
 from . import checkpoint, growth_table, ledger
 from .laboratory import shown
 from .names import energy_names
@@ -42,8 +43,18 @@ def case(run):
     more += [f"{bins} energies"] if bins > 1 else []
     if len(modes) > (count := len(np.unique(modes.direction))):
         more.append(f"{count} direction{'s' * (count > 1)}")
+    more += ["neutrinos and antineutrinos merged"] if kinds == "directions" and _are_merged(run) else []
     more += [f"[{name}]" for name in ("vacuum", "matter", "attenuation") if run.config.get(name) is not None]
     return ", ".join([text, *more])
+
+
+def _are_merged(run):
+    from ..physics.levels import modes_of
+
+    try:
+        return modes_of(run.config).merged
+    except (InputError, AttributeError, KeyError, TypeError, ValueError):  # of another version, or changed by hand
+        return False
 
 
 def units(run):

@@ -6,6 +6,7 @@ import pytest
 import nuflux_mpi
 from nuflux_mpi.config import resolve
 from nuflux_mpi.physics.levels import modes_of
+from nuflux_mpi.results import summary
 
 RTOL = 1e-12
 ATOL = 1e-10  # what the two are promised to agree to; each step of some hundred may be off by RTOL, and errors grow e^8-fold
@@ -66,6 +67,7 @@ def test_merged_and_apart_are_the_same(flavors, space):
     each = nuflux_mpi.simulate(source | {"modes": source["modes"] | {"species": "apart"} | bins})
     directions, merged = modes_of(each.config), modes_of(one.config)
     assert len(directions) == 4 * len(merged) and merged.merged and not directions.merged
+    assert "antineutrinos merged" in summary.case(one) and "antineutrinos merged" not in summary.case(each)
     for name in ("D0", "U_osc"):
         np.testing.assert_allclose(each.series[name], one.series[name], rtol=0, atol=ATOL)
     np.testing.assert_allclose(each.series["K"].sum(axis=1), one.series["K"].sum(axis=1), rtol=0, atol=ATOL)
