@@ -269,26 +269,20 @@ def _put_in_force(draw, whole):
 
 
 def put(whole, name, key, value):
-    """Set a key of section `name` in place, and its selectors; keys that these rule out go, those they require come."""
-    keys, table = config.schema()[name], whole.setdefault(name, {}) if name else whole
+    """Set a key of section `name` in place, in a kind that has it; keys that this kind has not go, those it requires come."""
+    kinds, table = config.catalog.sections()[name], whole.setdefault(name, {}) if name else whole
     if name in config.LEVEL_SECTIONS:
         whole["equations"] = {"level": name}
-    table |= {selector: _all_of(wanted)[0] for selector, wanted in key.when.items()}
-    selected = {selector: table.get(selector, _default(keys, selector)) for other in keys for selector in other.when}
-    for other in keys:
-        if any(selected[selector] not in _all_of(wanted) for selector, wanted in other.when.items()):
-            table.pop(other.name, None)
+    known = config.catalog.entries(kinds)
+    here = config.catalog.entries((next(kind for kind in kinds if key.name in kind.key_names),))
+    for other in [other for other in table if other in known and other not in here]:
+        del table[other]
+    for other in here.values():
+        if other.selects:
+            table[other.name] = other.default
         elif other.default is config.REQUIRED and other.name not in table:
             table[other.name] = usual(other)
     table[key.name] = value
-
-
-def _all_of(wanted):
-    return wanted if isinstance(wanted, tuple) else (wanted,)
-
-
-def _default(keys, name):
-    return next(key.default for key in keys if key.name == name)
 
 
 def usual(key):
@@ -301,7 +295,9 @@ def usual(key):
         plain = dict.fromkeys((key.type, key.scalar), key.choices[0])
     if key.type == "tables":
         return [{field.name: usual(field) for field in key.fields}]
-    plain["vector"] = plain.get("number")
+    plain["vector"] = plain["content"] = plain.get("number")
+    if key.type == "rows":
+        return [[float(number)] * 3] * 2
     one = plain[key.type] if key.type in plain else plain[key.scalar]
     return [one] * 2 if key.type in config.LISTS else one
 

@@ -44,11 +44,20 @@ class AfterThreeSteps:
         return self.asked >= 3
 
 
+# Keys of [modes] that have a meaning beside others alone.
+BESIDE = {
+    name: {"energy": [1.0, 2.0]} for name in ("energy_weight", "energy_weight_bar", "energy_weight_x", "energy_weight_x_bar")
+}
+BESIDE["spectrum"] = {"mean_energies": [8.0, 9.0], "bins": 2}
+
+
 @pytest.mark.parametrize("section, key", fuzz._ALL_KEYS, ids=[f"{name}.{key.name}" for name, key in fuzz._ALL_KEYS])
 def test_every_key_of_the_schema_can_be_put_in_force(section, key):
     """A key that is new is fuzzed by itself: with what it requires it exists, and at most its value is refused."""
     whole = copy.deepcopy(fuzz.SMALL[0])
     fuzz.put(whole, section, key, fuzz.usual(key))
+    if section == "modes":
+        whole[section] |= BESIDE.get(key.name, {})
     try:
         resolved = config.resolve(whole)
     except InputError as refusal:
