@@ -227,11 +227,19 @@ def moving(config, states: list[Linearised]) -> str | None:
     )
 
 
+def moving_start(config) -> str | None:
+    """`moving` of a resolved config whose start is made by the program; None for a start file and for states without a theory."""
+    if config.initial.kind == "file" or not chosen(config) or not applies(config):
+        return None
+    directions = modes_of(config)
+    return moving(config, states_of(config, directions, _differences(config, directions)))
+
+
 def _fastest(config, state):
     """Largest growth rate among a sample of the box's waves, without a profile, 0 where nothing grows."""
     background = state.background
     if config.box.dimensions > 1:
-        n = np.array(list(np.ndindex(*[7] * config.box.dimensions))) - 3
+        n = np.array(list(np.ndindex(*[5] * config.box.dimensions))) - 2
         k = 2 * np.pi * n / config.box.lengths
         followed = growth_curve.follows(background)
         rates = growth_curve.Followed(background)(k) if followed else linear.growth_rate(k, *background)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..analysis import crossings, unseeded
+from ..analysis import crossings, linear_problem, unseeded
 from ..box.box import Box
 from ..box.plan import blocks, most_ranks, plan
 from ..errors import InputError
@@ -114,6 +114,8 @@ def _remarks(resolved, cut, segments):
         text.append("  note            fewer than 16 points on some ranks: messages will cost more than arithmetic")
     if state_bytes(cut, segments).sum() / 8 >= 2**31:
         text.append("  note            2^31 or more unknowns: PETSc must be built with 64-bit indices")
+    if turned := linear_problem.moving_start(resolved):
+        text.append(f"  note            linear theory does not apply: {turned}")
     found = unseeded.of_config(resolved)
     return text + [f"  warning         {found}"] * bool(found)
 

@@ -9,6 +9,7 @@ from nuflux_mpi import config
 from nuflux_mpi.analysis import linear_lattice, linear_pairs, linear_problem, linear_profile
 from nuflux_mpi.cli import commands
 from nuflux_mpi.errors import InputError
+from nuflux_mpi.run import check
 from nuflux_mpi.theory import linear
 
 # Eight modes of two energies, neutrinos and antineutrinos; masses without mixing; matter that moves.
@@ -153,13 +154,16 @@ def test_uniform_matter_shifts_frequencies_alone(eight, capsys):
 def test_mixing_that_turns_the_start_is_refused_with_its_size():
     with pytest.raises(InputError, match=r"vacuum mixing turns it at the rate sin 2theta omega = 0.932, 0.47 of the fastest"):
         linear_problem.problems(config.resolve(two(vacuum={"omega": -1.0, "theta": 0.6})))
+    assert "note            linear theory does not apply: the start is no" in check.report(
+        config.resolve(two(vacuum={"omega": -1.0, "theta": 0.6})), 1
+    )
     # Small mixing, mixing that matter holds, and mixing that is slow beside the growth of other waves:
     small = two(vacuum={"omega": -1.0, "theta": 0.02})
     held = two(vacuum={"omega": -1.0, "theta": 0.6}, matter={"lambda": 100.0})
     slow = two(vacuum={"omega": -1e-4, "theta": 0.6}, modes={"velocity": [1.0, -1.0], "content": [[1.0, 0.0], [0.0, 1.0]]})
     for case in (small, held, slow):
         (problem,) = linear_problem.problems(config.resolve(case))
-        assert np.any(problem.state.mixing)
+        assert np.any(problem.state.mixing) and linear_problem.moving_start(config.resolve(case)) is None
 
 
 # ---- profiles -------------------------------------------------------------------------------------------------------
