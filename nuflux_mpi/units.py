@@ -216,9 +216,8 @@ def _read(text: str, known: Quantity, key: str) -> tuple[float, float, str]:
     try:
         given = registry.parse_units(unit)
     except (registry.pint.errors.UndefinedUnitError, AttributeError) as error:
-        names = getattr(error, "unit_names", ())
-        unknown = names if isinstance(names, str) else ", ".join(names)
-        raise InputError(f"{refused}: there is no unit {unknown}.") from None
+        unknown = re.findall("'([^']+)'", str(error))  # what versions of pint have in common
+        raise InputError(f"{refused}: there is no unit {', '.join(unknown)}.") from None
     except Exception:  # of whatever kind: the text is all that can be wrong
         raise InputError(f"{refused}.") from None
     for form, factor in known.forms.items():
