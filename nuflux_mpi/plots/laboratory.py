@@ -16,6 +16,7 @@ _UNITS = {r"1/\mu": "1/mu", r"\mu": "mu"}
 _BRACKET = re.compile(r"\[(1/\\mu|\\mu)\]")
 # What a label is about, by how it begins: a name of which `shown` knows the unit.
 _NAMES = {"time": "time", "$t": "time", "wavenumber": "k", "growth rate": "growth_rate", "frequency": "frequency"}
+_BARE = ("$x$", "$y$", "$z$")  # positions whose unit stands at another axis of the panel
 _UNIT_OF_DISTRIBUTION = ("per neutrino", "neutrinos")  # labels of numbers per energy, in 1/mu
 
 
@@ -51,6 +52,8 @@ def _range(axis) -> tuple:
 def _relabel(axis, scale: Scale | None, system: str) -> float | None:
     """Another unit in the label of an axis, if it has one that is converted. -> factor"""
     label = axis.get_label_text()
+    if label in _BARE:
+        label = rf"{label[:-1]}\ [1/\mu]$"
     found = _BRACKET.search(label)
     if not found or label.startswith(_UNIT_OF_DISTRIBUTION):
         return None

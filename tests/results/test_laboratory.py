@@ -112,3 +112,21 @@ def test_figures_without_a_scale_are_refused_before_the_run():
 
     with pytest.raises(InputError, match='output.units = "cgs" needs to know what mu is in eV: give units.density'):
         resolve("two_beam", ["output.units=cgs"])
+
+
+def test_panels_that_leave_the_label_to_others_have_the_same_ticks():
+    pytest.importorskip("matplotlib")
+    from nuflux_mpi.plots import style
+
+    figure = style.new_figure(height=4)
+    above, below, other = figure.subplots(3)
+    for axes, end in ((above, 10.0), (below, 10.0), (other, 7.0)):
+        axes.set_xlim(0, end)
+    below.set_xlabel(style.TIME_LABEL)
+    other.set_ylim(0, 40)
+    other.set_ylabel("$z$")  # whose unit stands elsewhere
+    style.saved(figure, {"": memory_run(units="natural")}, None)
+    assert list(above.get_xticks()) == list(below.get_xticks()) and below.get_xlabel().endswith(r"[{\rm ps}]$")
+    assert list(other.get_xticks()) == list(range(8))  # of something else
+    assert other.get_ylabel() == r"$z\ [{\rm cm}]$"
+    assert all(text == pytest.approx(value, rel=1e-3) for text, value in ticks(other.yaxis, SCALE.length))  # four digits
