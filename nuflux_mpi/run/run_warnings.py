@@ -21,6 +21,7 @@ SEVERAL, FLOOR, CEILING = 10.0, 1e-6, 1e-2
 # Steps change |P_a| by 0.2 to 3.5 times the relative change of K + U_osc, which no grid in space touches; a grid changes it by
 # up to the largest spectral tail so far (adams and 3bs, 32 to 256 points, rtol 1e-2 to 1e-12).
 BY_STEPS, BY_GRID = 5.0, 10.0
+NO_TAIL = 1e-12  # a tail of rounding
 FAR_FROM_STEPS = 100.0  # times what steps explain: the grid, whatever the tail
 NEGATIVE = 1e-3  # |P_a| / n_a - 1; the paper's initial states, P^z = zeta beside small seeds, come to 1e-5
 COHERENT = 0.1  # part of the 2-norm in P^x and P^y from which on directions exchange what can recur
@@ -144,7 +145,8 @@ class Watch:
         if self._level() == "energy" and "energy_residual" in row:
             of_steps = BY_STEPS * self._of_energy(row)
             # Products of seeds of short waves alias before these have a tail; steps do not leave the energy out that far.
-            grid = error > of_steps and (grid or error > FAR_FROM_STEPS * of_steps)
+            seeded = tail > NO_TAIL  # else no wave is there that could alias
+            grid = error > of_steps and (grid or seeded and error > FAR_FROM_STEPS * of_steps)
             steps = not grid
         else:
             steps = not grid or self._uncontrolled or error <= self._tolerated(row)

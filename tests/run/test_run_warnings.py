@@ -58,6 +58,15 @@ def test_steps_that_do_not_keep_their_promise():
     }
     promised = run_warnings.Watch(config, modes.build(config["modes"]), rtol=1e-12)
     assert set(promised(row)) == {"drift", "budget"}
+    # Lepton numbers that should stay are watched where a run has them, and |P_a| where no term changes it.
+    told = promised(row | {"lepton_drift": 1e-4})
+    assert set(told) == {"drift", "budget", "leptons"} and "lepton_drift = 0.0001 of all neutrinos" in told["leptons"]
+    assert "time.rtol = " in told["leptons"]
+    free = {name: value for name, value in row.items() if name != "P_drift_max"}
+    assert set(promised(free | {"P_length_max": 1.1})) == {"budget", "length"}
+    # A tail of rounding: nothing is there that a finer grid could resolve, however small the error of the energy is.
+    assert "box.points" not in promised(row | {"energy_residual": 1e-12, "spectral_tail": 1e-16})["drift"]
+    assert "box.points" in promised(row | {"energy_residual": 1e-12, "spectral_tail": 1e-9})["drift"]
     assert "time.rtol" in promised(row)["drift"]
     # K + U_osc stays, whatever the grid in space: where |P_a| changes alone, it is the grid.
     assert "box.points" not in promised(row | {"spectral_tail": 0.1})["drift"]
