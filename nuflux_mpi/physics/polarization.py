@@ -66,7 +66,7 @@ class Standard(Level):
         self.total.active(t)
 
     def put(self, t, u, **fields):
-        if "P" in fields:
+        if "P" in fields and self.total.in_frame:
             P = np.array(fields["P"], dtype=float)
             self.total.turn_from_frame(-t, P.reshape(*P.shape[:2], -1))
             fields["P"] = P

@@ -123,6 +123,11 @@ class Total:
         for step in self._active_steps:
             step(t)
 
+    @property
+    def in_frame(self) -> bool:
+        """Whether fields are carried in another frame than that of the laboratory."""
+        return self._common is not None
+
     def turn_from_frame(self, t: float, P: np.ndarray) -> None:
         """P (modes, C, n) of the frame in which fields are carried at the time t -> that of the laboratory, in place; for -t back.
 
