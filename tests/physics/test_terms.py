@@ -183,14 +183,15 @@ def test_a_joint_flow_is_asked_for_in_words():
 # ---- what follows from a declaration
 
 
-def counted(level, count, axes, settings, C, has_matter):
-    """What was counted by hand before there were declarations: lines of the state, velocities apart. C: components."""
+def counted(level, count, m, axes, settings, C, has_matter):
+    """What was counted by hand before there were declarations: lines of the state, velocities apart. C: components of flavor
+    vectors; m: of velocities."""
     momenta = settings["points"] if settings else 0
     parts = {"standard": (C * count,), "energy": (C * count, count), "momentum": ((1 + C) * momenta * count,)}
-    gradient = {"standard": 0, "energy": C * (1 + axes), "momentum": 2 * (1 + C)}
+    gradient = {"standard": 0, "energy": C * (1 + m), "momentum": (1 + m) * (1 + C)}
     some = min(8, count)
-    beside = {"standard": 0, "energy": C * (1 + axes) + C * some, "momentum": (1 + C) * (2 + some)}
-    of_matter = {"standard": 1 + C * (1 + axes), "energy": 1 + C * (1 + axes) + axes * (1 + axes), "momentum": 0}
+    beside = {"standard": 0, "energy": C * (1 + m) + C * some, "momentum": (1 + C) * (1 + m + some)}
+    of_matter = {"standard": 1 + C * (1 + m), "energy": 1 + C * (1 + m) + axes * (1 + m), "momentum": (1 + m) * (1 + C)}
     return parts[level], 0, gradient[level], beside[level], of_matter[level] * has_matter
 
 
@@ -213,14 +214,14 @@ def test_counts_of_shipped_cases_are_those_counted_by_hand(case, level):
             lines * settings["group_velocity"],
             2 * (1 + C),
             2 * (1 + C),
-            (5 if "vacuum" in resolved else 4) * (1 + C) * len(some),
+            (5 if "vacuum" in resolved else 4) * (1 + C) * len(some) + 2 * (1 + C) * ("matter" in resolved),
         )
     else:
-        expected = counted(level, len(some), axes, settings, C, "matter" in resolved)
+        expected = counted(level, len(some), some.vectors.shape[1], axes, settings, C, "matter" in resolved)
     assert (holds.segments, holds.flux_lines, holds.gradient, holds.beside, holds.arrays) == expected
     assert holds.lines == sum(holds.segments) and holds.velocity.shape == (holds.lines, axes)
     joint = "vacuum" in resolved or "matter" in resolved  # then of D_0 and D_i at three times
-    of_flow = C * (3 * (1 + some.vectors.shape[1]) if joint else kernels.series_rows(axes))
+    of_flow = C * (3 * (1 + some.vectors.shape[1]) if joint else kernels.series_rows(some.vectors.shape[1]))
     assert holds.flow_gradient == (of_flow if level == "energy" else 0)
     vector = (axes,) if axes > 1 else ()
     stored = {"P": (len(some), C)}
