@@ -214,8 +214,8 @@ def _entry(name: str, kind: Any, key: Key, default: Any) -> Entry:
     else:
         described = "choice" if choices and kind is str else _TYPES[kind]
     told = key.meaning, key.bounds, key.unset, key.free
-    more = {"quantity": key.quantity, "per": key.per}
-    return Entry(name, described, default, *told, choices=choices, table=table, selects=selects, **more)
+    entry = Entry(name, described, default, *told, choices=choices, table=table, selects=selects)
+    return entry._replace(quantity=key.quantity, per=key.per)
 
 
 def _classes(kind: Any) -> Kinds:

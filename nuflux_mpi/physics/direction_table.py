@@ -28,7 +28,7 @@ def take_in(modes, base_dir):
 
 def _read(path, shown):
     from ..storage import start_file
-    from ..storage.start_probe import is_hdf5
+    from ..storage.file_kind import is_hdf5
 
     start_file.check_there(path, "modes.path")
     if is_hdf5(path):

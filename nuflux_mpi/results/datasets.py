@@ -73,7 +73,7 @@ def attach(file, names=None):
 
 
 def label(file, axes):
-    """Say with the indices what they stand for; axes: as from `run_directory.coordinates`."""
+    """Say with the indices what they stand for; axes: as from `coordinates.coordinates`."""
     file["component"].attrs["labels"] = " ".join(algebra_of(axes).component_names)
     for name in ("flavor", "start_flavor"):
         if name in axes:

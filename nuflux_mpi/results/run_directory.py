@@ -63,38 +63,6 @@ def free_directory(parent, name):
     return candidate
 
 
-def coordinates(box, modes, density, more, contents=None):
-    """Arrays along the axes that are not time, by name; `more` are those of the level. contents: of a run that tells details, see
-    `flavor_content.detailed`."""
-    axes = {
-        "mode": np.arange(len(modes)),
-        "v": np.asarray(modes.v),
-        "sign": np.asarray(modes.s, dtype=int),
-        "density": np.asarray(density),
-        "component": np.arange(modes.algebra.components),
-        **more,
-    }
-    if contents is not None:
-        axes = _details(modes, contents) | axes  # level full has `species`, too
-    if modes.algebra.flavors > 2:
-        axes["pair"] = np.arange(len(modes.algebra.pairs))
-    if box.dimensions > 1:
-        axes["axis"] = np.arange(box.dimensions)
-    axes.update(zip(box.axis_names, box.axes()))
-    return axes
-
-
-def _details(modes, contents):
-    """Labels of the modes, and the axes of contents and conversions."""
-    F = modes.algebra.flavors
-    known = {"p": modes.p, "velocity_xyz": modes.xyz}
-    found = {"direction": modes.direction, "energy_bin": modes.energy, "content_start": contents.start}
-    found |= {name: np.asarray(values, dtype=float) for name, values in known.items() if values is not None}
-    if modes.xyz is not None:
-        found["vector"] = np.arange(3)
-    return found | {"flavor": np.arange(F), "start_flavor": np.arange(F), "species": contents.species}
-
-
 def _leading(field, box):
     """Shape of a local field in front of space."""
     return field.shape[: field.ndim - box.dimensions]
@@ -103,7 +71,7 @@ def _leading(field, box):
 class Stored(NamedTuple):
     """What the results of a run are made with.
 
-    config: resolved; attrs: attributes of the files; box: :class:`~nuflux_mpi.box.box.Box`; axes: as from `coordinates`;
+    config: resolved; attrs: attributes of the files; box: :class:`~nuflux_mpi.box.box.Box`; axes: as from `coordinates.coordinates`;
     leading, state_leading: {name: axes in front of space} of the fields in fields.h5 and in phase_space.h5; k: wave numbers
     of spectra, or None.
     """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..storage.atomic import open_plain
-from ..storage.start_probe import is_hdf5
+from ..storage.file_kind import is_hdf5
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SUFFIXES = ".h5, .png, .pdf"

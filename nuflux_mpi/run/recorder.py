@@ -13,8 +13,9 @@ from ..analysis import growth, unseeded
 from ..errors import InputError
 from ..physics import invariants
 from ..results import checkpoint, growth_table, provenance
+from ..results.coordinates import coordinates
 from ..results.names import DIFFERENCES, SPECTRA
-from ..results.run_directory import Memory, RunDirectory, Stored, check_same_physics, choose_directory, coordinates
+from ..results.run_directory import Memory, RunDirectory, Stored, check_same_physics, choose_directory
 from ..runtime import extras
 from ..runtime.collective import on_root
 from ..time.memory import RunMemory

@@ -49,11 +49,11 @@ class Table:
 
 def read(path, key: str) -> Table:
     """The table of a file. Call on one rank; InputError, beginning with the key that names the file."""
-    from . import start_file, start_probe
+    from . import file_kind, start_file
 
     place, shown = os.path.abspath(system_path(os.fspath(path))), in_words(os.fspath(path))
     start_file.check_there(place, key)
-    if start_probe.is_hdf5(place):
+    if file_kind.is_hdf5(place):
         return _of_datasets(place, shown, key)
     with open(place, "rb") as file:
         content = file.read(LONGEST + 1)

@@ -29,7 +29,7 @@ def read(path):
     """The text of a config file. InputError if it is no plain file, too long, or no UTF-8; FileNotFoundError if there is none."""
     if not os.path.lexists(path):
         raise FileNotFoundError(path)
-    from .start_probe import describe  # late: it brings numpy
+    from .file_kind import describe
 
     problem = describe(path)
     if problem:

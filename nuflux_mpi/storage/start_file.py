@@ -12,12 +12,13 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..runtime.text import one_line
-from . import start_probe
+from . import file_kind, start_probe
 from .config_text import system_path
 
 _PATIENCE, _PACE = 120.0, 2e7  # seconds, and bytes per second, after which a look at a file has hung
@@ -66,7 +67,7 @@ def names(path, key):
 def check_there(path, key):
     """InputError unless `path` is a plain file that may be read. Call on one rank."""
     path = system_path(os.fspath(path))
-    problem = start_probe.describe(path)
+    problem = file_kind.describe(path)
     if problem.endswith("no such file"):
         raise InputError(f"{key}: no such file {one_line(path)}.")
     if problem:
@@ -91,7 +92,7 @@ def _look(path, names, key, shapes, values):
     return Found(path, key, answer["sha256"], state, answer["datasets"])
 
 
-def _answer(path, request, key, size):
+def _answer(path, request, key, size) -> dict[str, Any]:
     """What the probe says, from a process of its own where one can be started."""
     from ..runtime import child
 

@@ -12,11 +12,11 @@ import hashlib
 import itertools
 import json
 import math
-import os
 import sys
 
 import numpy as np
 
+from . import file_kind
 from .section import LARGEST, SMALLEST
 
 PIECE = 2**21  # numbers that are looked at together
@@ -27,16 +27,6 @@ _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6
 _PACKING = ("scale_factor", "add_offset")
 _LIMITS = ("valid_min", "valid_max", "valid_range")
 _MARKS = ("_FillValue", "missing_value")
-_BEGINNINGS = (
-    (b"CDF", "is a netCDF-3 file, not HDF5: convert it, for example with nccopy -k nc4 OLD NEW"),
-    (b"\x0e\x03\x13\x01", "is an HDF4 file, not HDF5: convert it with h4toh5"),
-    (b"\x93NUMPY", 'is an array file of NumPy, not HDF5: write it with h5py, file["{name}"] = array'),
-    (b"PK\x03\x04", 'is a zip archive (such as .npz), not HDF5: write the array with h5py, file["{name}"] = array'),
-    (b"\x1f\x8b", "is a gzip archive, not HDF5: unpack it"),
-    (b"BZh", "is a bzip2 archive, not HDF5: unpack it"),
-    (b"\xfd7zXZ", "is an xz archive, not HDF5: unpack it"),
-)
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 class Unusable(Exception):
@@ -88,49 +78,12 @@ def unpack(array, scale, offset):
         array += offset
 
 
-def describe(path):
-    """Whether `path` can be read as a plain file: "" or what it is instead. Never waits, as opening a pipe would."""
-    import stat
-
-    try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            return "is a directory, not a file"
-        if not stat.S_ISREG(mode):
-            return "is no plain file (a pipe, a socket or a device)"
-        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-    except FileNotFoundError:
-        return "is not there: no such file"
-    except (OSError, ValueError) as error:
-        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
-    return ""
-
-
 # ---- the file -------------------------------------------------------------------------------------------------------
 
 
 def _check_beginning(path, name):
-    with open(path, "rb") as file:
-        start = file.read(16)
-    if not start:
-        raise Unusable("is empty", dataset=False)
-    for signature, words in _BEGINNINGS:
-        if start.startswith(signature):
-            raise Unusable(words.format(name=name), dataset=False)
-    if not is_hdf5(path):
-        raise Unusable("is no HDF5 file", dataset=False)
-
-
-def is_hdf5(path):
-    """Whether a file has HDF5's signature, which may stand behind a user block of 512, 1024, 2048, ... bytes."""
-    with open(path, "rb") as file:
-        at, size = 0, os.fstat(file.fileno()).st_size
-        while at < size:
-            file.seek(at)
-            if file.read(8) == _SIGNATURE:
-                return True
-            at = max(512, 2 * at)
-    return False
+    if problem := file_kind.other_than_hdf5(path, name):
+        raise Unusable(problem, dataset=False)
 
 
 def _opened(path):

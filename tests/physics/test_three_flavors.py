@@ -17,8 +17,8 @@ from nuflux_mpi.physics import initial, phase_space
 from nuflux_mpi.physics.diagnostics import Diagnostics
 from nuflux_mpi.physics.levels import modes_of
 from nuflux_mpi.results import datasets, figure_modes, names
+from nuflux_mpi.results.coordinates import coordinates
 from nuflux_mpi.results.reader import MemoryRun
-from nuflux_mpi.results.run_directory import coordinates
 from nuflux_mpi.theory import linear
 
 SOURCE = {
