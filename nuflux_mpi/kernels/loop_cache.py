@@ -25,6 +25,7 @@ SHARED_SOURCES = (
     "flavor/generate.py",
     "kernels/compiling.py",
     "kernels/jit.py",
+    "kernels/local_flow.py",
     "kernels/simd.py",
     "kernels/vectors.py",
 )

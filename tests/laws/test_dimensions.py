@@ -472,11 +472,11 @@ REFUSED = [
     ({"box": {"points": [10**7, 10**6]}}, "box.points must not be more than 1e+12 in all, not 10000000 x 1000000."),
     (
         {"box": {"points": 9, "length": 5.0}},
-        "modes.velocity[0] must be one number in a box of 1 dimension (box.points), not [0.6, 0.8].",
+        "modes.velocity[0] must be one number, or a list of 3, the whole vector, in a box of 1 dimension (box.points), not [0.6, 0.8].",
     ),
     (
         {"modes": {"velocity": [1.0, -1.0, 0.5]}},
-        "modes.velocity[0] must be a list of 2 numbers in a box of 2 dimensions (box.points), not 1.0.",
+        "modes.velocity[0] must be a list of 2 numbers, or of 3, the whole vector, in a box of 2 dimensions (box.points), not 1.0.",
     ),
     (
         {"modes": {"velocity": [[0.6, 0.8], 0.5, [0.0, 1.0]]}},
