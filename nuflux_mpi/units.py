@@ -235,7 +235,7 @@ class _Registry:
     def __init__(self) -> None:
         try:
             import pint
-        except ImportError:
+        except ModuleNotFoundError:
             from .runtime.remedies import install_hint
 
             raise EnvironmentProblem(f"units are read by pint, which is not installed: {install_hint('pint')}") from None

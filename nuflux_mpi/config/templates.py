@@ -28,7 +28,7 @@ def commented(raw: dict, remarks: list[str], resolved: Config | None = None) -> 
     """A config as commented TOML, remarks above it; resolved: the same with every default, as from `resolve`."""
     try:
         import tomlkit
-    except ImportError:
+    except ModuleNotFoundError:
         from ..runtime.remedies import install_hint
 
         raise EnvironmentProblem(f"init needs tomlkit, a small package: {install_hint('tomlkit')}") from None

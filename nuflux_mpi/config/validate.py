@@ -109,7 +109,7 @@ def _core() -> Any:
     """pydantic's core; EnvironmentProblem without it, as with pydantic 1."""
     try:
         import pydantic_core
-    except ImportError:
+    except ModuleNotFoundError:  # other errors are of an import that fails, such as for want of memory
         from ..runtime.remedies import install_hint
 
         raise EnvironmentProblem(

@@ -174,7 +174,7 @@ def test_a_run_goes_on_bit_for_bit(method, comm, shared_tmp_path):
 def grown(h, n, amplitude, comm):
     """(omega of linear theory, omega of a run) of the fastest wave of harmonic n."""
     several = modes.build(config.resolve(case(h=h))["modes"])
-    background = terms.background(config.resolve(case(h=h)), several, np.array([0.9, -0.7, 0.5]))
+    background = linearised(config.resolve(case(h=h)), several, np.array([0.9, -0.7, 0.5])).background
     omega, psi = linear.eigenmodes([2 * np.pi * n / 5.0], *background)
     waves = [{"n": n, "amplitude": amplitude * abs(x), "phase": float(np.angle(x)), "mode": a} for a, x in enumerate(psi[0])]
     start = {"kind": "fourier", "zeta": [0.9, -0.7, 0.5], "waves": waves, "normalize": False}

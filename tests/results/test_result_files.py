@@ -633,8 +633,10 @@ LEVELS = {
     "momentum": {"momentum": BEAMS["momentum"]},
     "full": {"full": {"points": 60, "p_max": 15.0, "perp_points": 2, "p0": 7.5, "sigma": 1.2}},
 }
-# In boxes of more dimensions, for other modes and for three flavors, as the page says.
-ELSEWHERE = {"axis", "x", "y", "P_ee", "P_ee_bar", "pair", "psi2_pairs"}
+# In boxes of more dimensions, for other modes, and in runs with flavors, energies or mixing, as the page says.
+ELSEWHERE = {"axis", "x", "y", "P_ee", "P_ee_bar", "pair", "psi2_pairs", "coherence_pairs", "PPP_drift_max"}
+ELSEWHERE |= {"E_vac", "E_mat", "E_flavor", "content", "flavor_density", "conversion", "lepton_drift"}
+ELSEWHERE |= {"direction", "energy_bin", "p", "velocity_xyz", "vector", "content_start", "flavor", "start_flavor"}
 
 
 def levels_table():
