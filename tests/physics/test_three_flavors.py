@@ -109,8 +109,10 @@ def test_a_row_of_two_flavors_among_three_is_that_of_two(points, three, comm):
         row[flavors]["norm"] = norm
     for name in ("nu_x", "P_ee", "P_ee_bar"):
         np.testing.assert_allclose(row[3][name], row[2][name], rtol=0, atol=1e-15)  # a few roundings of numbers up to 1
-    for name in ("psi2", "k_rms"):
-        np.testing.assert_allclose(row[3][name], row[2][name], rtol=1e-13)
+    # The start of three flavors is turned by matrices: psi, of a size near 1e-3, is another by roundings of P, some 1e-16.
+    power = row[2]["psi2"]
+    np.testing.assert_allclose(row[3]["psi2"], power, rtol=1e-12, atol=1e-15 * np.sqrt(power.max()))
+    np.testing.assert_allclose(row[3]["k_rms"], row[2]["k_rms"], rtol=1e-12)
     shares = [row[flavors]["coherence"] * np.sqrt(row[flavors]["norm"]) for flavors in (2, 3)]
     assert shares[0] == pytest.approx(shares[1], rel=1e-12)
     assert row[2]["psi2"].sum() > 0 and 0 < row[2]["P_ee"] <= 1
