@@ -213,7 +213,13 @@ def test_a_run_stores_what_the_tables_list(comm):
         "box": {"length": [10.0, 10.0, 10.0], "points": [4, 4, 8]},
         "modes": {"velocity": [[0.0, 0.6, 0.8], [1.0, 0.0, 0.0]]},
     }
-    for more in ({"equations": {"level": "full"}, "full": full}, space):
+    gas = {
+        "flavor": {"number": 3},
+        "modes": {"velocity": [[0.6, 0.0, 0.8], [0.0, 0.0, -1.0]], "energy": 2.0, "density": 0.5},
+        "initial": {"kind": "seeds", "n_max": 1},
+    }
+    masses, matter = {"vacuum": {"omega": [0.1, 1.0], "theta": [0.6, 0.1, 0.8]}}, {"matter": {"lambda": 0.5}}
+    for more in ({"equations": {"level": "full"}, "full": full}, space, gas | masses, gas | matter):
         run = nuflux_mpi.simulate(config | beams | more, comm=comm)
         stored |= set(run.series) | set(comm.bcast(sorted(run.fields))) | set(comm.bcast(sorted(run.phase_space)))
     assert stored == listed
