@@ -130,8 +130,8 @@ class BaseRun:
 
     @cached_property
     def modes(self):
-        """What is known of each mode: a :class:`~nuflux_mpi.results.mode_table.ModeTable`."""
-        from .mode_table import ModeTable
+        """What is known of each mode: a :class:`~nuflux_mpi.results.mode_labels.ModeTable`."""
+        from .mode_labels import ModeTable
 
         return ModeTable(self.series)
 

@@ -13,7 +13,7 @@ from nuflux_mpi.physics.terms.matter import Matter
 from nuflux_mpi.physics.terms.self_interaction import SelfInteraction
 from nuflux_mpi.physics.terms.term import Term
 from nuflux_mpi.physics.terms.vacuum import Vacuum, mass_matrix
-from nuflux_mpi.results.mode_table import ModeTable
+from nuflux_mpi.results.mode_labels import ModeTable
 from nuflux_mpi.results.reader import Run
 
 OMEGA, THETA, DELTA = [0.3, 1.1], [0.59, 0.15, 0.78], 1.2
